@@ -1,0 +1,137 @@
+"""Learners made of learners: distillation and loss switching.
+
+A student trained on its teacher's predictions for the same inputs multiplies the two filters. `Distilled` and `Switched`
+are learners again, so a chain of distillations is a fold and nothing downstream knows the difference.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from kdtheory._record import record
+from kdtheory.learners import Learner
+from kdtheory.numerics import Shares, share
+
+
+@record
+class Distilled(Learner):
+    """A student that learns from weight · teacher's predictions + (1 - weight) · targets. Made by `distill`.
+
+    φ = φ_S · (w φ_T + 1 - w) with w = `teacher_weight`. What the teacher had not learnt is lost to the student. The
+    teacher starts at zero; `start` is the student's.
+    """
+
+    teacher: Learner
+    student: Learner
+    teacher_weight: float | jax.Array
+
+    def shares(self, eigenvalues):
+        # one axis for the student's path, none for the teacher's, which is stopped
+        t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
+        w, rest = share(self.teacher_weight), share(1.0 - jnp.asarray(self.teacher_weight))
+        return Shares(s.learnt * (w * t.learnt + rest), s.left, s.lost + s.learnt * (w * t.residual))
+
+    @property
+    def clock(self):
+        return self.student.clock
+
+    def parts(self):
+        return self.teacher.parts() + self.student.parts()
+
+    def tuned(self, max_eigenvalue):
+        return dataclasses.replace(
+            self, teacher=self.teacher.tuned(max_eigenvalue), student=self.student.tuned(max_eigenvalue)
+        )
+
+    def fit(self, problem, start=None):
+        """Fit the teacher, teach the problem, fit the student."""
+        taught = problem.taught(self.teacher.fit(problem), self.teacher_weight)
+        return self.student.fit(taught, start)
+
+
+@record
+class Switched(Learner):
+    """Train as `first`, then go on as `then` from where it ended. Made by `switch`.
+
+    Loss switching is this, with one of the two distilled. Momentum restarts at the switch.
+    """
+
+    first: Learner
+    then: Learner
+
+    def shares(self, eigenvalues):
+        a, b = self.first.shares(eigenvalues), self.then.shares(eigenvalues)
+        return Shares(b.learnt + b.left * a.learnt, b.left * a.left, b.lost + b.left * a.lost)
+
+    @property
+    def clock(self):
+        return self.first.clock + self.then.clock
+
+    def parts(self):
+        return self.first.parts() + self.then.parts()
+
+    def tuned(self, max_eigenvalue):
+        return Switched(self.first.tuned(max_eigenvalue), self.then.tuned(max_eigenvalue))
+
+    def fit(self, problem, start=None):
+        """Fit `first`, then `then` with that as its start."""
+        return self.then.fit(problem, self.first.fit(problem, start))
+
+
+def distill(teacher: Learner, student: Learner, teacher_weight=1.0) -> Distilled:
+    """A student trained on its teacher's predictions on the same inputs.
+
+    Its targets are teacher_weight · predictions + (1 - teacher_weight) · targets; `teacher_weight` is ξ in the papers that
+    weight the teacher, 1 - α in those that weight the ground truth. It may leave [0, 1]. The student may be a path; the
+    teacher is a single stopped learner, ValueError otherwise.
+
+    >>> import kdtheory as kd
+    >>> teacher, student = kd.GradientFlow(1.0), kd.GradientFlow(2.0)
+    >>> both = kd.distill(teacher, student).filter(1.0)
+    >>> bool(abs(both - teacher.filter(1.0) * student.filter(1.0)) < 1e-15)
+    True
+    """
+    _single(teacher, "teacher")
+    return Distilled(teacher, student, teacher_weight)
+
+
+def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
+    """The same learner fitted `fits` times in all, each on the predictions of the one before; 1 is the learner itself.
+
+    With a weight below one every student also sees the targets, as in Borup & Andersen (2021), where α is 1 - weight.
+
+    >>> import kdtheory as kd
+    >>> kd.self_distill(kd.Ridge(1.0), fits=3).filter(1.0).item()
+    0.125
+    """
+    if isinstance(fits, bool) or not isinstance(fits, int) or fits < 1:
+        raise ValueError(f"fits must be a whole number >= 1 (1 is the learner itself), got {fits!r}")
+    result = learner
+    for _ in range(fits - 1):
+        result = distill(result, learner, teacher_weight)
+    return result
+
+
+def switch(first: Learner, then: Learner) -> Switched:
+    """Train as `first`, then go on as `then`: loss switching when one of the two is distilled.
+
+    `then` may be a path; `first` is a single stopped learner, ValueError otherwise.
+
+    >>> import kdtheory as kd
+    >>> late = kd.switch(kd.GradientFlow(1.0), kd.GradientFlow(2.0))      # the flow restarts where it was
+    >>> bool(abs(late.filter(1.0) - kd.GradientFlow(3.0).filter(1.0)) < 1e-15)
+    True
+    """
+    _single(first, "first")
+    return Switched(first, then)
+
+
+def _single(learner, name):
+    if not isinstance(learner, Learner):
+        raise TypeError(f"{name} must be a learner, such as GradientDescent(step_size, steps); got {learner!r}")
+    if any(jnp.ndim(leaf) > 0 for leaf in jax.tree.leaves(learner)):
+        raise ValueError(
+            f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
+            f" jax.vmap(lambda t: kd.{'distill(' if name == 'teacher' else 'switch('}...)) or a loop"
+        )

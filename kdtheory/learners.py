@@ -1,0 +1,466 @@
+"""Learners, each with two faces: what theory says it does, and the algorithm itself.
+
+`filter(eigenvalues)` is the factor φ(λ) by which the learner scales the target along an eigendirection;
+`fit(problem)` runs on the data and never looks at an eigenvector. The library exists to compare them.
+
+The last field of a learner is its clock-like one. It may be an array, a *path*, which adds a leading axis to `filter`
+and `fit`; sweep every other field with `jax.vmap`. The clock is step size × steps for a loop, time for a flow and
+1/penalty for ridge.
+"""
+
+import abc
+import dataclasses
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from kdtheory import numerics
+from kdtheory._record import record, static
+from kdtheory.numerics import Shares
+
+
+class Learner(abc.ABC):
+    """What all learners share. To write one, give `shares`, `fit` and `clock`."""
+
+    @abc.abstractmethod
+    def shares(self, eigenvalues) -> Shares:
+        """The shares learnt, left and lost along directions of the given eigenvalues, path axis first."""
+
+    @abc.abstractmethod
+    def fit(self, problem, start=None) -> jax.Array:
+        """Parameters reached on the data: path axis + parameters. `start` is zero unless given."""
+
+    @property
+    @abc.abstractmethod
+    def clock(self) -> jax.Array:
+        """The moments at which the learner stops: step size × steps, time, or 1/penalty."""
+
+    def filter(self, eigenvalues):
+        """φ(λ), the factor that multiplies the target's coordinate: (K,) to path axis + (K,)."""
+        return _face(self, eigenvalues, "filter")
+
+    def residual(self, eigenvalues):
+        """1 - φ(λ), without the subtraction."""
+        return _face(self, eigenvalues, "residual")
+
+    def log_filter(self, eigenvalues):
+        """log φ(λ), also where φ underflows or rounds to one. NaN where φ is negative."""
+        return _face(self, eigenvalues, "log_filter")
+
+    def log_residual(self, eigenvalues):
+        """log(1 - φ(λ)), also where φ rounds to one. NaN where φ exceeds one."""
+        return _face(self, eigenvalues, "log_residual")
+
+    def parts(self):
+        """The plain learners inside, in the order in which they run."""
+        return (self,)
+
+    def tuned(self, max_eigenvalue):
+        """The learner with step sizes of None replaced by 1/λ_max."""
+        return self
+
+    def max_step_size(self, max_eigenvalue):
+        """The step size from which the iteration diverges; infinite where there is no step."""
+        return jnp.inf
+
+
+@partial(jax.jit, static_argnames="face")
+def _face(learner, eigenvalues, face):
+    eigenvalues = jnp.asarray(eigenvalues)
+    shares = learner.shares(eigenvalues.astype(jnp.result_type(float, eigenvalues)))
+    match face:
+        case "filter":
+            return shares.learnt.value
+        case "residual":
+            return shares.residual.value
+        case "log_filter":
+            return shares.log_learnt()
+        case "log_residual":
+            return shares.residual.log
+
+
+@record
+class Ridge(Learner):
+    """Ridge regression, φ(λ) = λ/(λ + c) with c = `penalty`.
+
+    It minimises loss + (c/2)|w - start|² on the half-*mean* squared loss: papers that use the sum write N·c.
+
+    >>> import kdtheory as kd
+    >>> kd.Ridge(penalty=0.5).filter(0.5).item()
+    0.5
+    """
+
+    penalty: float | jax.Array
+
+    def shares(self, eigenvalues):
+        return numerics.ridge_shares(eigenvalues, _down(self.penalty, eigenvalues))
+
+    @property
+    def clock(self):
+        return 1.0 / jnp.asarray(self.penalty)
+
+    def stopped(self, clock):
+        """The same learner at another clock, 1/penalty."""
+        return Ridge(1.0 / clock)
+
+    def fit(self, problem, start=None):
+        """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the data."""
+        return _in_small(problem, start, _solve, jnp.asarray(self.penalty), reduce=_wide(problem))
+
+
+@record
+class GradientFlow(Learner):
+    """Gradient flow w' = -∇loss(w), stopped at `time`: φ(λ) = 1 - e^(-λ·time).
+
+    >>> import kdtheory as kd
+    >>> kd.GradientFlow(time=2.0).filter(0.5).round(6).item()
+    0.632121
+    """
+
+    time: float | jax.Array
+
+    def shares(self, eigenvalues):
+        time = _down(self.time, eigenvalues)
+        learns = eigenvalues != 0                                  # a null direction learns nothing, even for ever
+        x, error = numerics.two_product(jnp.where(learns, eigenvalues, 1.0), time)
+        return numerics.exponential_shares(jnp.where(learns, x, 0.0 * eigenvalues), jnp.where(learns, error, 0.0))
+
+    @property
+    def clock(self):
+        return jnp.asarray(self.time)
+
+    def stopped(self, clock):
+        """The same learner at another time."""
+        return GradientFlow(clock)
+
+    def rate(self, eigenvalues):
+        """τ(λ), with φ = 1 - e^(-τ·clock)."""
+        return eigenvalues
+
+    def fit(self, problem, start=None):
+        """The affine system, by exponentials of its matrix: no eigenvectors."""
+        return _in_small(problem, start, _flow, jnp.asarray(self.time), reduce=_wide(problem))
+
+
+class _Loop(Learner):
+    """An iteration on the gradient; `advance` is one step of it."""
+
+    @abc.abstractmethod
+    def advance(self, gradient, parameters, previous):
+        """The parameters after one step, from those now and one step ago."""
+
+    @property
+    def clock(self):
+        if self.step_size is None:
+            raise ValueError("step_size is None, so the clock depends on the data; give a number, or use simulate")
+        return self.step_size * jnp.asarray(self.steps)
+
+    def tuned(self, max_eigenvalue):
+        return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
+
+    def fit(self, problem, start=None):
+        """The loop itself. Many steps on a tall or wide table run on an equivalent square one."""
+        learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
+        steps = jnp.asarray(learner.steps)
+        if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
+            raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+        run = partial(_descend, dataclasses.replace(learner, steps=None))
+        reduce = _pays_to_reduce(problem, steps)
+        return _in_small(problem, start, run, steps.astype(int), reduce=reduce, on_gram=reduce)
+
+
+@record
+class GradientDescent(_Loop):
+    """Gradient descent w ← w - η∇loss(w) with η = `step_size`, after `steps` steps: φ(λ) = 1 - (1 - ηλ)^steps.
+
+    `step_size=None` means 1/λ_max of the data. It diverges past 2/λ_max. `filter` takes real `steps` where ηλ < 1.
+
+    >>> import kdtheory as kd
+    >>> kd.GradientDescent(step_size=0.5, steps=[1, 2]).filter(1.0).tolist()
+    [0.5, 0.75]
+    """
+
+    step_size: float | jax.Array | None
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        steps, eigenvalues = _down(self.steps, eigenvalues), eigenvalues
+        return numerics.descent_shares(_given(self.step_size), eigenvalues, steps)
+
+    def stopped(self, clock):
+        """The same learner at another clock, step size × (real) steps."""
+        return GradientDescent(self.step_size, clock / self.step_size)
+
+    def rate(self, eigenvalues):
+        """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
+        return -numerics.log1p(-self.step_size * eigenvalues) / self.step_size
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 / max_eigenvalue
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters)
+
+
+@record
+class HeavyBall(_Loop):
+    """Polyak's heavy ball, w ← w - η∇loss(w) + β(w - w_before), from rest.
+
+    With r the residual of one direction: r ← (1 + β - ηλ) r - β r_before. It diverges past 2(1 + β)/λ_max.
+
+    >>> import kdtheory as kd
+    >>> kd.HeavyBall(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
+    1.0
+    """
+
+    step_size: float | jax.Array | None
+    momentum: float | jax.Array
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        step_size, momentum, steps = _given(self.step_size), self.momentum, _down(self.steps, eigenvalues)
+        return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 * (1.0 + self.momentum) / max_eigenvalue
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters) + self.momentum * (parameters - previous)
+
+
+@record
+class Nesterov(_Loop):
+    """Nesterov's accelerated gradient with constant momentum β: z = w + β(w - w_before), w ← z - η∇loss(z), from rest.
+
+    With r the residual of one direction: r ← (1 - ηλ)((1 + β) r - β r_before). It diverges past
+    2(1 + β)/((1 + 2β)λ_max).
+
+    >>> import kdtheory as kd
+    >>> kd.Nesterov(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
+    0.875
+    """
+
+    step_size: float | jax.Array | None
+    momentum: float | jax.Array
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        step_size, steps = _given(self.step_size), _down(self.steps, eigenvalues)
+        momentum = self.momentum * (1.0 - step_size * eigenvalues)
+        return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 * (1.0 + self.momentum) / ((1.0 + 2.0 * self.momentum) * max_eigenvalue)
+
+    def advance(self, gradient, parameters, previous):
+        ahead = parameters + self.momentum * (parameters - previous)
+        return ahead - self.step_size * gradient(ahead)
+
+
+@record
+class Filter(Learner):
+    """Any φ(λ) that you write down: theory only, there is no algorithm to run.
+
+    `function` maps eigenvalues (K,) to factors (K,); what it does not learn stays at the start.
+
+    >>> import kdtheory as kd
+    >>> kd.Filter(lambda eigenvalues: eigenvalues > 0.5).filter([1.0, 0.1]).tolist()
+    [1.0, 0.0]
+    """
+
+    function: Callable = static()
+
+    def shares(self, eigenvalues):
+        learnt = jnp.asarray(self.function(eigenvalues), float)
+        return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
+
+    @property
+    def clock(self):
+        return jnp.asarray(jnp.nan)
+
+    def fit(self, problem, start=None):
+        raise TypeError("Filter is theory only: it has no algorithm to fit. Use closed_form, or another learner")
+
+
+def _given(step_size):
+    if step_size is None:
+        raise ValueError("step_size is None, which means 1/λ_max of the data; give a number, or use closed_form")
+    return step_size
+
+
+def _down(path, eigenvalues):
+    """A path (T,) as a column over eigenvalues, so that they broadcast to (T, K)."""
+    path = jnp.asarray(path)
+    path = path.astype(jnp.result_type(float, path))
+    return path.reshape(path.shape + (1,) * jnp.ndim(eigenvalues))
+
+
+# How a plain learner runs on data.
+
+
+def _concrete(tree):
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _wide(problem):
+    """More parameters than samples, so that the normal equations are needlessly large."""
+    return hasattr(problem, "reduced") and problem.features.shape[1] > len(problem.features)
+
+
+def _pays_to_reduce(problem, steps):
+    """Whether a factorisation costs less than it saves over the whole run, counted in multiplications."""
+    if not hasattr(problem, "reduced") or not _concrete(steps):
+        return False
+    (samples, count), outputs = problem.features.shape, int(np.prod(problem.targets.shape[1:]))
+    least, longest = min(samples, count), float(np.max(np.asarray(steps), initial=0))
+    plain = 2 * samples * count * outputs * longest
+    return 4 * samples * count * least + least**3 + least**2 * outputs * longest < plain
+
+
+def _in_small(problem, start, run, clock, *, reduce, **options):
+    """Run on an equivalent small problem where that pays, and lift the answer back."""
+    start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
+    if reduce and _concrete((problem, start)):
+        small, lift = problem.reduced(start)
+        return lift(run(small, small.zeros(), clock, **options))
+    return run(problem, start, clock)
+
+
+@jax.jit
+def _solve(problem, start, penalty):
+    """Minimise loss + (c/2)|w - start|² for each penalty c."""
+    matrix, vector = problem.normal_equations()
+    penalty = penalty.astype(vector.dtype)
+
+    def solve(c):
+        shifted = matrix + c * jnp.eye(len(matrix), dtype=matrix.dtype)
+        factors = jax.scipy.linalg.lu_factor(shifted)
+        w = jax.scipy.linalg.lu_solve(factors, vector + c * start)
+        return w - jax.scipy.linalg.lu_solve(factors, problem.gradient(w) + c * (w - start))
+
+    return lax.map(solve, penalty) if penalty.ndim else solve(penalty)
+
+
+@jax.jit
+def _flow(problem, start, time):
+    """The flow w' = -(Hw - b) at each time, by scaling and squaring of e^(-hH).
+
+    A time is n·h + remainder with h = 1/2|H|. The remainder is a Taylor series on vectors; the binary digits of n
+    compose maps d → d_h + E_h d, which add terms of one sign and so do not cancel.
+    """
+    matrix, vector = problem.normal_equations()
+    times = jnp.atleast_1d(time).astype(vector.dtype)
+    pull = vector - matrix @ start                                    # -∇loss(start), in the range of H
+    size = jnp.minimum(jnp.linalg.norm(matrix), jnp.max(jnp.sum(jnp.abs(matrix), axis=0)))
+    unit = 0.5 / jnp.where(size > 0, size, 1.0)
+    counts = jnp.floor(times / unit)
+    fractions = (times - counts * unit) / unit
+    scaled = -unit * matrix
+
+    def column(values):                                               # over the axes of parameters and outputs
+        return values.reshape(values.shape + (1,) * pull.ndim)
+
+    moved, power = jnp.zeros(times.shape + pull.shape, vector.dtype), unit * pull
+    whole, exponential, term = jnp.zeros_like(pull), jnp.eye(len(matrix), dtype=matrix.dtype), None
+    for n in range(1, 17):                                            # |h H| <= 1/2: 0.5^17/17! is below rounding
+        power = power / n
+        moved, whole = moved + column(fractions**n) * power, whole + power
+        power = scaled @ power
+        term = scaled if term is None else scaled @ term / n
+        exponential = exponential + term
+
+    def more(state):
+        return jnp.any(state[0] > 0)
+
+    def square(state):
+        counts, exponential, whole, moved = state
+        odd = column(counts % 2 == 1)
+        moved = jnp.where(odd, whole + along_paths(exponential, moved), moved)
+        return jnp.floor(counts / 2), exponential @ exponential, whole + exponential @ whole, moved
+
+    def along_paths(matrix, moved):
+        return moved @ matrix.T if pull.ndim == 1 else matrix @ moved
+
+    *_, moved = lax.while_loop(more, square, (counts, exponential, whole, moved))
+    return (start + moved).reshape(jnp.shape(time) + start.shape)
+
+
+_REFRESH = 16  # steps between exact gradients on the Gram side
+
+
+@partial(jax.jit, static_argnames="on_gram")
+def _descend(learner, problem, start, steps, on_gram=False):
+    """Run the loop up to each of the saved steps, keeping those states only.
+
+    On the Gram side the gradient is g₀ + H(w - w₀), with w₀ and its exact gradient g₀ renewed every few steps: the
+    rounding of H then acts on the small difference, and no digit is lost to it.
+    """
+    order = jnp.argsort(jnp.atleast_1d(steps))
+    saved = jnp.atleast_1d(steps)[order]
+    learner = jax.tree.map(lambda x: jnp.asarray(x, start.dtype), learner)
+    hessian = problem.normal_equations()[0] if on_gram else None
+
+    def direct(_, state):
+        parameters, previous = state
+        return learner.advance(problem.gradient, parameters, previous), parameters
+
+    def on_gram_side(age, state):
+        parameters, previous, anchor, slope = state
+        anchor, slope = lax.cond(age % _REFRESH == 0, lambda: (parameters, problem.gradient(parameters)),
+                                 lambda: (anchor, slope))
+        after = learner.advance(lambda w: slope + hessian @ (w - anchor), parameters, previous)
+        return after, parameters, anchor, slope
+
+    def leap(carry, upto):
+        done, state = carry
+        state = lax.fori_loop(done, upto, on_gram_side if on_gram else direct, state)
+        return (upto, state), state[0]
+
+    state = (start,) * 4 if on_gram else (start,) * 2
+    _, path = lax.scan(leap, (jnp.zeros_like(saved[0]), state), saved)
+    return jnp.zeros_like(path).at[order].set(path).reshape(steps.shape + start.shape)
+
+
+# What users hand us, checked once.
+
+
+def check_learner(learner, max_eigenvalue=None):
+    """Refuse what has no meaning and warn of what diverges, with a message that names the field."""
+    for part in learner.parts():
+        if not _concrete(part):
+            continue
+        *others, last = [f.name for f in dataclasses.fields(part) if not f.metadata.get("static")] or [None]
+        name = type(part).__name__
+        for field in others:
+            if np.ndim(getattr(part, field)) > 0:
+                raise ValueError(
+                    f"{name}.{field} has shape {np.shape(getattr(part, field))}, but only {name}.{last} may be an array;"
+                    f" sweep {field} with jax.vmap"
+                )
+        if last is not None:
+            _check_clock(name, last, getattr(part, last))
+        step_size = getattr(part, "step_size", None)
+        if step_size is None:
+            continue
+        if not step_size > 0:
+            raise ValueError(f"{name}.step_size must be positive, got {step_size}; None means 1/λ_max")
+        if max_eigenvalue is not None and step_size >= (bound := float(part.max_step_size(float(max_eigenvalue)))):
+            warnings.warn(
+                f"{name}.step_size is {float(step_size):.6g}, past the bound {bound:.6g} for λ_max = {max_eigenvalue:.6g}:"
+                " the loop diverges",
+                stacklevel=3,
+            )
+
+
+def _check_clock(name, field, value):
+    value = np.asarray(value)
+    if value.ndim > 1:
+        raise ValueError(f"{name}.{field} must be a number or one-dimensional, got shape {value.shape}")
+    wrong = np.isnan(value) if field == "penalty" else ~(value >= 0)
+    if wrong.any():
+        raise ValueError(f"{name}.{field} must be {'a number' if field == 'penalty' else '>= 0'}, got {value[wrong].flat[0]}")

@@ -1,0 +1,297 @@
+"""Numbers read off spectra, learners and trajectories.
+
+On eigenvalues, exactly: matched time, delay, margin, exaggeration. On trajectories, by monotone inversion: the same, as
+observed. On learners: bias, variance and the best moment to stop.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory import numerics
+from kdtheory._record import record
+from kdtheory.numerics import expm1, log1mexp, log1p
+
+# Student and teacher on eigenvalues, under gradient flow.
+#
+# For gradient descent with ηλ < 1 the same holds with λ replaced by `learner.rate(λ)` and times by clocks: both have
+# φ = 1 - e^(-rate·clock).
+
+
+def matched_time(eigenvalue, time, teacher_time):
+    """When the student is where the teacher was at `time`, along one eigendirection.
+
+    The t̃ with (1 - e^(-λt̃)) (1 - e^(-λT)) = 1 - e^(-λt), for λ = `eigenvalue`, t = `time` and T = `teacher_time`, the moment
+    at which the student's teacher stopped. Elementwise with broadcasting. Infinite at t = T; NaN for t > T, where no
+    student gets. For gradient descent give `learner.rate(eigenvalue)` and clocks; for ridge see `matched_penalty`.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.matched_time(1.0, 1.0, teacher_time=2.0).round(6).item()
+    1.313262
+    """
+    return time + delay(eigenvalue, time, teacher_time)
+
+
+def delay(eigenvalue, time, teacher_time):
+    """How much later than its teacher the student reaches the same progress: matched_time - time.
+
+    δ(λ) = log(1 + (1 - e^(-λt)) / (e^(λ(T-t)) - 1)) / λ = ∫ ds / (e^(λs) - 1) from T - t to T, which falls as λ grows. That is
+    the exaggerated bias: with the clock matched on one direction, every larger eigenvalue is ahead and every smaller one
+    behind.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.delay(jnp.array([2.0, 1.0, 0.5]), 1.0, teacher_time=2.0).round(6).tolist()
+    [0.063464, 0.313262, 0.947785]
+    """
+    λ, t, T = _floats(eigenvalue, time, teacher_time)
+    value = log1p(_odds(λ, t, T)) / λ
+    return jnp.where(t < T, value, jnp.where(t == T, jnp.inf, jnp.nan))
+
+
+def margin(lead, trail, time, teacher_time):
+    """By how much the student trails on `trail` when its clock is matched to the teacher's on `lead`.
+
+    Teacher's progress at `time` minus student's at the time matched on the eigenvalue `lead`, both along the eigenvalue
+    `trail`: e^(-λ₂t) · (1 - e^(-λ₂(T-t))) · (e^(λ₂D) - 1) with D = δ(λ₂) - δ(λ₁). Every factor has the sign that theory gives
+    it, so the sign is right even for eigenvalues an ulp apart. Positive for trail < lead, zero for equal eigenvalues.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.margin(1.0, 0.1, time=1.0, teacher_time=2.0).round(6).item()
+    0.073048
+    """
+    λ1, λ2, _, _ = _floats(lead, trail, time, teacher_time)
+    size = jnp.exp(log_margin(lead, trail, time, teacher_time))
+    return jnp.sign(λ1 - λ2) * size
+
+
+def log_margin(lead, trail, time, teacher_time):
+    """The logarithm of |margin|, also where the margin itself underflows.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.log_margin(1.0, 0.5, time=1e3, teacher_time=2e3).round(6).item()
+    -1000.693147
+    """
+    λ1, λ2, t, T = _floats(lead, trail, time, teacher_time)
+    inside = (0 < t) & (t < T) & (λ1 != λ2)
+    λ1, t, T = jnp.where(inside, λ1, 2.0), jnp.where(inside, t, 1.0), jnp.where(inside, T, 2.0)
+    λ2 = jnp.where(inside, λ2, 1.0)
+    x, x_error = _product_of_difference(λ2, T, t)
+    z, z_error = numerics.two_product(λ2, t)
+    log_exponent = jnp.log(λ2) + _log_delay_difference(λ1, λ2, t, T)          # λ₂|D|
+    exponent = jnp.exp(log_exponent)
+    small = exponent < 1e-30
+    safe = jnp.where(small, 1.0, exponent)
+    # e^(λ₂D) - 1 for a positive D, 1 - e^(-λ₂|D|) for a negative one
+    grown = jnp.where(small, log_exponent, jnp.where(λ2 < λ1, safe, 0.0) + log1mexp(safe))
+    value = grown + log1mexp(x + x_error) - z - z_error
+    outside = jnp.isnan(T - t) | (t > T) | (t < 0)
+    return jnp.where(inside, value, jnp.where(outside, jnp.nan, -jnp.inf))
+
+
+def exaggeration(lead, trail, level, teacher_time):
+    """How far the student lags on `trail` when both have learnt the fraction `level` of `lead`: 1 - ρ.
+
+    ρ is the student's progress on the eigenvalue `trail` over the teacher's, at matched progress on the eigenvalue `lead`.
+    Zero is no exaggeration, one is a student that has learnt nothing of `trail`. NaN where `level` is past what the
+    teacher had learnt of `lead`, since no student gets there.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0).round(6).item()
+    0.793868
+    """
+    λ1, λ2, level, T = _floats(lead, trail, level, teacher_time)
+    t = -log1p(-level) / λ1
+    return margin(λ1, λ2, t, T) / -expm1(-λ2 * t)
+
+
+def matched_penalty(eigenvalue, penalty, teacher_penalty):
+    """The student's ridge penalty at which it is where a single ridge fit with `penalty` is, along one eigendirection.
+
+    c̃ = λ(c - c_T)/(λ + c_T) for λ = `eigenvalue`, c = `penalty` > c_T = `teacher_penalty`. NaN where c < c_T.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.matched_penalty(1.0, penalty=3.0, teacher_penalty=1.0).item()
+    1.0
+    """
+    λ, c, c_T = _floats(eigenvalue, penalty, teacher_penalty)
+    return jnp.where(c >= c_T, λ * (c - c_T) / (λ + c_T), jnp.nan)
+
+
+def _floats(*numbers):
+    return jnp.broadcast_arrays(*(jnp.asarray(number, float) for number in numbers))
+
+
+def _product_of_difference(λ, T, t):
+    """λ(T - t) with its rounding error."""
+    difference, error = numerics.two_sum(T, -t)
+    product, rounding = numerics.two_product(λ, difference)
+    return product, rounding + λ * error
+
+
+def _odds(λ, t, T):
+    """(1 - e^(-λt)) / (e^(λ(T-t)) - 1)."""
+    x, error = _product_of_difference(λ, T, t)
+    return -expm1(-λ * t) * numerics.exp_minus(x, error) / -expm1(-x)
+
+
+def _log_delay(λ, t, T):
+    x, error = _product_of_difference(λ, T, t)
+    odds = _odds(λ, t, T)
+    tiny = odds < 1e-30
+    log_odds = log1mexp(λ * t) - x - error - log1mexp(x)
+    return jnp.where(tiny, log_odds, jnp.log(log1p(jnp.where(tiny, 1.0, odds)))) - jnp.log(λ)
+
+
+def _log_slope(λ, t, T):
+    """log(-δ′(λ)), with -δ′ = (δ + s/(e^(λs) - 1) - T/(e^(λT) - 1)) / λ and s = T - t, without the subtraction."""
+    x, error = _product_of_difference(λ, T, t)
+    y = λ * t
+    large = y > 1.0
+    big, small = jnp.where(large, y, 2.0), jnp.where(large, 0.5, y)
+    log_excess_y = jnp.where(large, big + log1p(-(1.0 + big) * jnp.exp(-big)) - jnp.log(big),
+                             jnp.log(numerics.excess_exponential(small)))
+    bracket = jnp.logaddexp(log_excess_y, jnp.log(-numerics.excess_exponential(-x)))
+    log_fall = jnp.log(y) + jnp.log(x) + bracket - log1mexp(x) - (x + y + error) - log1mexp(x + y)
+    return jnp.logaddexp(_log_delay(λ, t, T), log_fall - jnp.log(λ)) - jnp.log(λ)
+
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+
+def _log_delay_difference(λ1, λ2, t, T):
+    """log|δ(λ₂) - δ(λ₁)|: the integral of -δ′ where the two are close, their difference elsewhere."""
+    first, second = _log_delay(λ1, t, T), _log_delay(λ2, t, T)
+    gap = jnp.abs(second - first)
+    close = gap < 1.0
+    far_value = jnp.maximum(first, second) + log1mexp(jnp.where(close, 1.0, gap))
+    width = jnp.where(close, λ1 - λ2, 0.5 * λ2)
+    slopes = jnp.stack([_log_slope(λ2 + width * (0.5 + 0.5 * node), t, T) for node in _NODES])
+    weights = jnp.log(0.5 * _WEIGHTS).reshape((-1,) + (1,) * jnp.ndim(t))
+    near_value = jnp.log(jnp.abs(width)) + jax.nn.logsumexp(slopes + weights, axis=0)
+    return jnp.where(close, near_value, far_value)
+
+
+# Trajectories.
+
+
+def matched_clock(teacher, student, direction=0) -> np.ndarray:
+    """At each moment of the student, the teacher's clock at which it had made the same progress on one direction.
+
+    Both are Trajectories, of a path. Between the teacher's saved moments its clock is interpolated monotonically in
+    -log(1 - progress), which is exact for flow and gradient descent. Where progress oscillates only the first ascent
+    counts. NaN where the teacher never got there.
+    """
+    clock_at, _ = _ascent(teacher, direction)
+    return clock_at(_depth(np.asarray(student.progress)[..., direction]))
+
+
+def observed_exaggeration(teacher, student, level, lead=0) -> np.ndarray:
+    """`exaggeration` as seen in two trajectories: 1 - ρ for every direction, (K,).
+
+    Teacher and student are each read at the moment when they have learnt the fraction `level` of direction `lead`. NaN where
+    one of them never gets there. Of runs that saved few moments this is an interpolation.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
+    >>> teacher, path = kd.GradientFlow(2.0), kd.GradientFlow(jnp.linspace(0.0, 3.0, 50))
+    >>> seen = kd.simulate(path, problem), kd.simulate(kd.distill(teacher, path), problem)
+    >>> kd.measures.observed_exaggeration(*seen, level=0.5).round(4).tolist()
+    [0.0, 0.7939]
+    """
+    at = _depth(np.asarray(level, float))
+    learnt = []
+    for run in (teacher, student):
+        clock_at, moments = _ascent(run, lead)
+        depths = _depth(np.asarray(run.progress)[moments])
+        clock = np.asarray(run.clock)[moments]
+        reached = clock_at(at)
+        learnt.append([-np.expm1(-_monotone(clock, depth)(reached)) for depth in depths.T])
+    teacher_learnt, student_learnt = np.array(learnt)
+    return (teacher_learnt - student_learnt) / teacher_learnt
+
+
+def _depth(progress):
+    """-log(1 - progress): what grows evenly with time under gradient flow."""
+    return -np.log1p(-np.where(progress < 1 - 1e-13, progress, np.nan))
+
+
+def _ascent(run, direction):
+    """The clock as a function of depth along one direction, on its first ascent, and which moments those are."""
+    clock, depth = np.asarray(run.clock), _depth(np.asarray(run.progress)[..., direction])
+    if clock.ndim != 1 or len(clock) < 2:
+        raise ValueError("a trajectory of at least two moments is needed; give the learner an array as its last field")
+    order = np.argsort(clock)
+    rising = ~(np.diff(depth[order]) > 0)
+    moments = order[: int(np.argmax(rising)) + 1 if rising.any() else len(order)]
+    if len(moments) < 2:
+        raise ValueError(f"direction {direction} makes no progress between the first two moments of the trajectory")
+    return _monotone(depth[moments], clock[moments]), moments
+
+
+def _monotone(x, y):
+    from scipy.interpolate import PchipInterpolator
+
+    known = np.isfinite(x) & np.isfinite(y)
+    if known.sum() < 2:
+        return lambda at: np.full(np.shape(at), np.nan)
+    return PchipInterpolator(x[known], y[known], extrapolate=False)
+
+
+# Risk.
+
+
+@record
+class Risk:
+    """Expected squared error of the predictions on the training inputs, per eigendirection, split in two."""
+
+    bias: jax.Array  # path axes + (K,)
+    variance: jax.Array  # path axes + (K,)
+
+    @property
+    def total(self):
+        """The sum over eigendirections: path axes."""
+        return jnp.sum(self.bias + self.variance, axis=-1)
+
+
+def risk(learner, eigenvalues, signal, noise_variance) -> Risk:
+    """Bias and variance of a learner along each eigendirection, for a fixed design.
+
+    With φ the filter: bias λ θ² (1 - φ)² and variance v φ², with θ = `signal` (K,) the true parameter along each direction and
+    v = `noise_variance` that of the noise in one eigen-component of the predictions: σ²/N for N samples with noise σ, since
+    eigenvalues are those of XᵀX/N. (Papers with the sum loss have v = σ².) The learner starts at zero.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.risk(kd.GradientFlow(0.0), [1.0, 0.5], signal=[1.0, 2.0], noise_variance=0.1).total.item()
+    3.0
+    """
+    eigenvalues, signal = jnp.asarray(eigenvalues, float), jnp.asarray(signal, float)
+    filtered, missed = learner.filter(eigenvalues), learner.residual(eigenvalues)
+    return Risk(eigenvalues * signal**2 * missed**2, noise_variance * filtered**2)
+
+
+def best_stop(learner, eigenvalues, signal, noise_variance):
+    """The learner stopped at its best moment: the clock of least `risk`, over all real clocks.
+
+    `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock is ignored. A grid
+    over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then Brent's method around the best point; the risk may
+    have several minima, and the grid has 50 points to the decade.
+
+    >>> import kdtheory as kd
+    >>> best = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.1)
+    >>> round(float(best.penalty), 6)                                # isotropic signal: v / θ²
+    0.1
+    """
+    from scipy.optimize import minimize_scalar
+
+    seen = np.asarray(eigenvalues, float)
+    seen = seen[seen > 0]
+    low, high = -6 - np.log10(seen.max()), 6 - np.log10(seen.min())
+    grid = np.linspace(low, high, int(50 * (high - low)))
+
+    def total(log_clock):
+        return risk(learner.stopped(10.0**log_clock), eigenvalues, signal, noise_variance).total
+
+    best = int(np.argmin(jax.vmap(total)(grid)))
+    bracket = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    found = minimize_scalar(lambda at: float(total(at)), bounds=bracket, method="bounded", options={"xatol": 1e-12})
+    return learner.stopped(10.0**found.x)

@@ -1,0 +1,395 @@
+"""Problems: data with a loss.
+
+A problem gives the gradient that a learner follows, and its eigensystem, in which theory lives. The loss is half
+the *mean* squared residual, so the eigenvalues λ are those of XᵀX/N for features X and of K/N for a kernel's Gram
+matrix K. (Papers that use the sum have eigenvalues N times larger and times N times smaller.)
+
+Shapes: targets are (N,) or (N, C); parameters are path axes + (P,) + outputs. Where the parameter axis stands
+follows from the rank of the targets, never from a shape.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+
+from kdtheory._record import record, static
+
+
+@record
+class Eigensystem:
+    """The eigendirections of a problem, and the coordinates of parameters, predictions and targets along them.
+
+    Coordinates are those of the parameters, c_k = v_kᵀw with v_k the eigenvectors of XᵀX/N; for a kernel they are
+    the same thing in its feature space, c_k = √(Nλ_k) u_kᵀα with u_k the eigenvectors of K. In both cases the
+    predictions have components u_kᵀf = √(Nλ_k) c_k, so the same data give the same coordinates either way.
+
+    Directions whose eigenvalue is zero within rounding are cut, not clipped. Nearly equal eigenvalues form an
+    eigenspace: within it single directions are arbitrary and only the whole is meaningful.
+    """
+
+    eigenvalues: jax.Array  # (K,) descending
+    samples_basis: jax.Array  # (N, K) u_k, orthonormal
+    reading: jax.Array  # (P, K) coordinates = readingᵀ parameters
+    writing: jax.Array  # (P, K) parameters = writing @ coordinates
+    target: jax.Array  # (K,) + outputs: the coordinates that fit the targets as well as can be
+    spaces: jax.Array  # (K,) the number of the eigenspace of each direction
+    unseen: jax.Array  # share of |targets|² outside the span of the directions: no learner can fit it
+    unresolved: int = static()  # directions of a kernel whose eigenvalue is below rounding
+
+    @property
+    def max_step_size(self):
+        """The step size 2/λ_max from which gradient descent diverges. Momentum has bounds of its own."""
+        return 2.0 / self.eigenvalues[0]
+
+    def of_parameters(self, parameters):
+        """Coordinates of parameters: path axes + (P,) + outputs becomes path axes + (K,) + outputs."""
+        return along(self.reading.T, parameters, self.target.ndim)
+
+    def of_predictions(self, predictions):
+        """Coordinates of predictions on the training inputs: path axes + (N,) + outputs to path axes + (K,) + outputs."""
+        scale = jnp.sqrt(len(self.samples_basis) * self.eigenvalues)
+        return along((self.samples_basis / scale).T, predictions, self.target.ndim)
+
+    def parameters(self, coordinates, start=None):
+        """Parameters with the given coordinates. Outside the directions they are zero, or those of `start`."""
+        parameters = along(self.writing, coordinates, self.target.ndim)
+        if start is None:
+            return parameters
+        return parameters + start - along(self.writing, self.of_parameters(start), self.target.ndim)
+
+
+def along(matrix, array, rank):
+    """`matrix` applied to axis -rank of `array`: the axis of samples, parameters or directions."""
+    return matrix @ array if rank > 1 else array @ matrix.T
+
+
+@record
+class Linear:
+    """Linear regression, with loss |Xw - y|² / 2N. Made by `linear`.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], [1.0, 2.0, 4.0])
+    >>> kd.Ridge(penalty=1e-12).fit(problem).round(6).tolist()
+    [1.0, 3.0]
+    """
+
+    features: jax.Array  # (N, P)
+    targets: jax.Array  # (N,) or (N, C)
+
+    def zeros(self):
+        return jnp.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype)
+
+    def predict(self, parameters, inputs=None):
+        """Predictions Xw on the training features, or on the rows of `inputs` (M, P)."""
+        features = self.features if inputs is None else _new_inputs(inputs, self.features.shape[1], "inputs")
+        return along(features, parameters, self.targets.ndim)
+
+    def gradient(self, parameters):
+        """Xᵀ(Xw - y)/N."""
+        residual = self.features @ parameters - self.targets
+        return (residual.T @ self.features).T / len(self.features)  # contiguous: three times as fast as X.T @ r
+
+    def relabel(self, targets):
+        """The same inputs with other targets."""
+        return dataclasses.replace(self, targets=targets)
+
+    def taught(self, teacher_parameters, teacher_weight=1.0):
+        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
+        return taught(self, teacher_parameters, teacher_weight)
+
+    def normal_equations(self):
+        """H = XᵀX/N and b = Xᵀy/N, with Hw = b at the solution."""
+        samples = len(self.features)
+        return self.features.T @ self.features / samples, self.features.T @ self.targets / samples
+
+    def reduced(self, start):
+        """An equivalent problem with min(N, P) samples and parameters that starts at zero, and the way back.
+
+        From X = QR, or X = LQ when P > N, the loss changes by a constant only. For plain learners only: what a
+        distilled learner loses shrinks towards zero, not towards `start`.
+        """
+        samples, count = self.features.shape
+        targets = np.asarray(self.targets - self.features @ start)
+        features = np.asarray(self.features)
+        scale = np.sqrt(min(samples, count) / samples)              # keeps XᵀX/N
+        if count > samples:
+            q, r = scipy.linalg.qr(features.T, mode="economic", check_finite=False)
+            small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
+            return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
+        q, r = scipy.linalg.qr(features, mode="economic", check_finite=False)
+        small = Linear(jnp.asarray(r * scale), jnp.asarray(q.T @ targets * scale))
+        return small, lambda z: start + z
+
+    def max_eigenvalue(self):
+        """λ_max of XᵀX/N, for the default step size."""
+        samples, count = self.features.shape
+        x = self.features
+        return _top(x @ x.T if count > samples else x.T @ x) / samples
+
+    def eigensystem(self) -> Eigensystem:
+        """By the SVD of the features: the eigenvalues of XᵀX would lose half the digits of the small ones."""
+        features, targets = np.asarray(self.features), np.asarray(self.targets)
+        samples = len(features)
+        u, s, vt = scipy.linalg.svd(features, full_matrices=False, check_finite=False)
+        tolerance = max(features.shape) * np.finfo(s.dtype).eps * s[0]
+        rank = int(np.sum(s > tolerance))
+        if rank == 0:
+            raise ValueError("features are zero: there is no direction to learn along")
+        u, s, v = u[:, :rank], s[:rank], vt[:rank].T
+        return _eigensystem(s**2 / samples, u, v, v, _spaces(s, tolerance), targets, unresolved=0)
+
+
+@record
+class Kernel:
+    """Kernel regression on dual coefficients α, predictions Kα. Made by `kernel`.
+
+    The gradient is that of function space, (Kα - y)/N in α; descending in α itself would square the eigenvalues.
+    """
+
+    gram: jax.Array  # (N, N)
+    targets: jax.Array  # (N,) or (N, C)
+
+    def zeros(self):
+        return jnp.zeros_like(self.targets)
+
+    def predict(self, parameters, inputs=None):
+        """Predictions Kα on the training inputs, or on new ones, given their kernel (M, N) with the training inputs."""
+        gram = self.gram if inputs is None else _new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
+        return along(gram, parameters, self.targets.ndim)
+
+    def gradient(self, parameters):
+        """(Kα - y)/N."""
+        return (self.gram @ parameters - self.targets) / len(self.gram)
+
+    def relabel(self, targets):
+        """The same inputs with other targets."""
+        return dataclasses.replace(self, targets=targets)
+
+    def taught(self, teacher_parameters, teacher_weight=1.0):
+        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
+        return taught(self, teacher_parameters, teacher_weight)
+
+    def normal_equations(self):
+        """H = K/N and b = y/N, with Hα = b at the solution."""
+        return self.gram / len(self.gram), self.targets / len(self.gram)
+
+    def max_eigenvalue(self):
+        """λ_max of K/N, for the default step size."""
+        return _top(self.gram) / len(self.gram)
+
+    def eigensystem(self) -> Eigensystem:
+        """By eigh of the Gram matrix. Eigenvalues below N·eps·λ_max are not resolved; they are cut and counted."""
+        gram, targets = np.asarray(self.gram), np.asarray(self.targets)
+        samples = len(gram)
+        d, u = np.linalg.eigh(gram)
+        d, u = d[::-1], u[:, ::-1]
+        tolerance = samples * np.finfo(d.dtype).eps * abs(d).max()
+        if d[-1] < -10 * tolerance:
+            raise ValueError(
+                f"gram is not positive semidefinite: its smallest eigenvalue is {d[-1]:.3g} and its largest {d[0]:.3g}."
+                " Check the kernel, or add a multiple of the identity"
+            )
+        rank = int(np.sum(d > tolerance))
+        if rank == 0:
+            raise ValueError("gram is zero: there is no direction to learn along")
+        d, u = d[:rank], np.ascontiguousarray(u[:, :rank])
+        root = np.sqrt(d)
+        spaces = _spaces(d, tolerance)
+        return _eigensystem(d / samples, u, u * root, u / root, spaces, targets, unresolved=samples - rank)
+
+
+def taught(problem, teacher_parameters, teacher_weight):
+    """The problem with the targets weight · teacher's predictions + (1 - weight) · own targets."""
+    predictions = problem.predict(teacher_parameters)
+    return problem.relabel(teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets)
+
+
+def _top(gram):
+    if isinstance(gram, jax.core.Tracer):
+        return jnp.linalg.eigvalsh(gram)[-1]
+    n = len(gram)
+    return scipy.linalg.eigvalsh(np.asarray(gram), subset_by_index=[n - 1, n - 1])[0]
+
+
+def _spaces(sizes, tolerance):
+    """Number the eigenspaces of descending singular values (or eigenvalues) known to within `tolerance`."""
+    return np.concatenate([[0], np.cumsum(-np.diff(sizes) > tolerance)])
+
+
+def _eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolved):
+    components = u.T @ targets
+    scale = np.sqrt(len(u) * eigenvalues)
+    total = np.sum(targets**2)
+    rest = np.sum((targets - u @ components) ** 2)
+    arrays = (eigenvalues, u, reading, writing, (components.T / scale).T, spaces, rest / total if total else 0.0)
+    return Eigensystem(*map(jnp.asarray, arrays), unresolved=unresolved)
+
+
+# Entry points: what users hand us is checked here, once, on the host.
+
+
+def linear(features, targets) -> Linear:
+    """Linear regression on your own features (N, P) and targets (N,) or (N, C).
+
+    Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an intercept.
+
+    Raises ValueError for values that are not finite, shapes that do not match, or an empty table; TypeError for what is
+    not an array of real numbers.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0])
+    >>> problem.eigensystem().eigenvalues.tolist()
+    [0.5, 0.125]
+    """
+    features = as_data(features, "features", ranks=(2,))
+    return Linear(features, _as_targets(targets, "features", len(features), features.dtype))
+
+
+def kernel(gram, targets) -> Kernel:
+    """Kernel regression on a Gram matrix (N, N) of your own and targets (N,) or (N, C).
+
+    Raises ValueError for a matrix that is not square, not symmetric or not finite, and when its eigensystem shows that it
+    is not positive semidefinite.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.kernel([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
+    >>> problem.eigensystem().eigenvalues.tolist()
+    [1.0, 0.5]
+    """
+    gram = as_data(gram, "gram", ranks=(2,))
+    if gram.shape[0] != gram.shape[1]:
+        raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
+    asymmetry = float(jnp.max(jnp.abs(gram - gram.T)))
+    if asymmetry > 1e3 * jnp.finfo(gram.dtype).eps * float(jnp.max(jnp.abs(gram))):
+        worst = np.unravel_index(np.argmax(np.abs(gram - gram.T)), gram.shape)
+        raise ValueError(
+            f"gram is not symmetric: entries {tuple(map(int, worst))} and its mirror differ by {asymmetry:.3g}."
+            " If it holds the kernel of test with training inputs, pass it to predict(parameters, inputs=...)"
+        )
+    return Kernel((gram + gram.T) / 2, _as_targets(targets, "gram", len(gram), gram.dtype))
+
+
+def as_data(array, name, ranks):
+    """A user's array as float64 (float32 is kept), or an error that names the argument, the value and a way out."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be dropped; fill it or delete the masked rows")
+    try:
+        host = np.asarray(array)
+    except Exception as problem:
+        raise TypeError(f"{name} cannot be read as an array ({problem}); convert it with numpy.asarray") from problem
+    if host.dtype.kind not in "fiub" or host.dtype.itemsize == 2 and host.dtype.kind == "f":
+        raise TypeError(
+            f"{name} must hold real numbers of at least 32 bits, got {host.dtype} from {type(array).__name__};"
+            " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray())"
+        )
+    if host.ndim not in ranks:
+        allowed = " or ".join({1: "(N,)", 2: "(N, C)"}[r] if len(ranks) > 1 else "two-dimensional" for r in ranks)
+        raise ValueError(f"{name} must be {allowed}, got shape {host.shape}")
+    if 0 in host.shape:
+        raise ValueError(f"{name} is empty, shape {host.shape}: at least one sample and one column are needed")
+    host = host if host.dtype == np.float32 else host.astype(float)
+    bad = ~np.isfinite(host)
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows"
+        )
+    return jnp.asarray(host)
+
+
+def _as_targets(targets, other, samples, dtype):
+    targets = as_data(targets, "targets", ranks=(1, 2))
+    if len(targets) != samples:
+        raise ValueError(f"targets have shape {targets.shape}, but {other} has {samples} rows: one target per sample")
+    return targets.astype(dtype)
+
+
+def _new_inputs(inputs, columns, name):
+    if isinstance(inputs, jax.core.Tracer):
+        return inputs
+    inputs = as_data(inputs, name, ranks=(2,))
+    if inputs.shape[1] != columns:
+        raise ValueError(f"{name} must be (M, {columns}), like the training data; got {inputs.shape}")
+    return inputs
+
+
+# Problems drawn at random.
+
+
+def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
+    """Linear regression on Gaussian features with the given *population* eigenvalues.
+
+    Row n is x_n ~ N(0, diag(eigenvalues)), targets are y = X·signal + noise·ε with ε ~ N(0, I).
+
+    `eigenvalues` (P,); `signal` a number or (P,) or (P, C), the true parameter along each population eigendirection;
+    `noise` the standard deviation σ; `key` a JAX key, or an int as its seed. The *sample* eigenvalues differ:
+    use `with_spectrum` where they must be exact.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.gaussian(0, kd.spectra.power_law(5), samples=20, noise=0.1)
+    >>> problem.features.shape, problem.targets.shape
+    ((20, 5), (20,))
+    """
+    eigenvalues = _as_spectrum(eigenvalues)
+    features_key, noise_key = jax.random.split(as_key(key))
+    features = jax.random.normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
+    return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
+
+
+def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Linear:
+    """Linear regression on features whose *sample* eigenvalues are exactly the given ones, within rounding.
+
+    X = √N·U diag(√λ) Vᵀ with random orthonormal U and V. `signal`, a number or (P,) or (P, C), is the true parameter
+    along each sample eigendirection; targets are y = X V·signal + noise·ε. `samples` N is at least P = len(eigenvalues),
+    by default 2P.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1], samples=10)
+    >>> problem.eigensystem().eigenvalues.round(12).tolist()
+    [1.0, 0.1]
+    """
+    eigenvalues = _as_spectrum(eigenvalues)
+    count = len(eigenvalues)
+    samples = 2 * count if samples is None else samples
+    if samples < count:
+        raise ValueError(f"samples is {samples}, but {count} eigenvalues need at least as many samples")
+    left_key, right_key, noise_key = jax.random.split(as_key(key), 3)
+    u, v = orthonormal(left_key, samples, count), orthonormal(right_key, count, count)
+    features = jnp.sqrt(samples) * (u * jnp.sqrt(eigenvalues)) @ v.T
+    return _labelled(noise_key, features, v @ _as_signal(signal, count), noise)
+
+
+def _labelled(key, features, parameters, noise):
+    clean = features @ parameters
+    return Linear(features, clean + noise * jax.random.normal(key, clean.shape))
+
+
+def orthonormal(key, rows, columns):
+    """A random (rows, columns) matrix with orthonormal columns."""
+    return jnp.asarray(scipy.linalg.qr(np.asarray(jax.random.normal(key, (rows, columns))), mode="economic")[0])
+
+
+def as_key(key):
+    """A JAX random key; an int is taken as the seed of one."""
+    if isinstance(key, bool) or isinstance(key, float):
+        raise TypeError(f"key must be a JAX random key or an int, got {key!r}; use jax.random.key(0)")
+    return jax.random.key(key) if isinstance(key, (int, np.integer)) else key
+
+
+def _as_spectrum(eigenvalues):
+    eigenvalues = jnp.asarray(eigenvalues, float)
+    if eigenvalues.ndim != 1 or len(eigenvalues) == 0 or not bool(jnp.all(eigenvalues >= 0)):
+        raise ValueError(f"eigenvalues must be a non-empty sequence of numbers >= 0, got {eigenvalues}")
+    return eigenvalues
+
+
+def _as_signal(signal, count):
+    signal = jnp.asarray(signal, float)
+    if signal.ndim == 0:
+        return jnp.full(count, signal)
+    if signal.shape[0] != count:
+        raise ValueError(f"signal has shape {signal.shape}, but there are {count} eigenvalues: one entry each")
+    return signal

@@ -1,0 +1,152 @@
+"""Trajectories in eigen-coordinates, where practice and theory meet.
+
+`simulate` is what the algorithm does, `closed_form` what theory says, and `project` is for runs that were not made
+here. All three return a `Trajectory`, which does not remember its lane: each measure, claim and plot is written once.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory import numerics, problems
+from kdtheory._record import record
+from kdtheory.learners import Learner, check_learner
+from kdtheory.problems import Eigensystem
+
+
+@record
+class Trajectory:
+    """Coordinates along the eigendirections of the data, at one or many moments.
+
+    Axes of `coordinates` are those of the path (T,) if there is one, then directions (K,), then outputs (C,) if the
+    targets have them.
+    """
+
+    eigenvalues: jax.Array  # (K,)
+    coordinates: jax.Array  # path axes + (K,) + outputs
+    target: jax.Array  # (K,) + outputs
+    clock: jax.Array  # path axes
+    spaces: jax.Array  # (K,) the number of the eigenspace of each direction
+
+    @property
+    def progress(self) -> jax.Array:
+        """How much of the target is learnt: path axes + (K,), ⟨coordinates, target⟩/|target|².
+
+        The inner product runs over the outputs and over all directions of an eigenspace, whose members therefore share one
+        value. For a filter it is φ(λ). NaN where the target has no component.
+        """
+        along, size = self.coordinates * self.target, self.target**2
+        if self.target.ndim == 2:
+            along, size = along.sum(-1), size.sum(-1)
+        count = len(self.eigenvalues)
+        sums = jnp.zeros(along.shape).at[..., self.spaces].add(along)
+        sizes = jnp.zeros(count).at[self.spaces].add(size)
+        return (sums / jnp.where(sizes > 0, sizes, jnp.nan))[..., self.spaces]
+
+    def __getitem__(self, moment) -> "Trajectory":
+        """The trajectory at some moments: an index or slice of the path axis."""
+        if self.clock.ndim == 0:
+            raise TypeError("this trajectory has a single moment; there is nothing to index")
+        return Trajectory(
+            self.eigenvalues, self.coordinates[moment], self.target, self.clock[moment], self.spaces
+        )
+
+    def __repr__(self):
+        moments = f"{self.clock.shape[0]} moments" if self.clock.ndim else "1 moment"
+        outputs = f", {self.target.shape[1]} outputs" if self.target.ndim == 2 else ""
+        return f"<Trajectory: {moments}, {len(self.eigenvalues)} directions{outputs}>"
+
+
+def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, start=None) -> Trajectory:
+    """Run the learner on the data and project what it reaches: practice.
+
+    Pass `eigensystem` to pay for it once. `start` (P,) + outputs is where the learner begins, zero unless given. A step size
+    of None becomes 1/λ_max; one past the learner's bound gives a warning, since the loop then diverges.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
+    >>> seen = kd.simulate(kd.GradientDescent(step_size=1.0, steps=[0, 1, 2]), problem)
+    >>> seen.progress.round(12).tolist()
+    [[0.0, 0.0], [1.0, 0.1], [1.0, 0.19]]
+    """
+    eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
+    if start is not None and jnp.shape(start) != problem.zeros().shape:
+        raise ValueError(f"start must have the shape {problem.zeros().shape} of the parameters, got {jnp.shape(start)}")
+    learner = _ready(learner, eigensystem)
+    parameters = learner.fit(problem, start)
+    return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
+
+
+def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
+    """What theory says the learner does: filter × target, with no data: theory.
+
+    `eigensystem` is a problem's, or bare eigenvalues (K,), whose targets are then one. `start` holds parameters where there is
+    a problem, coordinates otherwise.
+
+    >>> import kdtheory as kd
+    >>> kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6).tolist()
+    [[0.0, 0.0], [0.864665, 0.632121]]
+    """
+    if not isinstance(eigensystem, Eigensystem):
+        eigenvalues = problems._as_spectrum(eigensystem)
+        _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
+        identity = jnp.eye(len(eigenvalues))
+        eigensystem = Eigensystem(eigenvalues, identity, identity, identity, jnp.ones(len(eigenvalues)), jnp.asarray(spaces),
+                                  jnp.asarray(0.0), unresolved=0)
+    learner = _ready(learner, eigensystem)
+    begin = None if start is None else eigensystem.of_parameters(jnp.asarray(start))
+    return _trajectory(eigensystem, _coordinates(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock)
+
+
+@jax.jit
+def _coordinates(learner, eigenvalues, target, begin):
+    shares = learner.shares(eigenvalues)
+    learnt, left = shares.learnt.value, shares.left.value
+    if target.ndim == 2:
+        learnt, left = learnt[..., None], left[..., None]
+    return learnt * target if begin is None else learnt * target + left * begin
+
+
+def project(problem, *, parameters=None, predictions=None, clock=None, eigensystem: Eigensystem | None = None) -> Trajectory:
+    """Your own run in the eigen-coordinates of the problem: the third lane.
+
+    Give one of `parameters`, path axes + (P,) + outputs, and `predictions` on the training inputs, path axes + (N,) + outputs.
+    `clock` (T,) is step size × steps; the row numbers 0, 1, … if left out.
+
+    Raises ValueError when both or neither are given, or shapes do not match the problem.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
+    >>> mine = kd.project(problem, predictions=[0.5 * problem.targets, problem.targets])
+    >>> mine.progress.round(12).tolist()
+    [[0.5, 0.5], [1.0, 1.0]]
+    """
+    if (parameters is None) == (predictions is None):
+        raise ValueError("give exactly one of parameters and predictions")
+    eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
+    name, run = ("parameters", parameters) if predictions is None else ("predictions", predictions)
+    shape = problem.zeros().shape if predictions is None else problem.targets.shape
+    run = problems.as_data(run, name, ranks=range(len(shape), 10))
+    if run.shape[run.ndim - len(shape):] != shape:
+        raise ValueError(f"{name} must end in the shape {shape} of the problem's, got {run.shape}")
+    path = run.shape[: run.ndim - len(shape)]
+    if clock is None:
+        clock = jnp.arange(path[0], dtype=float) if path else jnp.asarray(0.0)
+    clock = jnp.asarray(clock, float)
+    if clock.shape != path:
+        raise ValueError(f"clock has shape {clock.shape}, but {name} have {path} moments: one entry each")
+    coordinates = eigensystem.of_parameters(run) if predictions is None else eigensystem.of_predictions(run)
+    return _trajectory(eigensystem, coordinates, clock)
+
+
+def _ready(learner, eigensystem):
+    if not isinstance(learner, Learner):
+        raise TypeError(f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}")
+    largest = eigensystem.eigenvalues[0]
+    learner = learner.tuned(largest)
+    check_learner(learner, largest)
+    return learner
+
+
+def _trajectory(eigensystem, coordinates, clock):
+    return Trajectory(eigensystem.eigenvalues, coordinates, eigensystem.target, jnp.asarray(clock), eigensystem.spaces)
