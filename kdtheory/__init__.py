@@ -16,6 +16,8 @@ if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
 from kdtheory import kernels, measures, numerics, problems, spectra  # noqa: E402
+from kdtheory import claims, theorems  # noqa: E402
+from kdtheory.claims import ahead, claim  # noqa: E402
 from kdtheory.distillation import distill, self_distill, switch  # noqa: E402
 from kdtheory.learners import (  # noqa: E402
     Filter,

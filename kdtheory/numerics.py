@@ -96,22 +96,35 @@ def excess_exponential(x):
 
 @record
 class Share:
-    """A non-negative number together with its logarithm, which survives where the number underflows."""
+    """A number together with its logarithm, which survives where the number underflows.
+
+    Logarithms are carried through sums and products of non-negative numbers. Where a factor or a term is negative, as
+    with momentum or weights outside [0, 1], that of the result is taken from its value, and is NaN if that is negative.
+    """
 
     value: jax.Array
     log: jax.Array
 
     def __add__(self, other):
-        return Share(self.value + other.value, jnp.logaddexp(self.log, other.log))
+        return self._with(other, self.value + other.value, jnp.logaddexp(self.log, other.log))
 
     def __mul__(self, other):
-        return Share(self.value * other.value, self.log + other.log)
+        return self._with(other, self.value * other.value, self.log + other.log)
+
+    def _with(self, other, value, log):
+        return Share(value, jnp.where((self.value < 0) | (other.value < 0), log_or_nan(value), log))
 
 
 def share(value) -> Share:
-    """A given number as a share. Its logarithm is NaN when it is negative."""
+    """A given number as a share."""
     value = jnp.asarray(value, float)
-    return Share(value, jnp.log(value))
+    return Share(value, log_or_nan(value))
+
+
+def log_or_nan(value):
+    """log(value), -inf at zero and NaN below, without a warning or an infinite gradient."""
+    log = jnp.log(jnp.where(value > 0, value, 1.0))
+    return jnp.where(value > 0, log, jnp.where(value == 0, -jnp.inf, jnp.nan))
 
 
 @record
@@ -170,9 +183,9 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     steps = jnp.asarray(steps, float)
     power = jnp.power(inside, steps) * jnp.exp(steps * correction)
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), lax.stop_gradient(steps)))
-    left = Share(jnp.where(decays, power, alternating), jnp.where(decays, -depth, jnp.log(alternating)))
+    left = Share(jnp.where(decays, power, alternating), jnp.where(decays, -depth, log_or_nan(alternating)))
     learnt = Share(jnp.where(decays, -expm1(-depth), 1.0 - alternating),
-                   jnp.where(decays, log1mexp(depth), jnp.log(1.0 - alternating)))
+                   jnp.where(decays, log1mexp(depth), log_or_nan(1.0 - alternating)))
     return nothing_lost(learnt, left)
 
 
@@ -225,9 +238,5 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     _, _, change, power, _ = lax.fori_loop(0, 48, square, start)
     learnt = -change[0]
     left = jnp.where(learnt < 0.5, 1.0 + change[0], power[0])
-    return nothing_lost(Share(learnt, _log_or_nan(learnt)), Share(left, _log_or_nan(left)))
+    return nothing_lost(Share(learnt, log_or_nan(learnt)), Share(left, log_or_nan(left)))
 
-
-def _log_or_nan(value):
-    return jnp.where(value >= 0, jnp.log(jnp.where(value > 0, value, 1.0)) + jnp.where(value > 0, 0.0, -jnp.inf),
-                     jnp.nan)

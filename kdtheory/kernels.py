@@ -1,0 +1,261 @@
+"""Kernel functions, and the random features whose Gram matrices tend to them.
+
+A kernel takes rows `x` (N, D) and `z` (M, D) to their Gram matrix (N, M); without `z` it is that of `x` with
+itself, exactly symmetric. Real hyperparameters may be swept by `vmap` and followed by `grad`. No library
+offers these for today's JAX without a framework around them, hence these few lines, tested against
+scikit-learn and mpmath.
+
+Distances and angles come from differences of rows, never from |x|² + |z|² − 2x·z or from arccos: for nearly
+equal rows these leave half the digits, and the Laplace and neural tangent kernels, which have a kink there,
+would show it. So an entry is right to about 1e-15 of the diagonal. The price is time, some 0.3 ns·N·M·D,
+several times that of a matrix product; memory stays O(NM).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+# ---------------------------------------------------------------------------------------- kernels of distance
+
+
+def rbf(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Array = 1.0) -> jax.Array:
+    """The Gaussian kernel, k(x, z) = exp(−|x − z|² / (2 length²)). Coincident rows give exactly one.
+
+    >>> import kdtheory as kd
+    >>> print(kd.kernels.rbf([[0.0], [1.0]]).round(3))
+    [[1.    0.607]
+     [0.607 1.   ]]
+    """
+    return jnp.exp(-_squared_distances(*_rows(x, z)) / (2 * length**2))
+
+
+def laplace(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Array = 1.0) -> jax.Array:
+    """The exponential kernel, k(x, z) = exp(−|x − z| / length), with the Euclidean norm.
+
+    (Scikit-learn's `laplacian_kernel` takes the sum of absolute differences instead.) It is the Matérn kernel
+    of smoothness ½.
+
+    >>> import kdtheory as kd
+    >>> print(kd.kernels.laplace([[0.0], [1.0]]).round(3))
+    [[1.    0.368]
+     [0.368 1.   ]]
+    """
+    return matern(x, z, smoothness=0.5, length=length)
+
+
+_MATERN_POLYNOMIAL = {0.5: lambda s: 1.0, 1.5: lambda s: 1 + s, 2.5: lambda s: 1 + s + s**2 / 3}
+
+
+def matern(
+    x: jax.Array, z: jax.Array | None = None, *, smoothness: float = 1.5, length: float | jax.Array = 1.0
+) -> jax.Array:
+    """The Matérn kernel of `smoothness` ν = ½, 3/2 or 5/2; its spectrum decays as a power law.
+
+    With s = √(2ν) |x − z| / length:
+
+        e^(−s) for ν = ½,    (1 + s) e^(−s) for ν = 3/2,    (1 + s + s²/3) e^(−s) for ν = 5/2.
+
+    Rasmussen & Williams 2006, section 4.2.1 (as recalled).
+
+    >>> import kdtheory as kd
+    >>> print(kd.kernels.matern([[0.0], [1.0]], smoothness=2.5).round(3))
+    [[1.    0.524]
+     [0.524 1.   ]]
+    """
+    if smoothness not in _MATERN_POLYNOMIAL:
+        raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness}")
+    s = (2 * smoothness) ** 0.5 * _sqrt(_squared_distances(*_rows(x, z))) / length
+    return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
+
+
+# ------------------------------------------------------------------------- kernels of inner product and angle
+
+
+def polynomial(
+    x: jax.Array,
+    z: jax.Array | None = None,
+    *,
+    degree: int = 3,
+    offset: float | jax.Array = 1.0,
+    scale: float | jax.Array = 1.0,
+) -> jax.Array:
+    """The polynomial kernel, k(x, z) = (scale · x·z + offset)^degree.
+
+    >>> import kdtheory as kd
+    >>> print(kd.kernels.polynomial([[0.0], [1.0]], degree=2))
+    [[1. 1.]
+     [1. 4.]]
+    """
+    x, z = _rows(x, z)
+    inner = x @ z.T
+    if z is x:
+        inner = (inner + inner.T) / 2  # a matrix product need not be symmetric to the last bit
+    return (scale * inner + offset) ** degree
+
+
+def arc_cosine(x: jax.Array, z: jax.Array | None = None, *, degree: int = 1, depth: int = 1) -> jax.Array:
+    """The kernel of infinitely wide random networks of steps (`degree` 0) or of ReLUs (`degree` 1).
+
+    With θ the angle between x and z, and w ~ N(0, I), one layer gives
+
+        degree 0:  κ₀(θ) = 1 − θ/π                                     = E[2 step(w·x) step(w·z)],
+        degree 1:  |x| |z| κ₁(θ),  κ₁(θ) = (sin θ + (π − θ) cos θ)/π   = E[2 relu(w·x) relu(w·z)].
+
+    Each of `depth` layers takes the angle whose cosine is the κ of the layer before. The factor 2 is He's: it
+    preserves the diagonal, 1 for degree 0 and |x|² for degree 1. It is also in Cho & Saul 2009 (as recalled).
+    A row of zeros has no angle; it is taken to be orthogonal to every other row. (Degree 0 in depth is
+    infinitely steep at θ = 0: there an angle of one rounding error shows, as its square root or worse.)
+
+    >>> import kdtheory as kd
+    >>> print(kd.kernels.arc_cosine([[2.0, 0.0], [0.0, 1.0]]).round(3))
+    [[4.    0.637]
+     [0.637 1.   ]]
+    """
+    if degree not in (0, 1):
+        raise ValueError(f"arc_cosine knows the degrees 0 and 1, not {degree}")
+    x, z = _rows(x, z)
+    gap, angle = _angles(x, z)
+    for _ in range(depth):
+        gap = _relu_gap(gap, angle) if degree == 1 else _step_gap(angle)
+        angle = _angle(gap, 1 - gap)
+    return (1 - 2 * gap) * (_norm_products(x, z) if degree == 1 else 1)
+
+
+def relu_ntk(x: jax.Array, z: jax.Array | None = None, *, depth: int = 1) -> jax.Array:
+    """The neural tangent kernel of an infinitely wide ReLU network with `depth` hidden layers and no biases.
+
+    The network is h₀ = x, h_{l+1} = √(2/width) relu(W_l h_l), with output v·h_depth; all weights are N(0, 1)
+    and all are trained. Its kernel is |x| |z| T_depth, where, from the angle θ₀ between x and z,
+
+        T₀ = cos θ₀,    cos θ_{l+1} = κ₁(θ_l),    T_{l+1} = cos θ_{l+1} + κ₀(θ_l) T_l
+
+    with κ₀, κ₁ of `arc_cosine`. So depth 0 is the linear kernel x·z, and the diagonal is (depth + 1)|x|².
+    Jacot et al. 2018; normalised as in Arora et al. 2019 (both as recalled).
+
+    >>> import kdtheory as kd
+    >>> print(kd.kernels.relu_ntk([[1.0, 0.0], [0.6, 0.8]]).round(3))
+    [[2.  1.1]
+     [1.1 2. ]]
+    """
+    x, z = _rows(x, z)
+    gap, angle = _angles(x, z)
+    tangent = 1 - 2 * gap
+    for _ in range(depth):
+        gap, slope = _relu_gap(gap, angle), 1 - angle / jnp.pi
+        tangent, angle = 1 - 2 * gap + slope * tangent, _angle(gap, 1 - gap)
+    return tangent * _norm_products(x, z)
+
+
+# -------------------------------------------------------------------------------------------- random features
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class RandomFeatures:
+    """A feature map drawn once, for use on any inputs: (N, D) to (N, count).
+
+    √(2/count) activation(x Wᵀ + shift). The Gram matrix `features(x) @ features(z).T` is a kernel's, up to a
+    random error of order 1/√count.
+    """
+
+    weights: jax.Array  # W, (count, D)
+    shift: jax.Array  # (count,)
+    activation: Callable[[jax.Array], jax.Array] = field(metadata={"static": True})
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.sqrt(2 / len(self.weights)) * self.activation(x @ self.weights.T + self.shift)
+
+
+def random_fourier(
+    key: jax.Array | int, count: int, dimension: int, *, length: float | jax.Array = 1.0
+) -> RandomFeatures:
+    """Random cosines of inputs with `dimension` D: their Gram matrix tends to `rbf` of the same `length`.
+
+    √(2/count) cos(w·x + b), w ~ N(0, I/length²), b uniform on [0, 2π). Rahimi & Recht 2007 (as recalled).
+
+    >>> import jax, jax.numpy as jnp, kdtheory as kd
+    >>> features = kd.kernels.random_fourier(jax.random.key(0), 1000, dimension=2)
+    >>> features(jnp.ones((5, 2))).shape
+    (5, 1000)
+    """
+    for_weights, for_shift = jax.random.split(_key(key))
+    weights = jax.random.normal(for_weights, (count, dimension)) / length
+    return RandomFeatures(weights, jax.random.uniform(for_shift, (count,), maxval=2 * jnp.pi), jnp.cos)
+
+
+def random_relu(key: jax.Array | int, count: int, dimension: int) -> RandomFeatures:
+    """Random ReLUs of inputs with `dimension` D: their Gram matrix tends to `arc_cosine` of degree 1.
+
+    √(2/count) relu(w·x), w ~ N(0, I): a network of which only the last layer is to be trained.
+
+    >>> import jax, jax.numpy as jnp, kdtheory as kd
+    >>> features = kd.kernels.random_relu(jax.random.key(0), 1000, dimension=2)
+    >>> features(jnp.ones((5, 2))).shape
+    (5, 1000)
+    """
+    return RandomFeatures(jax.random.normal(_key(key), (count, dimension)), jnp.zeros(count), jax.nn.relu)
+
+
+def _key(key: jax.Array | int) -> jax.Array:
+    return jax.random.key(key) if isinstance(key, int) else key
+
+
+# --------------------------------------------------------------------------------------- distances and angles
+
+
+def _rows(x: jax.Array, z: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """Both sets of rows, as floats: the differences of an image's unsigned integers would wrap."""
+    x = jnp.asarray(x, dtype=float)
+    return x, x if z is None else jnp.asarray(z, dtype=float)
+
+
+def _sqrt(square: jax.Array) -> jax.Array:
+    """Square root with derivative zero at zero, the middle of the kink's slopes."""
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)
+
+
+@jax.jit
+def _squared_distances(x: jax.Array, z: jax.Array) -> jax.Array:
+    """|x − z|² (N, M), a row of x at a time: (N, M, D) numbers are never held, nor for derivatives."""
+    to_row = jax.checkpoint(lambda row: jnp.sum((row - z) ** 2, axis=1))
+    return lax.map(to_row, x)
+
+
+def _norm_products(x: jax.Array, z: jax.Array) -> jax.Array:
+    """|x| |z| (N, M), as the root of one product: exactly |x|² where x = z."""
+    return _sqrt(jnp.sum(x**2, axis=1)[:, None] * jnp.sum(z**2, axis=1))
+
+
+def _directions(x: jax.Array) -> jax.Array:
+    """Unit rows (N, D + 1). Rows of zeros get the last axis to themselves."""
+    norm = _sqrt(jnp.sum(x**2, axis=1, keepdims=True))
+    return jnp.concatenate([x / jnp.where(norm > 0, norm, 1.0), norm == 0], axis=1)
+
+
+# An angle θ travels with its `gap` sin²(θ/2) = (1 − cos θ)/2: a cosine loses half the digits of a small θ.
+
+
+def _angles(x: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Gap and angle between rows: unit vectors span a rhombus of diagonals 2 sin(θ/2) and 2 cos(θ/2)."""
+    u, v = _directions(x), _directions(z)
+    gap = _squared_distances(u, v) / 4
+    return gap, _angle(gap, _squared_distances(u, -v) / 4)
+
+
+def _angle(gap: jax.Array, rest: jax.Array) -> jax.Array:
+    """θ from sin²(θ/2) and cos²(θ/2)."""
+    return 2 * jnp.arctan2(_sqrt(gap), _sqrt(rest))
+
+
+def _relu_gap(gap: jax.Array, angle: jax.Array) -> jax.Array:
+    """(1 − κ₁(θ))/2, written so that nothing large cancels where θ is small."""
+    return gap - (jnp.sin(angle) - angle * jnp.cos(angle)) / (2 * jnp.pi)
+
+
+def _step_gap(angle: jax.Array) -> jax.Array:
+    """(1 − κ₀(θ))/2."""
+    return angle / (2 * jnp.pi)
