@@ -28,4 +28,5 @@ from kdtheory.learners import (  # noqa: E402
     Nesterov,
     Ridge,
 )
+from kdtheory.sweeps import sweep  # noqa: E402
 from kdtheory.trajectories import Trajectory, closed_form, project, simulate  # noqa: E402

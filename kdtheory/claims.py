@@ -264,6 +264,27 @@ def _plain(value):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Trial:
+    """A claim checked in both lanes, and what became of each hypothesis when it was dropped."""
+
+    claim: "Claim"
+    theory: Check
+    practice: Check
+    refutations: dict[str, Check]  # hypothesis -> the search without it
+    confirmations: dict[str, Check | None]  # hypothesis -> the counterexample on the loop, None if none was found
+
+    @property
+    def necessary(self) -> list[str]:
+        """The hypotheses without which a counterexample was found, and confirmed on the loop."""
+        return [name for name, check in self.confirmations.items() if check is not None and check.verdict == VIOLATED]
+
+    @property
+    def passed(self) -> bool:
+        """The claim held in both lanes and every hypothesis was shown to be necessary."""
+        return self.theory.verdict == self.practice.verdict == HOLDS and len(self.necessary) == len(self.refutations)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Claim:
     """A statement with its source, its standing, and hypotheses that can be dropped. Made by `claim`."""
 
@@ -292,6 +313,15 @@ class Claim:
         if drop not in self.hypotheses:
             raise ValueError(f"{self.name} has no hypothesis {drop!r}; it has {', '.join(self.hypotheses)}")
         return self._judge(key, count, "theory", drop=drop)
+
+    def trial(self, key, count=10_000, loops=100) -> "Trial":
+        """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on the loop."""
+        key = problems.as_key(key)
+        refutations, confirmations = {}, {}
+        for name in self.hypotheses:
+            refutations[name] = found = self.falsify(key, name, count)
+            confirmations[name] = self.at("practice", **found.instance()) if found.verdict == VIOLATED else None
+        return Trial(self, self.check(key, count), self.practice(key, loops), refutations, confirmations)
 
     def at(self, lane="theory", **instance) -> Check:
         """Judge one instance of your own, hypotheses or not, in theory or in practice."""
@@ -346,14 +376,11 @@ class Claim:
         for values in sorted(set(zip(*(instances[name].tolist() for name in fixed), strict=True))) if fixed else [()]:
             cases = np.all([instances[name] == value for name, value in zip(fixed, values, strict=True)], axis=0)
             cases = np.flatnonzero(np.broadcast_to(cases, inside.shape))
-            numbers = {name: array[cases] for name, array in instances.items() if name not in fixed}
-            judge = _compiled(self, lane, tuple(zip(fixed, values, strict=True)))
-            if lane == "theory":
-                seen = judge(numbers)
-            else:
-                each = [judge({name: array[i] for name, array in numbers.items()}) for i in range(len(cases))]
-                seen = jax.tree.map(lambda *rows: np.array(rows), *each)
-            margins[cases], rounding[cases] = seen.value, seen.rounding
+            judge, at_once = _compiled(self, lane, tuple(zip(fixed, values, strict=True)))
+            for some in np.split(cases, range(at_once, len(cases), at_once)):
+                padded = np.resize(some, at_once)
+                seen = judge({name: array[padded] for name, array in instances.items() if name not in fixed})
+                margins[some], rounding[some] = seen.value[: len(some)], seen.rounding[: len(some)]
         with np.errstate(invalid="ignore"):
             verdicts = np.select([~inside, margins > rounding, margins < -rounding], [OUTSIDE, HOLDS, VIOLATED], UNDECIDABLE)
         return Check(self, lane, drop, margins, rounding, verdicts, instances)
@@ -364,10 +391,18 @@ class Claim:
 
 @functools.cache
 def _compiled(claim, lane, fixed):
+    """The judge of a fixed number of cases at once: many in theory, one run of the algorithm in practice."""
+
     def judge(numbers):
         return claim.function(LANES[lane], **numbers, **dict(fixed))
 
-    return jax.jit(jax.vmap(judge) if lane == "theory" else judge)
+    def judge_one(numbers):
+        return jax.tree.map(lambda result: result[None], judge({name: rows[0] for name, rows in numbers.items()}))
+
+    # compiling is what this costs: these programs are large and run for a moment
+    options = {"xla_backend_optimization_level": 0}
+    many, at_once = (jax.vmap(judge), 1024) if lane == "theory" else (judge_one, 1)
+    return jax.jit(many, compiler_options=options), at_once
 
 
 def _refuse_float32():

@@ -77,7 +77,7 @@ class Comparison:
         matched.set_xlim(float(self.teacher.clock[0]), stop)
         largest, smallest = self.teacher.eigenvalues[0], self.teacher.eigenvalues[-1]
         lag.set_xlim(1.5 * largest, max(0.7 * smallest, 1e-4 * largest))
-        titles = "a  At equal time", "b  At equal progress on the lead", "c  Lag of the student"
+        titles = "a  At equal time", "b  At equal progress on the lead", f"c  Lag when {self.level:g} of the lead is learnt"
         for ax, title in zip(figure.axes, titles, strict=True):
             ax.set_title(title, loc="left")
             ax.get_legend().remove()

@@ -12,13 +12,14 @@ several times that of a matrix product; memory stays O(NM).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-# ---------------------------------------------------------------------------------------- kernels of distance
+from kdtheory._record import record, static
+
+# Kernels of distance.
 
 
 def rbf(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Array = 1.0) -> jax.Array:
@@ -71,7 +72,7 @@ def matern(
     return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
 
 
-# ------------------------------------------------------------------------- kernels of inner product and angle
+# Kernels of inner product and angle.
 
 
 def polynomial(
@@ -149,11 +150,10 @@ def relu_ntk(x: jax.Array, z: jax.Array | None = None, *, depth: int = 1) -> jax
     return tangent * _norm_products(x, z)
 
 
-# -------------------------------------------------------------------------------------------- random features
+# Random features.
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False)
+@record
 class RandomFeatures:
     """A feature map drawn once, for use on any inputs: (N, D) to (N, count).
 
@@ -163,7 +163,7 @@ class RandomFeatures:
 
     weights: jax.Array  # W, (count, D)
     shift: jax.Array  # (count,)
-    activation: Callable[[jax.Array], jax.Array] = field(metadata={"static": True})
+    activation: Callable[[jax.Array], jax.Array] = static()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return jnp.sqrt(2 / len(self.weights)) * self.activation(x @ self.weights.T + self.shift)
@@ -203,7 +203,7 @@ def _key(key: jax.Array | int) -> jax.Array:
     return jax.random.key(key) if isinstance(key, int) else key
 
 
-# --------------------------------------------------------------------------------------- distances and angles
+# Distances and angles.
 
 
 def _rows(x: jax.Array, z: jax.Array | None) -> tuple[jax.Array, jax.Array]:

@@ -85,7 +85,7 @@ def exaggeration(ax, teacher, student, level=0.5, lead=0, directions=(), marks=N
     ax.plot(eigenvalues, lag, color=GREY, **_style(marks is not None, marks))
     for k, color in _coloured(directions):
         ax.plot(eigenvalues[k], lag[k], color=color, marker="o", markersize=6, linestyle="none")
-    ax.set(xscale="log", xlabel="eigenvalue λ", ylabel=f"exaggeration  1 − ρ  [at {level:g} of direction {lead}]")
+    ax.set(xscale="log", xlabel="eigenvalue λ", ylabel="exaggeration  1 − ρ")
     return _legend(ax, _marked(marks))
 
 
@@ -189,13 +189,23 @@ def heat(ax, table):
 
 
 def loop(difference):
-    """The name of a loop's marks over theory, with the power of ten below which the two differ, for `marks`.
+    """The name, as `marks`, of a loop's marks over theory: it says below which power of ten the two differ.
 
     >>> import kdtheory as kd
     >>> kd.plots.loop(3e-15)
     'loop, within 1e-14 of theory'
     """
-    return f"loop, within {10.0 ** math.ceil(math.log10(max(difference, 1e-16))):.0e} of theory"
+    return f"loop, within {above(difference)} of theory"
+
+
+def above(number):
+    """The power of ten above a small number, as text: a bound that does not change from machine to machine.
+
+    >>> import kdtheory as kd
+    >>> kd.plots.above(3e-15)
+    '1e-14'
+    """
+    return f"1e{math.ceil(math.log10(max(number, 1e-16)))}"
 
 
 def _scale(coordinates):
@@ -265,5 +275,6 @@ def _legend(ax, entries):
     for name, style in entries.items():
         if name not in _known(ax):
             ax.plot([], [], label=name, **style)
-    ax.legend()
+    if _known(ax):
+        ax.legend()
     return ax
