@@ -125,10 +125,7 @@ class GradientFlow(Learner):
     time: float | jax.Array
 
     def shares(self, eigenvalues):
-        time = _down(self.time, eigenvalues)
-        learns = eigenvalues != 0                                  # a null direction learns nothing, even for ever
-        x, error = numerics.two_product(jnp.where(learns, eigenvalues, 1.0), time)
-        return numerics.exponential_shares(jnp.where(learns, x, 0.0 * eigenvalues), jnp.where(learns, error, 0.0))
+        return numerics.exponential_shares(eigenvalues, _down(self.time, eigenvalues))
 
     @property
     def clock(self):
@@ -169,9 +166,10 @@ class _Loop(Learner):
         steps = jnp.asarray(learner.steps)
         if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
             raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
-        run = partial(_descend, dataclasses.replace(learner, steps=None))
         reduce = _pays_to_reduce(problem, steps)
-        return _in_small(problem, start, run, steps.astype(int), reduce=reduce, on_gram=reduce)
+        on_gram = reduce or not hasattr(problem, "reduced") and hasattr(problem, "normal_equations")
+        run = partial(_descend, dataclasses.replace(learner, steps=None), on_gram=on_gram)
+        return _in_small(problem, start, run, steps.astype(int), reduce=reduce)
 
 
 @record
@@ -322,12 +320,12 @@ def _pays_to_reduce(problem, steps):
     return 4 * samples * count * least + least**3 + least**2 * outputs * longest < plain
 
 
-def _in_small(problem, start, run, clock, *, reduce, **options):
+def _in_small(problem, start, run, clock, *, reduce):
     """Run on an equivalent small problem where that pays, and lift the answer back."""
     start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
     if reduce and _concrete((problem, start)):
         small, lift = problem.reduced(start)
-        return lift(run(small, small.zeros(), clock, **options))
+        return lift(run(small, small.zeros(), clock))
     return run(problem, start, clock)
 
 
@@ -390,15 +388,16 @@ def _flow(problem, start, time):
     return (start + moved).reshape(jnp.shape(time) + start.shape)
 
 
-_REFRESH = 16  # steps between exact gradients on the Gram side
+_REFRESH = 16  # steps between exact gradients
 
 
 @partial(jax.jit, static_argnames="on_gram")
 def _descend(learner, problem, start, steps, on_gram=False):
     """Run the loop up to each of the saved steps, keeping those states only.
 
-    On the Gram side the gradient is g₀ + H(w - w₀), with w₀ and its exact gradient g₀ renewed every few steps: the
-    rounding of H then acts on the small difference, and no digit is lost to it.
+    With `on_gram` a step costs one product with H. It works on the displacement d from an anchor, whose gradient is
+    g + Hd, and every few steps moves the anchor to where it is and computes g from the data. The rounding of H and of
+    each step then acts on the small d, and the anchor keeps a second word, so that no digit is lost in a long run.
     """
     order = jnp.argsort(jnp.atleast_1d(steps))
     saved = jnp.atleast_1d(steps)[order]
@@ -409,19 +408,22 @@ def _descend(learner, problem, start, steps, on_gram=False):
         parameters, previous = state
         return learner.advance(problem.gradient, parameters, previous), parameters
 
-    def on_gram_side(age, state):
-        parameters, previous, anchor, slope = state
-        anchor, slope = lax.cond(age % _REFRESH == 0, lambda: (parameters, problem.gradient(parameters)),
-                                 lambda: (anchor, slope))
-        after = learner.advance(lambda w: slope + hessian @ (w - anchor), parameters, previous)
-        return after, parameters, anchor, slope
+    def anchored(age, state):
+        moved, previous, anchor, slope = lax.cond(age % _REFRESH == 0, refresh, lambda state: state, state)
+        return learner.advance(lambda d: slope + hessian @ d, moved, previous), moved, anchor, slope
+
+    def refresh(state):
+        moved, previous, (anchor, low), _ = state
+        anchor, low = numerics.two_sum(anchor, moved + low)
+        return jnp.zeros_like(moved), previous - moved, (anchor, low), problem.gradient(anchor) + hessian @ low
 
     def leap(carry, upto):
         done, state = carry
-        state = lax.fori_loop(done, upto, on_gram_side if on_gram else direct, state)
-        return (upto, state), state[0]
+        state = lax.fori_loop(done, upto, anchored if on_gram else direct, state)
+        return (upto, state), state[2][0] + (state[0] + state[2][1]) if on_gram else state[0]
 
-    state = (start,) * 4 if on_gram else (start,) * 2
+    zero = jnp.zeros_like(start)
+    state = (zero, zero, (start, zero), zero) if on_gram else (start, start)
     _, path = lax.scan(leap, (jnp.zeros_like(saved[0]), state), saved)
     return jnp.zeros_like(path).at[order].set(path).reshape(steps.shape + start.shape)
 
