@@ -15,7 +15,7 @@ import jax
 if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
-from kdtheory import claims, datasets, kernels, measures, numerics, plots, problems, spectra, theorems
+from kdtheory import certify, claims, datasets, kernels, measures, numerics, plots, problems, spectra, theorems
 from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
@@ -34,6 +34,7 @@ __all__ = [
     "Ridge",
     "Trajectory",
     "ahead",
+    "certify",
     "claim",
     "claims",
     "closed_form",

@@ -8,7 +8,7 @@ import sys
 
 from kdtheory.claims import CLAIMS, Trial
 
-HEADERS = "claim", "verdict", "cases", "worst", "loops", "worst", "refuted when dropped", "standing", "source"
+HEADERS = "claim", "verdict", "cases", "proved", "worst", "loops", "worst", "refuted when dropped", "standing", "source"
 
 
 def row(trial: Trial) -> tuple[str, ...]:
@@ -17,7 +17,7 @@ def row(trial: Trial) -> tuple[str, ...]:
     verdict = theory.verdict if theory.verdict == practice.verdict else f"{theory.verdict}, loops {practice.verdict}"
     dropped = ", ".join(name if name in trial.necessary else f"NOT {name}" for name in trial.refutations)
     return (
-        trial.claim.name, verdict, f"{len(theory.margins):,}", f"{theory.margin:.1e}", f"{len(practice.margins):,}",
+        trial.claim.name, verdict, f"{len(theory.margins):,}", f"{theory.certified.sum():,}", f"{theory.margin:.1e}", f"{len(practice.margins):,}",
         f"{practice.margin:.1e}", dropped, trial.claim.standing, trial.claim.source,
     )
 

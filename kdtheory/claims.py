@@ -1,9 +1,9 @@
 """Claims: published statements that can be checked, and broken on purpose.
 
-A claim is a function of a `run` and of its quantities that returns a signed margin. The same text is judged in two lanes: in
-*theory*, `run` answers from filters, vmapped over many random instances; in *practice*, from the algorithm itself, on data
-with exactly the spectrum asked for. Its hypotheses are named, so that one can be dropped and the search for a
-counterexample must then succeed.
+A claim is a function of a `run` and of its quantities that returns a signed margin. The same text is judged
+in two lanes: in *theory*, `run` answers from filters, vmapped over many random instances; in *practice*, from
+the algorithm itself, on data with exactly the spectrum asked for. Its hypotheses are named, so that one can
+be dropped and the search for a counterexample must then succeed.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import problems
+from kdtheory import certify, problems
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.numerics import Shares, share
@@ -32,9 +32,11 @@ CLAIMS: dict[str, "Claim"] = {}
 
 @record
 class Seen:
-    """Where a learner ended along each direction, as fractions of the target, with what is known of their errors.
+    """Where a learner ended along each direction, as fractions of the target, with what is known of their
+    errors.
 
-    `seen[k]` is one direction. Logs and errors serve `ahead`; formulas use `learnt` and `residual`, which sum to one.
+    `seen[k]` is one direction. Logs and errors serve `ahead`; formulas use `learnt` and `residual`, which sum
+    to one.
     """
 
     learnt: jax.Array
@@ -50,14 +52,16 @@ class Seen:
 
 @record
 class Margin:
-    """A signed margin, positive where the claim holds, and the rounding within which its sign is not known."""
+    """A signed margin, positive where the claim holds, and the rounding within which its sign is not
+    known."""
 
     value: jax.Array
     rounding: jax.Array
 
 
 def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
-    """By how much `first` has learnt more than `second`, in logs of what is small: of learnt below ½, else of residual.
+    """By how much `first` has learnt more than `second`, in logs of what is small: of learnt below ½, else of
+    residual.
 
     `matched` is the sight from which the clock of one of the two was computed; its error moves that clock.
     """
@@ -72,12 +76,14 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
 
 
 def same(first, second, error) -> Margin:
-    """The allowed difference minus |first - second|, for claims of equality: never negative within `error`."""
+    """The allowed difference minus |first - second|, for claims of equality: never negative within
+    `error`."""
     return Margin(error - jnp.abs(first - second), jnp.zeros(()))
 
 
 def either(first: Margin, second: Margin) -> Margin:
-    """The margin of "one or the other": the better of the two, unknown if one is and the other does not hold."""
+    """The margin of "one or the other": the better of the two, unknown if one is and the other does not
+    hold."""
     better = _slack(first) > _slack(second)
     chosen = jax.tree.map(lambda a, b: jnp.where(better, a, b), first, second)
     unknown = (jnp.isnan(first.value) | jnp.isnan(second.value)) & ~(_slack(chosen) > 0)
@@ -136,7 +142,8 @@ def measured(learnt, error) -> Seen:
 
 @functools.cache
 def _bases(count):
-    """One random rotation of the samples and one of the parameters, the same for all instances (and constants to JAX)."""
+    """One random rotation of the samples and one of the parameters, the same for all instances (and constants
+    to JAX)."""
     random = np.random.default_rng(count)
     return tuple(np.linalg.qr(random.standard_normal((rows, count)))[0] for rows in (2 * count + 2, count))
 
@@ -152,7 +159,7 @@ class Quantity:
     values: tuple | None = None                                     # instead of numbers: a few named alternatives
 
 
-def positive(low=0.02, high=5.0, tame=(0.2, 3.0)) -> Quantity:
+def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
     """A positive number, uniform in its logarithm; loops get it from the narrower range `tame`."""
 
     def draw(key, count, gentle):
@@ -213,6 +220,7 @@ class Check:
     margins: np.ndarray  # (cases,)
     rounding: np.ndarray  # (cases,)
     verdicts: np.ndarray  # (cases,) of str
+    certified: np.ndarray  # (cases,) of bool: verdicts that floats could not give and ball arithmetic proved
     instances: dict  # quantity -> (cases,) + its shape
 
     @property
@@ -227,7 +235,8 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """One verdict for all: violated before undecidable before holds; outside hypotheses if no case was inside."""
+        """One verdict for all: violated before undecidable before holds; outside hypotheses if no case was
+        inside."""
         for verdict in (VIOLATED, UNDECIDABLE, HOLDS):
             if np.any(self.verdicts == verdict):
                 return verdict
@@ -235,10 +244,13 @@ class Check:
 
     @property
     def worst(self) -> int:
-        """The case that decides the verdict: of those that share it, the one of least margin."""
+        """The case that decides the verdict: the one of least margin among those that share it.
+
+        Cases that only ball arithmetic could decide, whose margin says nothing, come last.
+        """
         cases = np.flatnonzero(self.verdicts == self.verdict)
         slack = np.nan_to_num(self.margins[cases] - self.rounding[cases], nan=-np.inf)
-        return int(cases[np.argmin(slack)])
+        return int(cases[np.lexsort((slack, self.certified[cases]))[0]])
 
     @property
     def margin(self) -> float:
@@ -252,6 +264,7 @@ class Check:
 
     def __repr__(self):
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
+        counts += f" ({self.certified.sum()} proved by ball arithmetic)" if self.certified.any() else ""
         dropped = f", without {self.dropped!r}" if self.dropped else ""
         inputs = ", ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
                            for name, value in self.instance().items())
@@ -295,6 +308,7 @@ class Claim:
     function: Callable
     quantities: dict[str, Quantity]
     hypotheses: dict[str, Callable]
+    certificate: Callable | None  # instance -> Certificate, None where it has nothing to say
 
     def check(self, key, count=10_000) -> Check:
         """Judge the claim in theory, on `count` random instances within its hypotheses."""
@@ -307,15 +321,16 @@ class Claim:
     def falsify(self, key, drop, count=10_000) -> Check:
         """Search for a counterexample outside the hypothesis `drop` and inside all others.
 
-        The check is *violated* if one was found; its worst instance is then the clearest. Instances are those of loops, so
-        that `claim.at(lane="practice", **check.instance())` can confirm it.
+        The check is *violated* if one was found; its worst instance is then the clearest. Instances are those
+        of loops, so that `claim.at(lane="practice", **check.instance())` can confirm it.
         """
         if drop not in self.hypotheses:
             raise ValueError(f"{self.name} has no hypothesis {drop!r}; it has {', '.join(self.hypotheses)}")
         return self._judge(key, count, "theory", drop=drop)
 
     def trial(self, key, count=10_000, loops=100) -> "Trial":
-        """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on the loop."""
+        """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
+        the loop."""
         key = problems.as_key(key)
         refutations, confirmations = {}, {}
         for name in self.hypotheses:
@@ -383,7 +398,13 @@ class Claim:
                 margins[some], rounding[some] = seen.value[: len(some)], seen.rounding[: len(some)]
         with np.errstate(invalid="ignore"):
             verdicts = np.select([~inside, margins > rounding, margins < -rounding], [OUTSIDE, HOLDS, VIOLATED], UNDECIDABLE)
-        return Check(self, lane, drop, margins, rounding, verdicts, instances)
+        certified = np.zeros(len(inside), bool)
+        if self.certificate and lane == "theory" and certify.installed():
+            for case in np.flatnonzero((verdicts == UNDECIDABLE) | (verdicts == VIOLATED)):
+                proved = self.certificate(**{name: _plain(values[case]) for name, values in instances.items()})
+                if proved:
+                    certified[case], verdicts[case] = True, HOLDS if proved.sign > 0 else VIOLATED
+        return Check(self, lane, drop, margins, rounding, verdicts, certified, instances)
 
     def __repr__(self):
         return f"<claim {self.name} ({self.standing}): {self.statement.splitlines()[0]}>"
@@ -410,11 +431,14 @@ def _refuse_float32():
         raise RuntimeError("claims need float64, and JAX_ENABLE_X64 has switched it off; unset that variable")
 
 
-def claim(*, source: str, standing: str, hypotheses: dict[str, Callable], **quantities: Quantity):
+def claim(*, source: str, standing: str, hypotheses: dict[str, Callable], certificate: Callable | None = None,
+          **quantities: Quantity):
     """Turn a function of `run` and quantities into a `Claim`, and list it in the table.
 
-    The function's docstring is the statement. `quantities` say how each argument is drawn; `hypotheses` map names to signed
-    slacks of some of them, met where positive (or true). `standing` is one of proved, as recalled, own, conjecture.
+    The function's docstring is the statement. `quantities` say how each argument is drawn; `hypotheses` map
+    names to signed slacks of some of them, met where positive (or true). `certificate` maps an instance to a proved sign of its margin
+    (see `certify`) and is asked where floats are undecided or say violated. `standing` is one of proved, as
+    recalled, own, conjecture.
 
     >>> import kdtheory as kd
     >>> from kdtheory.claims import CLAIMS, ahead, claim, positive
@@ -431,7 +455,7 @@ def claim(*, source: str, standing: str, hypotheses: dict[str, Callable], **quan
 
     def register(function):
         made = Claim(function.__name__, inspect.cleandoc(function.__doc__ or ""), source, standing, function, quantities,
-                     hypotheses)
+                     hypotheses, certificate)
         CLAIMS[made.name] = made
         return made
 

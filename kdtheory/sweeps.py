@@ -11,14 +11,16 @@ import numpy as np
 def sweep(function, *, chunk=None, **axes):
     """Apply a function to every combination of its arguments' values; returns a labelled `xarray.Dataset`.
 
-    `function` takes one value of each axis and returns a number or an array; it is vmapped and compiled, so it must be
-    traceable. `axes` maps each argument to a one-dimensional array of values. The variable is named after the function and
-    has the axes as its dimensions, in the order given; axes of what the function returns follow, as `NAME_0`, `NAME_1`, ….
+    `function` takes one value of each axis and returns a number or an array; it is vmapped and compiled, so
+    it must be traceable. `axes` maps each argument to a one-dimensional array of values. The variable is
+    named after the function and has the axes as its dimensions, in the order given; axes of what the function
+    returns follow, as `NAME_0`, `NAME_1`, ….
 
-    `chunk` is how many combinations are computed at once. By default as many as keep results under 2^24 numbers (128 MB).
+    `chunk` is how many combinations are computed at once. By default as many as keep results under 2^24
+    numbers (128 MB).
 
-    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments; ImportError without
-    xarray, which is in the extra `kdtheory[sweep]`.
+    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments;
+    ImportError without xarray, which is in the extra `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):

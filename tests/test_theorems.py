@@ -77,12 +77,21 @@ def test_student_kernel_and_step_sizes_of_its_own():
     assert seen.learnt[1] == pytest.approx(0.393469, abs=5e-7) and alone.learnt[1] == pytest.approx(0.137874, abs=5e-7)
 
 
-def test_equality_is_undecidable_not_a_pass():
+def test_equality_is_not_a_pass():
     same = dict(teacher_time=1.0, student_time=2.0, start=0.0, angle=0.0)
-    assert bias.at(lead=1.0, trail=1.0, **same).verdict == UNDECIDABLE
+    tie = bias.at(lead=1.0, trail=1.0, **same)
+    assert tie.verdict == VIOLATED and tie.certified.all()             # a strict claim, and equality is proved
     never = dict(lead=1.0, trail=0.5, student_time=2.0, start=0.0, angle=0.0)
     assert bias.at(teacher_time=np.inf, **never).verdict == UNDECIDABLE       # the student is its teacher's equal
     assert bias.at(teacher_time=np.nan, **never).verdict == UNDECIDABLE
+
+
+def test_what_floats_cannot_decide_is_proved(monkeypatch):
+    late = dict(lead=10.0, trail=1.0, teacher_time=500.0, student_time=400.0, start=0.0, angle=0.0)
+    check = bias.at(**late)
+    assert check.verdict == HOLDS and check.certified.all()
+    monkeypatch.setattr(kd.certify, "installed", lambda: False)
+    assert bias.at(**late).verdict == UNDECIDABLE
 
 
 def test_exact_ties_in_steps_do_not_break_the_inequality():

@@ -2,11 +2,11 @@
 
 Sources, by author and year:
 
-* Nagarajan, Menon, Bhojanapalli, Mobahi, Kumar 2023: On student-teacher deviations in distillation: does it pay to disobey?
-  NeurIPS, arXiv 2301.12923. Theorem numbers and constants as recalled.
+* Nagarajan, Menon, Bhojanapalli, Mobahi, Kumar 2023: On student-teacher deviations in distillation: does it
+  pay to disobey? NeurIPS, arXiv 2301.12923. Theorem numbers and constants as recalled.
 
-The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and their t is
-ours over N; products λt, and with them every statement below, are the same.
+The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and
+their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
 from kdtheory.theorems.spectral_bias import (

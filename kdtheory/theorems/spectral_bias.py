@@ -1,14 +1,19 @@
 """Distillation exaggerates the spectral bias of gradient descent.
 
-Each claim compares a student with a single fit that has learnt just as much along one direction. Unless a hypothesis is
-dropped, everything starts at zero, teacher and student see the same inputs, and the loss is squared.
+Each claim compares a student with a single fit that has learnt just as much along one direction. Unless a
+hypothesis is dropped, everything starts at zero, teacher and student see the same inputs, and the loss is
+squared.
 """
 
+import dataclasses
 import functools
+import math
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 
+from kdtheory import certify
 from kdtheory.claims import ahead, among, both, claim, either, measured, positive, same, several, uniform, usually, whole
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientFlow, HeavyBall, Ridge
@@ -23,11 +28,23 @@ no_momentum = lambda momentum: momentum == 0
 
 
 def turned_student(run, teacher, student, spectrum, angle):
-    """A student whose inputs are turned by `angle` against its teacher's, along the teacher's two eigendirections."""
+    """A student whose inputs are turned by `angle` against its teacher's, along the teacher's two
+    eigendirections."""
     c, s = jnp.cos(angle), jnp.sin(angle)
     turn = jnp.array([[c, -s], [s, c]])
     taught = turn.T @ run(teacher, spectrum).learnt
     return measured(turn @ run(student, spectrum, target=taught).learnt, 1e-11)
+
+
+def behind(lead, other, clocks, learner=None):
+    """Certificate that a chain of fits, all from zero and on the same inputs, is behind on `other` if matched on `lead`."""
+    return certify.crossing(lead, other, clocks, learner=learner) if all(map(math.isfinite, clocks)) else None
+
+
+def crosses(lead, other, clocks, learner=None):
+    """Certificate that it is behind on `other` if that is the smaller one, ahead if the larger."""
+    proved = behind(lead, other, clocks, learner)
+    return dataclasses.replace(proved, sign=-proved.sign) if proved and other > lead else proved
 
 
 def when(condition, seen, otherwise):
@@ -72,9 +89,10 @@ def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, sta
 def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
     """One run of a teacher gives every student: b_KD(s, T) = b(s) + b(T) - b(s + T).
 
-    With b(t) the parameters of a single run from zero stopped at t; for m fits the sum over non-empty subsets of their times,
-    with alternating signs, of b at the sum of the subset. For gradient flow, and gradient descent with one step size, where
-    what is left after s + t is the product of what is left after each; hence for predictions on any inputs as well.
+    With b(t) the parameters of a single run from zero stopped at t; for m fits the sum over non-empty subsets
+    of their times, with alternating signs, of b at the sum of the subset. For gradient flow, and gradient
+    descent with one step size, where what is left after s + t is the product of what is left after each;
+    hence for predictions on any inputs as well.
     """
     learner = dict(flow=lambda k: GradientFlow(k * rate / eigenvalue),
                    loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k))[method]
@@ -94,7 +112,8 @@ def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
     hypotheses=dict(zero_start=zero_start),
 )
 def ridge_semigroup(run, eigenvalue, teacher, student, start):
-    """One ridge path gives every student: b_KD = (c_S b(c_S) - c_T b(c_T)) / (c_S - c_T) for penalties c_T ≠ c_S.
+    """One ridge path gives every student: b_KD = (c_S b(c_S) - c_T b(c_T)) / (c_S - c_T) for penalties c_T ≠
+    c_S.
 
     At equal penalties the right-hand side is the derivative of c·b(c); as written it needs distinct ones.
     """
@@ -108,14 +127,16 @@ def ridge_semigroup(run, eigenvalue, teacher, student, start):
 @claim(
     source="Nagarajan et al. 2023, Theorem 4.1 as recalled", standing="proved",
     lead=positive(), trail=positive(), teacher_time=positive(), student_time=positive(), start=started, angle=turned,
+    certificate=lambda lead, trail, teacher_time, student_time, start, angle: (
+        behind(lead, trail, [teacher_time, student_time]) if start == angle == 0 else None),
     hypotheses=dict(ordered=lambda lead, trail: lead - trail, zero_start=zero_start, same_inputs=same_inputs),
 )
 def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle):
     """Matched on a top eigendirection, the student is strictly behind its teacher on every lower one.
 
-    Gradient flow, squared loss, from zero; the student (stopped at s) fits the predictions of the teacher (stopped at T) on
-    the same inputs; t is the moment at which the teacher alone had learnt as much along λ₁ as the student; then
-    (1 - e^(-λ₂s)) (1 - e^(-λ₂T)) < 1 - e^(-λ₂t) for λ₂ < λ₁.
+    Gradient flow, squared loss, from zero; the student (stopped at s) fits the predictions of the teacher
+    (stopped at T) on the same inputs; t is the moment at which the teacher alone had learnt as much along λ₁
+    as the student; then (1 - e^(-λ₂s)) (1 - e^(-λ₂T)) < 1 - e^(-λ₂t) for λ₂ < λ₁.
     """
     spectrum = jnp.stack([lead, trail])
     teacher, student = GradientFlow(teacher_time), GradientFlow(student_time)
@@ -130,13 +151,17 @@ def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle)
     source="own; strengthens Nagarajan et al. 2023", standing="proved",
     fits=among(2, 3, 5),
     lead=positive(), other=positive(), times=several(5, positive()), start=started,
+    certificate=lambda fits, lead, other, times, start: (
+        crosses(lead, other, times[:fits]) if start == 0 else None),
     hypotheses=dict(zero_start=zero_start),
 )
 def single_crossing(run, fits, lead, other, times, start):
-    """Matched on one direction, a student of any number of fits is ahead on every larger eigenvalue, behind on every smaller.
+    """Matched on one direction, a student of any number of fits is ahead on every larger eigenvalue, behind
+    on every smaller.
 
-    Gradient flow from zero, m >= 2 fits of any positive times: the product of their filters crosses the filter of a single
-    fit exactly once. With ηλ < 1 the same holds for gradient descent, whose rate -log(1 - ηλ)/η takes the place of λ.
+    Gradient flow from zero, m >= 2 fits of any positive times: the product of their filters crosses the
+    filter of a single fit exactly once. With ηλ < 1 the same holds for gradient descent, whose rate -log(1 -
+    ηλ)/η takes the place of λ.
     """
     spectrum = jnp.stack([lead, other])
     begin = jnp.stack([jnp.zeros_like(start), start])
@@ -155,10 +180,12 @@ def single_crossing(run, fits, lead, other, times, start):
                     zero_start=zero_start),
 )
 def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, start):
-    """A student no further along on a top eigendirection than a single run is strictly behind it on every lower one.
+    """A student no further along on a top eigendirection than a single run is strictly behind it on every
+    lower one.
 
-    Gradient descent from zero in whole steps, where exact matching is impossible; ηλ < 1 on the larger eigenvalue (here 1, with
-    η = `rate`), m >= 2 fits. The margin is that of "further on the top one, or behind on the lower one".
+    Gradient descent from zero in whole steps, where exact matching is impossible; ηλ < 1 on the larger
+    eigenvalue (here 1, with η = `rate`), m >= 2 fits. The margin is that of "further on the top one, or
+    behind on the lower one".
     """
     spectrum = jnp.stack([jnp.ones_like(trail), trail])
     begin = jnp.stack([jnp.zeros_like(start), start])
@@ -173,12 +200,16 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
     source="own; Nagarajan et al. 2023 for ridge", standing="proved",
     fits=among(2, 3, 5),
     lead=positive(), other=positive(), penalties=several(5, positive()), start=started,
+    certificate=lambda fits, lead, other, penalties, start: (
+        crosses(lead, other, [1 / Fraction(c) for c in penalties[:fits]], Ridge(1.0)) if start == 0 else None),
     hypotheses=dict(zero_start=zero_start),
 )
 def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
-    """Matched on one direction, repeated ridge fits are ahead on every larger eigenvalue and behind on every smaller one.
+    """Matched on one direction, repeated ridge fits are ahead on every larger eigenvalue and behind on every
+    smaller one.
 
-    Any number m >= 2 of fits and any positive penalties, against the single ridge fit equal to them along one direction.
+    Any number m >= 2 of fits and any positive penalties, against the single ridge fit equal to them along one
+    direction.
     """
     spectrum = jnp.stack([lead, other])
     begin = jnp.stack([jnp.zeros_like(start), start])
