@@ -140,7 +140,9 @@ class GradientFlow(Learner):
         return eigenvalues
 
     def fit(self, problem, start=None):
-        """The affine system, by exponentials of its matrix: no eigenvectors."""
+        """The affine system, by exponentials of its matrix: no eigenvectors. Infinite times are refused."""
+        if _concrete(self.time) and not np.all(np.isfinite(self.time)):
+            raise ValueError(f"time must be finite for a fit, got {self.time}; filter and closed_form take an infinite one")
         return _in_small(problem, start, _flow, jnp.asarray(self.time), reduce=_wide(problem))
 
 
@@ -353,6 +355,7 @@ def _flow(problem, start, time):
     """
     matrix, vector = problem.normal_equations()
     times = jnp.atleast_1d(time).astype(vector.dtype)
+    times = jnp.where(jnp.isfinite(times), times, jnp.nan)
     pull = vector - matrix @ start                                    # -∇loss(start), in the range of H
     size = jnp.minimum(jnp.linalg.norm(matrix), jnp.max(jnp.sum(jnp.abs(matrix), axis=0)))
     unit = 0.5 / jnp.where(size > 0, size, 1.0)

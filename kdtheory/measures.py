@@ -44,8 +44,9 @@ def delay(eigenvalue, time, teacher_time):
     [0.063464, 0.313262, 0.947785]
     """
     λ, t, T = _floats(eigenvalue, time, teacher_time)
-    value = log1p(_odds(λ, t, T)) / λ
-    return jnp.where(t < T, value, jnp.where(t == T, jnp.inf, jnp.nan))
+    reached = (t >= 0) & (t < T)
+    value = log1p(_odds(λ, jnp.where(reached, t, 1.0), jnp.where(reached, T, 2.0))) / λ
+    return jnp.where(reached, value, jnp.where((t == T) & (T > 0), jnp.inf, jnp.nan))
 
 
 def margin(lead, trail, time, teacher_time):
@@ -72,7 +73,8 @@ def log_margin(lead, trail, time, teacher_time):
     -1000.693147
     """
     λ1, λ2, t, T = _floats(lead, trail, time, teacher_time)
-    inside = (0 < t) & (t < T) & (λ1 != λ2)
+    matched = (0 <= t) & (t <= T) & (T > 0) & (λ2 >= 0) & ((λ1 > 0) | (λ1 == λ2))
+    inside = matched & (0 < t) & (t < T) & (T < jnp.inf) & (λ1 != λ2) & (λ2 > 0)
     λ1, t, T = jnp.where(inside, λ1, 2.0), jnp.where(inside, t, 1.0), jnp.where(inside, T, 2.0)
     λ2 = jnp.where(inside, λ2, 1.0)
     x, x_error = _product_of_difference(λ2, T, t)
@@ -84,8 +86,7 @@ def log_margin(lead, trail, time, teacher_time):
     # e^(λ₂D) - 1 for a positive D, 1 - e^(-λ₂|D|) for a negative one
     grown = jnp.where(small, log_exponent, jnp.where(λ2 < λ1, safe, 0.0) + log1mexp(safe))
     value = grown + log1mexp(x + x_error) - z - z_error
-    outside = jnp.isnan(T - t) | (t > T) | (t < 0)
-    return jnp.where(inside, value, jnp.where(outside, jnp.nan, -jnp.inf))
+    return jnp.where(inside, value, jnp.where(matched, -jnp.inf, jnp.nan))
 
 
 def exaggeration(lead, trail, level, teacher_time):

@@ -6,6 +6,7 @@ them, with the error-free transformations of Dekker (1971) and Knuth (1969); com
 `(1 + x) - 1` into `x`, which `optimization_barrier` forbids.
 """
 
+import dataclasses
 import math
 
 import jax
@@ -30,57 +31,85 @@ def two_sum(a, b):
     """The rounded sum of a and b, and its rounding error, exactly (Knuth 1969)."""
     total = lax.optimization_barrier(a + b)
     b_seen = lax.optimization_barrier(total - a)
-    return total, lax.stop_gradient((a - (total - b_seen)) + (b - b_seen))
+    error = (a - (total - b_seen)) + (b - b_seen)
+    return total, lax.stop_gradient(jnp.where(jnp.isfinite(total), error, 0.0))
 
 
 def two_product(a, b):
-    """The rounded product of a and b, and its rounding error (Dekker 1971).
+    """The rounded product of a and b, and its rounding error, exactly (Dekker 1971).
 
-    The error itself is right to a relative 2^-52. The factors are split by masking their last 27 bits, which no
-    compiler can undo.
+    The factors are split by rounding away their last 27 bits, as integers, which no compiler can undo. Where the
+    error could underflow it is taken as zero.
     """
     a, b = jnp.broadcast_arrays(jnp.asarray(a, float), jnp.asarray(b, float))
-    product = a * b
+    product = _rounded(a * b)
     if product.dtype != jnp.float64:
         return product, jnp.zeros_like(product)
     (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
     error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
-    return product, lax.stop_gradient(jnp.where(jnp.isfinite(error), error, 0.0))
+    return product, lax.stop_gradient(jnp.where(jnp.isfinite(error) & (jnp.abs(product) > 1e-290), error, 0.0))
+
+
+def _rounded(product):
+    """A product that stays one: compilers contract `a*b + c` into one instruction that never rounds a·b.
+
+    Neither `optimization_barrier` nor a mask of all bits survives until that happens; a selection does.
+    """
+    return jnp.maximum(product, -jnp.finfo(product.dtype).max)
 
 
 def _split(a):
-    bits = lax.bitcast_convert_type(a, jnp.uint64) & jnp.uint64(0xFFFF_FFFF_F800_0000)
-    high = lax.bitcast_convert_type(bits, jnp.float64)
+    bits = lax.bitcast_convert_type(a, jnp.uint64) + jnp.uint64(0x0400_0000)
+    high = lax.bitcast_convert_type(bits & jnp.uint64(0xFFFF_FFFF_F800_0000), jnp.float64)
     return high, a - high
 
 
 def expm1(x):
-    """e^x - 1, to about an ulp: a Taylor polynomial for |x| <= 0.7 (XLA's own loses four ulp)."""
+    """e^x - 1, to about an ulp for x < 0.7 (XLA's own loses four)."""
     small = jnp.abs(x) <= 0.7
-    z = jnp.where(small, x, 0.0)
+    return jnp.where(small, _expm1_near_zero(jnp.where(small, x, 0.0)), jnp.exp(jnp.where(small, 1.0, x)) - 1.0)
+
+
+def _expm1_near_zero(z):
+    """The Taylor polynomial, for |z| <= 0.7."""
     series = jnp.zeros_like(z)
     for n in range(19, 2, -1):
         series = (series + 1.0 / math.factorial(n)) * z
-    return jnp.where(small, z + z * z * (0.5 + series), jnp.exp(jnp.where(small, 1.0, x)) - 1.0)
+    return z + z * z * (0.5 + series)
 
 
 def log1p(x):
     """log(1 + x), to about two ulp (XLA's own loses a hundred for x in (-0.41, -0.29))."""
-    return where(x < -0.28, lambda x: jnp.log(1.0 + x), lambda x: jnp.log1p(jnp.where(x < -0.28, 0.0, x)), x,
-                 inside=-0.5)
+    low = x < -0.28
+    total, error = two_sum(1.0, jnp.where(low, x, -0.5))
+    return jnp.where(low, jnp.log(total) + jnp.where(total > 0, error / total, 0.0), jnp.log1p(jnp.where(low, 0.0, x)))
 
 
-def log1mexp(x):
-    """log(1 - e^-x) for x >= 0."""
+def log1mexp(x, residual=None):
+    """log(1 - e^-x) for x >= 0, where `residual` is e^-x if that is known better than x."""
     positive = jnp.where(x > 0, x, 1.0)
-    value = where(positive < LOG2, lambda x: jnp.log(-expm1(-x)), lambda x: log1p(-jnp.exp(-x)), positive,
-                  inside=0.5)
+    small = positive < LOG2
+    residual = exp_minus(positive) if residual is None else residual
+    value = jnp.where(small, jnp.log(-expm1(-jnp.where(small, positive, 0.5))), log1p(-jnp.where(small, 0.5, residual)))
     return jnp.where(x > 0, value, jnp.where(x == 0, -jnp.inf, jnp.nan))
 
 
 def exp_minus(x, error=0.0):
-    """e^-(x + error), where `error` is the rounding error that x carries."""
-    return jnp.exp(-x) * (1.0 - error)
+    """e^-(x + error), to about an ulp (XLA's own loses two), where `error` is the rounding error that x carries."""
+    if jnp.result_type(x) != jnp.float64:
+        return jnp.exp(-x) * (1.0 - error)
+    x, error = jnp.clip(x, -760.0, 760.0), jnp.where(jnp.abs(x) < 760.0, error, 0.0)  # beyond, it is 0 or inf
+    halvings = jnp.round(x / LOG2)
+    rest = (halvings * _LOG2_HIGH - x) + (halvings * _LOG2_LOW - error)
+    first = jnp.floor(halvings / 2)                                  # in two steps, since 2^-1074 is no normal number
+    return (1.0 + _expm1_near_zero(rest)) * _power_of_two(-first) * _power_of_two(first - halvings)
+
+
+_LOG2_HIGH, _LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # their sum; the first has 32 bits
+
+
+def _power_of_two(exponent):
+    return lax.bitcast_convert_type((exponent.astype(jnp.int64) + 1023) << 52, jnp.float64)
 
 
 def excess_exponential(x):
@@ -138,16 +167,17 @@ class Shares:
     learnt: Share
     left: Share
     lost: Share
+    sharp: bool = dataclasses.field(default=False, metadata={"static": True})  # logs keep their digits near zero
 
     @property
     def residual(self) -> Share:
         """What is not learnt: left + lost."""
         rest = self.left + self.lost
-        return Share(rest.value, _log_of(rest, self.learnt))
+        return self.left if self.sharp else Share(rest.value, _log_of(rest, self.learnt))
 
     def log_learnt(self):
         """log(learnt), from its complement when it exceeds one half."""
-        return _log_of(self.learnt, self.left + self.lost)
+        return self.learnt.log if self.sharp else _log_of(self.learnt, self.left + self.lost)
 
 
 def _log_of(part, rest):
@@ -156,15 +186,26 @@ def _log_of(part, rest):
     return jnp.where(near_one, log1p(-jnp.where(near_one, rest.value, 0.0)), part.log)
 
 
-def nothing_lost(learnt: Share, left: Share) -> Shares:
+def nothing_lost(learnt: Share, left: Share, sharp=False) -> Shares:
     """The shares of a plain learner."""
     zero = jnp.zeros_like(learnt.value)
-    return Shares(learnt, left, Share(zero, jnp.full_like(zero, -jnp.inf)))
+    return Shares(learnt, left, Share(zero, jnp.full_like(zero, -jnp.inf)), sharp)
 
 
-def exponential_shares(x, error=0.0) -> Shares:
-    """The shares of a learner whose residual is e^-x, x >= 0 known up to a tiny `error` still to be added."""
-    return nothing_lost(Share(-expm1(-x), log1mexp(x)), Share(exp_minus(x, error), -x))
+def exponential_shares(rate, clock) -> Shares:
+    """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for ever."""
+    rate, clock = jnp.broadcast_arrays(rate, clock)
+    x, error = two_product(rate, jnp.where((rate == 0) & jnp.isinf(clock), 0.0, clock))
+    left = Share(exp_minus(x, error), 0.0 - x)
+    return nothing_lost(Share(0.0 - expm1(-x), _log_learnt(left, rate, clock)), left, sharp=True)
+
+
+def _log_learnt(left, *factors):
+    """log(1 - e^-x) for e^-x = `left` and x the product of the factors >= 0, also where x underflows."""
+    x = -left.log
+    tiny = (x < 1e-290) & jnp.all(jnp.stack(jnp.broadcast_arrays(*factors)) > 0, axis=0)
+    log_x = sum(jnp.log(jnp.where(tiny, factor, 1.0)) for factor in factors)
+    return jnp.where(tiny, log_x, log1mexp(jnp.where(tiny, 1.0, x), left.value))
 
 
 def descent_shares(step_size, eigenvalues, steps) -> Shares:
@@ -172,37 +213,41 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
 
     The rounding of 1 - ηλ, magnified k times, is what plain code loses.
     """
+    steps, step_size, eigenvalues = jnp.broadcast_arrays(jnp.asarray(steps, float), step_size, eigenvalues)
     x, rounding = two_product(step_size, eigenvalues)
     base, error = two_sum(1.0, -x)
-    error = error - rounding                                        # base + error = 1 - ηλ
+    base, error = two_sum(base, error - rounding)                   # base + error = 1 - ηλ, to twice the digits
     decays = base > 0
     inside = jnp.where(decays, base, 0.5)
     correction = jnp.where(decays, error / inside, 0.0)
-    log_base = jnp.where(inside > 0.5, log1p(-jnp.where(inside > 0.5, x, 0.0)), jnp.log(inside) + correction)
-    depth = -steps * log_base
-    steps = jnp.asarray(steps, float)
+    near = inside > 0.72
+    log_base = jnp.where(near, log1p(-jnp.where(near, x, 0.0)) - rounding / inside, jnp.log(inside) + correction)
+    depth = 0.0 - steps * log_base
     power = jnp.power(inside, steps) * jnp.exp(steps * correction)
-    alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), lax.stop_gradient(steps)))
-    left = Share(jnp.where(decays, power, alternating), jnp.where(decays, -depth, log_or_nan(alternating)))
-    learnt = Share(jnp.where(decays, -expm1(-depth), 1.0 - alternating),
-                   jnp.where(decays, log1mexp(depth), log_or_nan(1.0 - alternating)))
-    return nothing_lost(learnt, left)
+    moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
+    alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
+    left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
+    log_learnt = _log_learnt(Share(power, 0.0 - depth), steps, step_size, eigenvalues)
+    learnt = Share(jnp.where(decays, 0.0 - expm1(-depth), 1.0 - alternating),
+                   jnp.where(decays, log_learnt, log1p(jnp.where(alternating <= 1.0, -alternating, jnp.nan))))
+    return nothing_lost(learnt, left, sharp=True)
 
 
 def ridge_shares(eigenvalues, penalty) -> Shares:
     """The shares of ridge regression, λ/(λ + c) and c/(λ + c)."""
-    total = eigenvalues + penalty
-    return nothing_lost(Share(eigenvalues / total, _log_fraction(eigenvalues, penalty)),
-                        Share(penalty / total, _log_fraction(penalty, eigenvalues)))
+    eigenvalues, penalty = jnp.broadcast_arrays(jnp.asarray(eigenvalues, float), jnp.asarray(penalty, float))
+    penalty = jnp.where((eigenvalues == 0) & (penalty == 0), 1.0, penalty)      # a null direction learns nothing
+    return nothing_lost(_fraction(eigenvalues, penalty), _fraction(penalty, eigenvalues), sharp=True)
 
 
-def _log_fraction(a, b):
-    """log(a / (a + b)) for a, b > 0, also where a/b or b/a leaves the range of floats."""
-    a, b = jnp.broadcast_arrays(jnp.asarray(a, float), jnp.asarray(b, float))
-    mostly_a = b < a
-    ratio = jnp.where(mostly_a, b / jnp.where(mostly_a, a, 1.0), a / jnp.where(mostly_a, 1.0, b))
-    log_ratio = jnp.where(ratio > 1e-290, jnp.log(jnp.where(ratio > 1e-290, ratio, 1.0)), jnp.log(a) - jnp.log(b))
-    return jnp.where(mostly_a, 0.0, log_ratio) - log1p(ratio)
+def _fraction(a, b) -> Share:
+    """a / (a + b), also where a + b, a/b or b/a leaves the range of floats."""
+    mostly_a = jnp.abs(b) < jnp.abs(a)
+    ratio = jnp.where(mostly_a, b, a) / jnp.where(mostly_a, a, b)
+    tiny = (0 <= ratio) & (ratio < 1e-290)
+    log_ratio = jnp.where(tiny, log_or_nan(jnp.where(tiny, a, 1.0)) - log_or_nan(jnp.where(tiny, b, 1.0)),
+                          log_or_nan(jnp.where(tiny, 1.0, ratio)))
+    return Share(jnp.where(mostly_a, 1.0, ratio) / (1.0 + ratio), jnp.where(mostly_a, 0.0, log_ratio) - log1p(ratio))
 
 
 def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
@@ -210,10 +255,15 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
 
     With the residual r and the velocity v of one direction, x = ηλ and b = `momentum`,
     r' = (1 - x) r - b v and v' = x r + b v. Carrying M - I instead of M keeps the digits of small progress,
-    and powers stay smooth at critical damping, where a closed form is 0/0.
+    and powers stay smooth at critical damping, where a closed form is 0/0. Near the largest stable step the residual
+    alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts with the velocity -2.
     """
-    x, b = jnp.broadcast_arrays(jnp.asarray(step_size * eigenvalues, float), jnp.asarray(momentum, float))
-    x, b, steps = jnp.broadcast_arrays(x, b, jnp.asarray(steps).astype(jnp.int64))
+    (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
+    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, b, jnp.asarray(steps).astype(jnp.int64))
+    total, error = two_sum(1.0, b)
+    alternates = (b > 0) & (x > total)
+    x = jnp.where(alternates, (2.0 * total - x) + (2.0 * error - x_error), x)
+    velocity, odd = jnp.where(alternates, -2.0, 0.0), alternates & (steps % 2 == 1)
     zero = jnp.zeros_like(x)
 
     def times(p, q):                                                # (I + P)(I + Q) - I
@@ -236,7 +286,8 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
 
     start = (-x, -b, x, b - 1.0), (1.0 - x, -b, x, b), (zero,) * 4, (zero + 1.0, zero, zero, zero + 1.0), steps
     _, _, change, power, _ = lax.fori_loop(0, 48, square, start)
-    learnt = -change[0]
-    left = jnp.where(learnt < 0.5, 1.0 + change[0], power[0])
+    moved, remains = change[0] + velocity * change[1], power[0] + velocity * power[1]
+    learnt = jnp.where(odd, 2.0 + moved, 0.0 - moved)
+    left = jnp.where(learnt < 0.5, 1.0 - learnt, jnp.where(odd, -remains, remains))
     return nothing_lost(Share(learnt, log_or_nan(learnt)), Share(left, log_or_nan(left)))
 

@@ -13,7 +13,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 
 from kdtheory._record import record, static
 
@@ -116,10 +115,10 @@ class Linear:
         features = np.asarray(self.features)
         scale = np.sqrt(min(samples, count) / samples)              # keeps XᵀX/N
         if count > samples:
-            q, r = scipy.linalg.qr(features.T, mode="economic", check_finite=False)
+            q, r = np.linalg.qr(features.T)
             small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
             return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
-        q, r = scipy.linalg.qr(features, mode="economic", check_finite=False)
+        q, r = np.linalg.qr(features)
         small = Linear(jnp.asarray(r * scale), jnp.asarray(q.T @ targets * scale))
         return small, lambda z: start + z
 
@@ -133,7 +132,7 @@ class Linear:
         """By the SVD of the features: the eigenvalues of XᵀX would lose half the digits of the small ones."""
         features, targets = np.asarray(self.features), np.asarray(self.targets)
         samples = len(features)
-        u, s, vt = scipy.linalg.svd(features, full_matrices=False, check_finite=False)
+        u, s, vt = np.linalg.svd(features, full_matrices=False)
         tolerance = max(features.shape) * np.finfo(s.dtype).eps * s[0]
         rank = int(np.sum(s > tolerance))
         if rank == 0:
@@ -210,8 +209,7 @@ def taught(problem, teacher_parameters, teacher_weight):
 def _top(gram):
     if isinstance(gram, jax.core.Tracer):
         return jnp.linalg.eigvalsh(gram)[-1]
-    n = len(gram)
-    return scipy.linalg.eigvalsh(np.asarray(gram), subset_by_index=[n - 1, n - 1])[0]
+    return np.linalg.eigvalsh(np.asarray(gram))[-1]
 
 
 def _spaces(sizes, tolerance):
@@ -369,7 +367,7 @@ def _labelled(key, features, parameters, noise):
 
 def orthonormal(key, rows, columns):
     """A random (rows, columns) matrix with orthonormal columns."""
-    return jnp.asarray(scipy.linalg.qr(np.asarray(jax.random.normal(key, (rows, columns))), mode="economic")[0])
+    return jnp.asarray(np.linalg.qr(np.asarray(jax.random.normal(key, (rows, columns))))[0])
 
 
 def as_key(key):

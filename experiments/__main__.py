@@ -1,0 +1,102 @@
+"""python -m experiments: rebuild the figures, and the page that shows them."""
+
+import argparse
+import importlib
+import importlib.metadata
+import inspect
+import os
+import pkgutil
+import time
+from pathlib import Path
+
+import matplotlib.style
+
+import experiments
+
+FIGURES = Path(__file__).parent.parent / "figures"
+
+
+def discover():
+    """The names of all experiments: the modules of this package that do not start with an underscore."""
+    return [found.name for found in pkgutil.iter_modules(experiments.__path__) if not found.name.startswith("_")]
+
+
+def load(name):
+    """The module of an experiment."""
+    return importlib.import_module(f"experiments.{name}")
+
+
+def caption(module):
+    """Title and caption of an experiment: the first line of its docstring, and the rest."""
+    title, _, rest = inspect.getdoc(module).partition("\n")
+    return title, rest.strip()
+
+
+def prepare(folder):
+    """Make the output folder. PermissionError, before any work, if it cannot be written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"cannot write figures to {folder}")
+
+
+def build(name, folder, **sizes):
+    """Run one experiment and write its figure, as SVG and as PNG. The same run gives the same bytes."""
+    module = load(name)
+    run = inspect.signature(module.compute).bind(**sizes)
+    run.apply_defaults()
+    with matplotlib.style.context(FIGURES / "kdtheory.mplstyle"):
+        figure = module.draw(module.compute(**run.arguments))
+        made = f"kdtheory {importlib.metadata.version('kdtheory')}, experiments.{name}: {run.arguments}"
+        metadata = {"Title": caption(module)[0], "Source": made}
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, **metadata})
+        figure.savefig(folder / f"{name}.png", metadata=metadata)
+
+
+def gallery(folder):
+    """Write README.md: title, picture and caption of every figure in the folder."""
+    parts = ["# Figures\n\nWritten by `python -m experiments`; nothing here is made by hand.\n"]
+    for name in discover():
+        if (folder / f"{name}.png").exists():
+            title, text = caption(load(name))
+            picture = f"[![{title}]({name}.png)]({name}.svg)"
+            parts.append(f"## {title}\n\n{picture}\n\n{text}\n\n`python -m experiments {name}`\n")
+    (folder / "README.md").write_text("\n".join(parts))
+
+
+def timed(names):
+    """The names, with the time that each took, and a progress bar where tqdm is installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        bar, say = names, print
+    else:
+        bar = tqdm(names)
+        say = bar.write
+    for name in bar:
+        began = time.perf_counter()
+        yield name
+        say(f"{name}: {time.perf_counter() - began:.0f} s")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m experiments", description="Rebuild the figures.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all of them if left out")
+    parser.add_argument("--list", action="store_true", help="print the names and titles, and stop")
+    chosen = parser.parse_args(arguments)
+    known = discover()
+    if chosen.list:
+        for name in known:
+            print(f"{name:32} {caption(load(name))[0]}")
+        return
+    unknown = sorted(set(chosen.names) - set(known))
+    if unknown:
+        parser.error(f"there is no experiment {', '.join(unknown)}; there are {', '.join(known)}")
+    prepare(FIGURES)
+    for name in timed(chosen.names or known):
+        build(name, FIGURES)
+    gallery(FIGURES)
+    print(f"figures and their page are in {FIGURES}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Teacher against student in one call."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import kdtheory as kd
+
+PATH = kd.GradientDescent(step_size=0.1, steps=np.arange(1, 100))
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return kd.compare(*kd.datasets.diabetes())
+
+
+def test_the_lag_of_a_real_table_is_that_of_theory(diabetes):
+    assert [row.direction for row in diabetes.rows] == [0, 4, 9]
+    rate = diabetes.stopped.rate(diabetes.teacher.eigenvalues)
+    teacher = float(diabetes.stopped.filter(diabetes.teacher.eigenvalues)[0])
+    for row in diabetes.rows:
+
+        def g(x, r=float(rate[row.direction] / rate[0])):
+            return 1 - (1 - x) ** r
+
+        exact = 1 - g(0.5 / teacher) * g(teacher) / g(0.5)
+        assert row.exaggeration == pytest.approx(exact, abs=1e-5)                 # read between steps
+        assert row.exaggeration == pytest.approx(row.theory, abs=1e-9)
+        assert row.teacher == pytest.approx(g(0.5), abs=1e-5)
+        assert row.student == pytest.approx(row.teacher * (1 - row.exaggeration))
+    assert 0.3 < diabetes.rows[1].exaggeration < diabetes.rows[2].exaggeration < 1
+    assert diabetes.disagreement < 1e-11
+
+
+def test_shares_are_those_of_the_targets(diabetes):
+    eigensystem = diabetes.problem.eigensystem()
+    components = eigensystem.samples_basis.T @ diabetes.problem.targets
+    expected = components**2 / jnp.sum(diabetes.problem.targets**2)
+    np.testing.assert_allclose([row.share for row in diabetes.rows], expected[jnp.array([0, 4, 9])])
+
+
+def test_the_table_is_aligned_and_says_how_it_was_read(diabetes):
+    head, *lines, foot = str(diabetes).splitlines()
+    assert len(lines) == 3 and {len(line) for line in lines} == {len(head)}
+    assert "0.5 of direction 0" in foot and "within 1e-" in foot
+
+
+def test_the_figure_lays_the_runs_over_theory(diabetes):
+    figure = diabetes.figure
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o" and len(line.get_xdata()) > 1]
+    np.testing.assert_array_equal(marks[0].get_ydata(), diabetes.teacher.progress[:, 0])
+    np.testing.assert_array_equal(marks[5].get_ydata(), diabetes.student.progress[:, 9])
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "teacher stops" in names and any(name.startswith("loop, within 1e-") for name in names)
+
+
+def test_by_default_the_teacher_has_learnt_half_of_the_middle_direction(diabetes):
+    learnt = diabetes.stopped.filter(diabetes.teacher.eigenvalues)
+    assert float(learnt[4]) == pytest.approx(0.5, abs=0.05)                       # whole steps
+
+
+def test_directions_are_clipped_to_those_that_exist():
+    found = kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), student=PATH, directions=(0, 1, 7, 9))
+    assert found.directions == (0, 1)
+
+
+def test_learners_and_problems_of_your_own():
+    problem = kd.problems.kernel(np.diag([1.0, 0.5, 0.1]), np.ones((3, 2)))
+    path = kd.Ridge(1 / jnp.geomspace(0.1, 1e4, 100))
+    found = kd.compare(problem, teacher=kd.Ridge(0.05), student=path, directions=(0, 2))
+    assert found.problem is problem and found.student.coordinates.shape == (100, 3, 2)
+    assert found.rows[1].exaggeration == pytest.approx(found.rows[1].theory, abs=1e-9)
+    assert found.rows[1].exaggeration > 0
+
+
+def test_a_level_that_the_student_never_reaches_is_nan():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5])
+    found = kd.compare(problem, teacher=kd.GradientDescent(0.1, 2), student=PATH, directions=(0, 1))
+    assert np.isnan(found.rows[1].exaggeration) and "nan" in str(found)
+
+
+def test_features_without_targets_are_refused():
+    with pytest.raises(TypeError, match="targets are missing"):
+        kd.compare(np.eye(3))

@@ -1,0 +1,103 @@
+"""Each experiment at toy size, and the runner that writes the figures."""
+
+import functools
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import __main__ as runner
+
+TOY = {  # shapes are shared where they can be: compilation is what these tests cost
+    "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
+    "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
+    "exaggerated_bias_kernel": dict(samples=40, stop=20, longest=100),
+    "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
+    "exaggeration_sweep": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=3, longest=10),
+    "flat_spectrum": dict(exponents=3),
+}
+
+
+@functools.cache
+def computed(name):
+    return runner.load(name).compute(**TOY[name])
+
+
+def test_experiments_are_discovered_not_listed():
+    files = {path.stem for path in Path(runner.__file__).parent.glob("[!_]*.py")}
+    assert set(runner.discover()) == files == set(TOY)
+
+
+@pytest.mark.parametrize("name", runner.discover())
+def test_an_experiment_computes_and_draws(name):
+    module = runner.load(name)
+    title, caption = runner.caption(module)
+    assert len(title) > 10 and len(caption) > 100
+    figure = module.draw(computed(name))
+    for ax in figure.axes:
+        assert ax.lines or ax.collections, "an empty panel"
+        assert ax.get_xlabel() or ax.get_ylabel()
+    figure.canvas.draw()                                              # warnings are errors
+
+
+@pytest.mark.parametrize("name", ["exaggerated_bias", "exaggerated_bias_kernel", "exaggerated_bias_mnist"])
+def test_what_the_captions_of_exaggerated_bias_say(name):
+    found = computed(name)
+    assert found.disagreement < 1e-11
+    lags = [row.exaggeration for row in found.rows]
+    assert abs(lags[0]) < 1e-6 and np.all(np.diff(lags) > 0)          # the more so the smaller the eigenvalue
+
+
+def test_what_the_caption_of_eigenspace_trajectories_says():
+    for found in computed("eigenspace_trajectories").values():
+        assert found.disagreement < 1e-11
+        assert found.rows[1].exaggeration > 0
+
+
+@pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum"])
+def test_loops_show_the_exaggeration_of_the_formula(name):
+    found = computed(name)
+    np.testing.assert_allclose(found.seen, found.expected, atol=1e-6)             # read between steps
+
+
+def test_what_the_caption_of_flat_spectrum_says():
+    found = computed("flat_spectrum")
+    for run in found.loop:
+        assert np.max(np.ptp(run.progress, axis=1)) < 1e-12
+    assert np.all(np.diff(found.seen, axis=0) > 0)                    # the lag grows with the exponent
+
+
+def test_the_same_run_writes_the_same_bytes_and_the_gallery_shows_it(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "new" / "second"
+    for folder in first, second:
+        runner.prepare(folder)
+        runner.build("exaggerated_bias", folder, **TOY["exaggerated_bias"])
+        runner.gallery(folder)
+    for name in "exaggerated_bias.svg", "exaggerated_bias.png", "README.md":
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    page = (first / "README.md").read_text()
+    assert "(exaggerated_bias.png)" in page and "# Exaggerated bias" in page and "flat_spectrum" not in page
+    assert "longest" in (first / "exaggerated_bias.svg").read_text()  # sizes travel with the figure
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match=str(tmp_path)):
+        runner.prepare(tmp_path)
+
+
+def test_the_command_lists_its_experiments_and_knows_their_names(capsys):
+    runner.main(["--list"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == runner.discover()
+    with pytest.raises(SystemExit):
+        runner.main(["no_such_figure"])
+    assert "there is no experiment no_such_figure" in capsys.readouterr().err
+
+
+def test_progress_is_told_with_and_without_tqdm(monkeypatch, capsys):
+    assert list(runner.timed(["a", "b"])) == ["a", "b"]
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert list(runner.timed(["a", "b"])) == ["a", "b"]
+    assert capsys.readouterr().out.count("a: 0 s") == 2
