@@ -255,11 +255,13 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
 
     With the residual r and the velocity v of one direction, x = ηλ and b = `momentum`,
     r' = (1 - x) r - b v and v' = x r + b v. Carrying M - I instead of M keeps the digits of small progress,
-    and powers stay smooth at critical damping, where a closed form is 0/0. Near the largest stable step the residual
+    and powers stay smooth at critical damping, where a closed form is 0/0. NaN unless `steps` are whole. Near the largest stable step the residual
     alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts with the velocity -2.
     """
     (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
-    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, b, jnp.asarray(steps).astype(jnp.int64))
+    whole = (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
+    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, jnp.where(whole, b, jnp.nan), steps)
+    steps = jnp.where(jnp.isnan(b), 1, steps).astype(jnp.int64)
     total, error = two_sum(1.0, b)
     alternates = (b > 0) & (x > total)
     x = jnp.where(alternates, (2.0 * total - x) + (2.0 * error - x_error), x)

@@ -118,8 +118,9 @@ class Linear:
             q, r = np.linalg.qr(features.T)
             small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
             return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
-        q, r = np.linalg.qr(features)
-        small = Linear(jnp.asarray(r * scale), jnp.asarray(q.T @ targets * scale))
+        both = np.hstack([features, targets.reshape(samples, -1)])
+        r = np.linalg.qr(both, mode="r")[:count] * scale            # R of X, beside it Qᵀy: no need of Q
+        small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
         return small, lambda z: start + z
 
     def max_eigenvalue(self):
@@ -346,8 +347,8 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1], samples=10)
-    >>> problem.eigensystem().eigenvalues.round(12).tolist()
-    [1.0, 0.1]
+    >>> print(problem.eigensystem().eigenvalues.round(12))
+    [1.  0.1]
     """
     eigenvalues = _as_spectrum(eigenvalues)
     count = len(eigenvalues)

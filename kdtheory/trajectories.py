@@ -66,8 +66,10 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
     >>> seen = kd.simulate(kd.GradientDescent(step_size=1.0, steps=[0, 1, 2]), problem)
-    >>> seen.progress.round(12).tolist()
-    [[0.0, 0.0], [1.0, 0.1], [1.0, 0.19]]
+    >>> print(seen.progress.round(12))
+    [[0.   0.  ]
+     [1.   0.1 ]
+     [1.   0.19]]
     """
     eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
     if start is not None and jnp.shape(start) != problem.zeros().shape:
@@ -84,8 +86,9 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     a problem, coordinates otherwise.
 
     >>> import kdtheory as kd
-    >>> kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6).tolist()
-    [[0.0, 0.0], [0.864665, 0.632121]]
+    >>> print(kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6))
+    [[0.       0.      ]
+     [0.864665 0.632121]]
     """
     if not isinstance(eigensystem, Eigensystem):
         eigenvalues = problems._as_spectrum(eigensystem)
@@ -118,8 +121,9 @@ def project(problem, *, parameters=None, predictions=None, clock=None, eigensyst
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
     >>> mine = kd.project(problem, predictions=[0.5 * problem.targets, problem.targets])
-    >>> mine.progress.round(12).tolist()
-    [[0.5, 0.5], [1.0, 1.0]]
+    >>> print(mine.progress.round(12))
+    [[0.5 0.5]
+     [1.  1. ]]
     """
     if (parameters is None) == (predictions is None):
         raise ValueError("give exactly one of parameters and predictions")
