@@ -118,7 +118,7 @@ class GradientFlow(Learner):
     """Gradient flow w' = -∇loss(w), stopped at `time`: φ(λ) = 1 - e^(-λ·time).
 
     >>> import kdtheory as kd
-    >>> print(kd.GradientFlow(time=2.0).filter(0.5).round(6))
+    >>> print(f"{kd.GradientFlow(time=2.0).filter(0.5):.6f}")
     0.632121
     """
 

@@ -97,7 +97,7 @@ def exaggeration(lead, trail, level, teacher_time):
     teacher had learnt of `lead`, since no student gets there.
 
     >>> import kdtheory as kd
-    >>> print(kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0).round(6))
+    >>> print(f"{kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0):.6f}")
     0.776105
     """
     λ1, λ2, level, T = _floats(lead, trail, level, teacher_time)
