@@ -140,8 +140,8 @@ def _learner(learner, name):
 
 
 def _weight(weight):
-    if jnp.ndim(weight) > 0:
-        raise ValueError(f"teacher_weight must be one number, got shape {jnp.shape(weight)}; sweep it with jax.vmap")
+    if np.ndim(weight) > 0:
+        raise ValueError(f"teacher_weight must be one number, got shape {np.shape(weight)}; sweep it with jax.vmap")
     if not isinstance(weight, jax.core.Tracer) and np.isnan(weight):
         raise ValueError("teacher_weight must be a number, got nan")
 

@@ -375,7 +375,7 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
 
 
 def _labelled(key, features, parameters, noise):
-    if not isinstance(noise, jax.core.Tracer) and not (jnp.ndim(noise) == 0 and np.isfinite(noise)):
+    if not isinstance(noise, jax.core.Tracer) and not (np.ndim(noise) == 0 and np.isfinite(noise)):
         raise ValueError(f"noise must be one finite number, its standard deviation; got {noise}")
     clean = features @ parameters
     return Linear(features, clean + noise * jax.random.normal(key, clean.shape))

@@ -1,106 +1,299 @@
-"""Learners made of learners: products, folds, switches, and the closed forms of the literature."""
+"""Learners made of learners: by hand on the data, the closed forms of the literature, and the laws they obey."""
 
+import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import kdtheory as kd
 
 λ = jnp.array([2.0, 0.5, 1e-3])
-times = st.floats(1e-3, 30)
-weights = st.floats(0, 1)
+ULP = 2.0**-52
+RANDOM = np.random.default_rng(0)
+X, Y = RANDOM.normal(size=(12, 4)), RANDOM.normal(size=(12, 3))
+PROBLEM = kd.problems.linear(X, Y)
+EIGENSYSTEM = PROBLEM.eigensystem()
+GRAM = X @ X.T + np.eye(12)
+KERNEL = kd.problems.kernel(GRAM, Y[:, 0])
 
 
-@given(times, times)
-def test_distillation_multiplies_and_commutes(a, b):
-    one, other = kd.GradientFlow(a), kd.Ridge(1 / b)
-    product = one.filter(λ) * other.filter(λ)
-    np.testing.assert_allclose(kd.distill(one, other).filter(λ), product, rtol=1e-15)
-    np.testing.assert_allclose(kd.distill(other, one).filter(λ), product, rtol=1e-15)
+def near(got, wanted, tolerance=1e-13):
+    """Relative to the largest entry: sums of a dozen products of order one lose a few ulp."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert got.shape == wanted.shape and np.isfinite(got).all()
+    assert np.max(np.abs(got - wanted)) <= tolerance * np.max(np.abs(wanted))
 
 
-@given(times, times, weights, weights)
-def test_the_three_shares_sum_to_one(a, b, weight, other):
-    inner = kd.switch(kd.GradientFlow(a), kd.distill(kd.Ridge(b), kd.GradientFlow(b), weight))
-    shares = kd.distill(inner, kd.switch(kd.Ridge(a), kd.GradientFlow(b)), other).shares(λ)
-    total = shares.learnt.value + shares.left.value + shares.lost.value
-    assert np.max(np.abs(total - 1)) <= 4.5e-16  # two ulp: three rounded numbers and their sums
+def flow(time, targets, start=0.0):
+    """Gradient flow on X by its eigenvectors, in numpy."""
+    l, v = np.linalg.eigh(X.T @ X / 12)
+    solution = np.linalg.lstsq(X, targets, rcond=None)[0]
+    return solution + v @ (np.exp(-l * time)[:, None] * (v.T @ (start - solution)))
 
 
-@given(times, times)
-def test_a_switched_flow_is_the_longer_flow(a, b):
-    switched, whole = kd.switch(kd.GradientFlow(a), kd.GradientFlow(b)), kd.GradientFlow(a + b)
-    np.testing.assert_allclose(switched.filter(λ), whole.filter(λ), rtol=1e-14)
-    np.testing.assert_allclose(switched.log_residual(λ), whole.log_residual(λ), rtol=1e-14)
-    assert float(switched.clock) == a + b
+def ridge(penalty, targets, start=0.0):
+    matrix = X.T @ X / 12 + penalty * np.eye(4)
+    return np.linalg.solve(matrix, X.T @ targets / 12 + penalty * start)
 
 
-def test_a_teacher_that_trained_for_ever_teaches_the_targets():
-    student = kd.GradientDescent(0.3, 9)
-    np.testing.assert_allclose(kd.distill(kd.GradientFlow(np.inf), student).filter(λ), student.filter(λ), rtol=1e-15)
-    np.testing.assert_array_equal(kd.distill(kd.GradientFlow(1.0), student, 0.0).filter(λ), student.filter(λ))
+# On the data.
 
 
-def borup_andersen(d, penalty, truth, fits):
-    """α Σ (1-α)^i S^(i+1) + (1-α)^(τ-1) S^τ with S = d/(d + c): Borup & Andersen 2021, as recalled."""
-    s = d / (d + penalty)
-    rounds = sum((1 - truth) ** i * s ** (i + 1) for i in range(fits - 1))
-    return truth * rounds + (1 - truth) ** (fits - 1) * s**fits
+@pytest.mark.parametrize("weight", [1.0, 0.6, 0.0, -0.3, 1.7])
+def test_distillation_by_hand(weight):
+    """Fit, predict, mix, fit."""
+    learner = kd.distill(kd.Ridge(0.2), kd.GradientFlow(1.5), weight)
+    taught = weight * X @ ridge(0.2, Y) + (1 - weight) * Y
+    near(learner.fit(PROBLEM), flow(1.5, taught))
+    start = RANDOM.normal(size=(4, 3))  # is the student's; the teacher begins at zero
+    near(learner.fit(PROBLEM, start), flow(1.5, taught, start))
+    expected = kd.closed_form(learner, EIGENSYSTEM, start=start)
+    near(kd.simulate(learner, PROBLEM, EIGENSYSTEM, start=start).coordinates, expected.coordinates)
 
 
-@pytest.mark.parametrize("fits", [1, 2, 5, 12])
-@pytest.mark.parametrize("truth", [0.0, 0.35, 1.0])
-def test_self_distillation_of_ridge_is_borup_and_andersens(fits, truth):
-    filters = kd.self_distill(kd.Ridge(0.2), fits, 1 - truth).filter(λ)
-    np.testing.assert_allclose(filters, borup_andersen(np.asarray(λ), 0.2, truth, fits), rtol=1e-14)
+def test_switching_by_hand():
+    start = RANDOM.normal(size=(4, 3))
+    learner = kd.switch(kd.Ridge(0.2), kd.GradientFlow(1.5))
+    near(learner.fit(PROBLEM), flow(1.5, Y, ridge(0.2, Y)))
+    near(learner.fit(PROBLEM, start), flow(1.5, Y, ridge(0.2, Y, start)))
+
+
+def test_loss_switching_by_hand():
+    """Distillation first and one-hot then, and the other way round: PAPER.md, P8."""
+    taught = X @ ridge(0.2, Y)
+    distilled = kd.distill(kd.Ridge(0.2), kd.GradientFlow(1.5))
+    first = kd.switch(distilled, kd.GradientFlow(0.4))
+    near(first.fit(PROBLEM), flow(0.4, Y, flow(1.5, taught)))
+    near(kd.switch(kd.GradientFlow(0.4), distilled).fit(PROBLEM), flow(1.5, taught, flow(0.4, Y)))
+    a, b = np.asarray(distilled.filter(λ)), np.asarray(kd.GradientFlow(0.4).filter(λ))
+    np.testing.assert_allclose(first.filter(λ), b + (1 - b) * a, rtol=1e-14)
+
+
+def test_momentum_restarts_at_the_switch():
+    """Ten steps are not five and five, and the second five start at rest."""
+    w = before = np.zeros((4, 3))
+    for k in range(10):
+        before = w if k == 5 else before
+        w, before = w + 0.9 * (w - before) - 0.1 * X.T @ (X @ w - Y) / 12, w
+    halves = kd.switch(kd.HeavyBall(0.1, 0.9, 5), kd.HeavyBall(0.1, 0.9, 5))
+    near(halves.fit(PROBLEM), w)
+    near(kd.closed_form(halves, EIGENSYSTEM).coordinates, EIGENSYSTEM.of_parameters(jnp.asarray(w)))
+    assert np.max(np.abs(w - kd.HeavyBall(0.1, 0.9, 10).fit(PROBLEM))) > 0.01
+
+
+def test_a_student_may_be_a_path():
+    times = np.array([3.0, 0.0, 0.5])
+    for made in (
+        lambda t: kd.distill(kd.Ridge(0.2), kd.GradientFlow(t), 0.7),
+        lambda t: kd.switch(kd.Ridge(0.2), kd.GradientFlow(t)),
+    ):
+        near(made(times).fit(PROBLEM), np.stack([made(t).fit(PROBLEM) for t in times.tolist()]))
+        near(made(times).filter(λ), np.stack([made(t).filter(λ) for t in times.tolist()]))
+        np.testing.assert_array_equal(made(times).clock, [made(t).clock for t in times.tolist()])
+
+
+# Closed forms.
+
+
+@pytest.mark.parametrize("fits", [1, 2, 5])
+@pytest.mark.parametrize("alpha", [0.0, 0.35, 1.0])
+def test_self_distillation_of_ridge_is_borup_and_andersens(fits, alpha):
+    """α Σ (1-α)^i S^(i+1) + (1-α)^(τ-1) S^τ with S = K(K + c)⁻¹ (2021, as recalled); their c is N times ours."""
+    penalty, power = 0.05, np.linalg.matrix_power
+    S = GRAM @ np.linalg.inv(GRAM + 12 * penalty * np.eye(12))
+    wanted = sum((alpha * (1 - alpha) ** i * power(S, i + 1) for i in range(fits - 1)), np.zeros_like(S))
+    wanted = (wanted + (1 - alpha) ** (fits - 1) * power(S, fits)) @ Y[:, 0]
+    learner = kd.self_distill(kd.Ridge(penalty), fits, teacher_weight=1 - alpha)
+    near(KERNEL.predict(learner.fit(KERNEL)), wanted, 1e-12)  # conditioned up to 1e2
+
+    d = np.linalg.eigvalsh(GRAM)
+    s = d / (d + 12 * penalty)
+    q = (1 - alpha) * s
+    b = alpha * s * (1 - q ** (fits - 1)) / (1 - q) + q ** (fits - 1) * s
+    np.testing.assert_allclose(learner.filter(d / 12), b, rtol=1e-14)  # 1 - q is computed by subtraction
 
 
 def test_endless_self_distillation_is_ridge_with_a_larger_penalty():
-    endless = kd.self_distill(kd.Ridge(0.2), 50, 0.6)  # 0.6^50 is 1e-11
-    np.testing.assert_allclose(endless.filter(λ), kd.Ridge(0.2 / 0.4).filter(λ), rtol=1e-10)
+    """c/α with weight α on the targets; without it, everything is forgotten."""
+    endless = kd.self_distill(kd.Ridge(0.5), 20, 0.2)  # 0.2^20 is 1e-14
+    np.testing.assert_allclose(endless.filter(λ), kd.Ridge(0.5 / 0.8).filter(λ), rtol=1e-13)
+    forgetful, once = kd.self_distill(kd.Ridge(0.5), 20), kd.Ridge(0.5)
+    np.testing.assert_allclose(forgetful.log_filter(λ), 20 * once.log_filter(λ), rtol=1e-14)
 
 
-def test_self_distillation_once_is_the_learner_itself():
-    learner = kd.Ridge(0.2)
-    assert kd.self_distill(learner, 1) is learner
-    for fits in (0, 1.5, True, "two"):
-        with pytest.raises(ValueError, match="fits must be a whole number >= 1"):
+def test_sparsification_is_not_monotone():
+    """THEOREMS T3: α = .1, s = (.9, .1)."""
+    filters = [kd.self_distill(kd.Ridge(1.0), fits, 0.9).filter([9.0, 1 / 9]) for fits in (1, 3, 4)]
+    np.testing.assert_array_equal(np.round([a / b for a, b in filters], 1), [9.0, 64.3, 63.3])
+
+
+def test_the_semigroup_identity():
+    """T1.0: one run of the flow gives every student of every teacher, b(s) + b(T) - b(s + T); no heavy ball does."""
+    learner = kd.distill(kd.GradientFlow(2.0), kd.GradientFlow(0.5))
+    near(learner.fit(PROBLEM), flow(0.5, Y) + flow(2.0, Y) - flow(2.5, Y))
+    c1, c2 = 0.3, 0.05
+    wanted = (c2 * ridge(c2, Y) - c1 * ridge(c1, Y)) / (c2 - c1)
+    near(kd.distill(kd.Ridge(c1), kd.Ridge(c2)).fit(PROBLEM), wanted, 1e-12)
+    twenty, forty = (float(kd.HeavyBall(0.1, 0.9, k).filter(0.05)) for k in (20, 40))
+    assert abs(twenty**2 - (2 * twenty - forty)) > 0.1
+
+
+def test_self_distillation_counts_all_fits():
+    learner = kd.GradientFlow(1.0)
+    assert kd.self_distill(learner, 1) is learner and kd.self_distill(learner, 1, teacher_weight=0.3) is learner
+    for fits in (2, np.int64(3)):
+        chain = kd.self_distill(learner, fits)
+        assert len(chain.parts()) == fits
+        np.testing.assert_allclose(chain.filter(λ), learner.filter(λ) ** int(fits), rtol=1e-15)
+    for fits in (0, -1, 2.0, True, "2", None):
+        with pytest.raises(ValueError, match=r"fits must be a whole number >= 1 \(1 is the learner itself\), got"):
             kd.self_distill(learner, fits)
 
 
-def test_loss_switching_in_numbers():
-    # KD for t, then one-hot for u: the second part learns what the first left or lost
-    first, then = kd.distill(kd.GradientFlow(1.0), kd.GradientFlow(2.0)), kd.GradientFlow(0.7)
-    a, b = np.asarray(first.filter(λ)), np.asarray(then.filter(λ))
-    np.testing.assert_allclose(kd.switch(first, then).filter(λ), b + (1 - b) * a, rtol=1e-14)
+def test_the_learners_inside_in_the_order_they_run():
+    a, b, c = kd.GradientFlow(1.0), kd.Ridge(2.0), kd.GradientDescent(None, 3)
+    nested = kd.switch(kd.distill(a, b, 0.3), kd.switch(c, kd.distill(kd.HeavyBall(None, 0.5, 3), a)))
+    kinds = [kd.GradientFlow, kd.Ridge, kd.GradientDescent, kd.HeavyBall, kd.GradientFlow]
+    assert [type(part) for part in nested.parts()] == kinds
+    tuned = nested.tuned(4.0)
+    assert [part.step_size for part in tuned.parts() if hasattr(part, "step_size")] == [0.25, 0.25]
+    assert tuned.parts()[1].penalty == 2.0 and tuned.first.teacher_weight == 0.3
+    assert kd.switch(a, kd.GradientFlow(2.0)).clock == 3.0 and kd.distill(a, kd.GradientFlow(2.0)).clock == 2.0
 
 
-def test_weights_beyond_one_are_not_refused():
-    beyond = kd.distill(kd.GradientFlow(1.0), kd.GradientFlow(2.0), teacher_weight=1.5).filter(λ)
-    t, s = kd.GradientFlow(1.0).filter(λ), kd.GradientFlow(2.0).filter(λ)
-    np.testing.assert_allclose(beyond, s * (1.5 * t - 0.5), rtol=1e-12)
+# Mistakes.
 
 
-@pytest.mark.parametrize("combine, name", [(kd.distill, "teacher"), (kd.switch, "first")])
-def test_a_path_is_no_teacher(combine, name):
-    with pytest.raises(ValueError, match=f"{name} must be a single stopped learner, .* jax.vmap"):
-        combine(kd.GradientFlow(jnp.arange(3.0)), kd.GradientFlow(1.0))
-    with pytest.raises(TypeError, match=f"{name} must be a learner"):
-        combine(3.0, kd.GradientFlow(1.0))
-    combine(kd.GradientFlow(1.0), kd.GradientFlow(jnp.arange(3.0)))
+@pytest.mark.parametrize("path", [[1.0, 2.0], np.array([1.0]), jnp.array([1.0, 2.0]), (1.0, 2.0)], ids=repr)
+def test_a_path_is_no_teacher(path):
+    single = kd.GradientFlow(1.0)
+    for wrong in (kd.GradientFlow(path), kd.distill(single, kd.GradientFlow(path))):
+        for combine, name in ((kd.distill, "teacher"), (kd.switch, "first")):
+            with pytest.raises(ValueError, match=rf"{name} must be a single stopped learner.*an array.*jax\.vmap"):
+                combine(wrong, single)
+            combine(single, wrong)
+    with pytest.raises(ValueError, match=r"teacher must be a single stopped learner"):
+        kd.self_distill(kd.GradientFlow(path), 2)
 
 
-def test_teachers_are_swept_by_vmap():
-    swept = jax.vmap(lambda t: kd.distill(kd.GradientFlow(t), kd.GradientFlow(2.0)).filter(λ))(jnp.array([1.0, 3.0]))
-    np.testing.assert_allclose(swept[1], kd.distill(kd.GradientFlow(3.0), kd.GradientFlow(2.0)).filter(λ), rtol=1e-15)
-    slope = jax.grad(lambda w: kd.distill(kd.GradientFlow(1.0), kd.GradientFlow(2.0), w).filter(0.5))(0.3)
-    t, s = kd.GradientFlow(1.0).filter(0.5), kd.GradientFlow(2.0).filter(0.5)
-    assert slope == pytest.approx(float(s * (t - 1)), rel=1e-13)
+def test_other_mistakes_are_named():
+    single = kd.GradientFlow(1.0)
+    for make, name in (
+        (lambda: kd.distill(1.0, single), "teacher"),
+        (lambda: kd.distill(single, 1.0), "student"),
+        (lambda: kd.switch("flow", single), "first"),
+        (lambda: kd.switch(single, None), "then"),
+        (lambda: kd.self_distill(2.0, 2), "teacher"),
+    ):
+        with pytest.raises(TypeError, match=rf"{name} must be a learner, such as GradientDescent.*; got"):
+            make()
+    with pytest.raises(ValueError, match=r"teacher_weight must be one number, got shape \(2,\).*jax\.vmap"):
+        kd.distill(single, single, [0.5, 0.6])
+    with pytest.raises(ValueError, match=r"teacher_weight must be a number, got nan"):
+        kd.distill(single, single, np.nan)
+    with pytest.raises(TypeError, match=r"Filter is theory only"):
+        kd.distill(kd.Filter(lambda l: l), single).fit(PROBLEM)
 
 
-def test_step_sizes_inside_are_tuned():
-    inner = kd.switch(kd.GradientDescent(None, 2), kd.distill(kd.HeavyBall(None, 0.5, 3), kd.Ridge(1.0)))
-    assert [part.step_size for part in inner.tuned(4.0).parts() if hasattr(part, "step_size")] == [0.25, 0.25]
+def test_vmap_and_grad_reach_both_halves():
+    times, weights = jnp.array([0.5, 1.0, 4.0]), jnp.array([0.0, 0.5, 1.2])
+
+    def learner(time, weight):
+        return kd.distill(kd.GradientFlow(time), kd.GradientFlow(2.0), weight)
+
+    pairs = list(zip(times.tolist(), weights.tolist(), strict=True))
+    swept = jax.jit(jax.vmap(lambda t, w: (learner(t, w).filter(λ), learner(t, w).fit(PROBLEM))))(times, weights)
+    near(swept[0], np.stack([learner(t, w).filter(λ) for t, w in pairs]))
+    near(swept[1], np.stack([learner(t, w).fit(PROBLEM) for t, w in pairs]))
+    slopes = jax.jit(jax.grad(lambda t, w: learner(t, w).filter(0.7), argnums=(0, 1)))(0.5, 0.8)
+    student = -np.expm1(-1.4)
+    assert slopes[0] == pytest.approx(student * 0.8 * 0.7 * np.exp(-0.35), rel=1e-13)
+    assert slopes[1] == pytest.approx(-student * np.exp(-0.35), rel=1e-13)
+
+
+# Laws.
+
+
+@jax.jit
+def faces(learner, eigenvalues):
+    shares = learner.shares(eigenvalues)
+    return {
+        "filter": shares.learnt.value,
+        "residual": shares.residual.value,
+        "log_filter": shares.log_learnt(),
+        "log_residual": shares.residual.log,
+        "sum": shares.learnt.value + shares.left.value + shares.lost.value,
+    }
+
+
+positive = st.floats(1e-3, 30.0)
+weights = st.floats(0.0, 1.0)
+spectra = st.lists(st.floats(0.0, 10.0), min_size=4, max_size=4).map(np.array)
+
+
+@given(spectra, positive, positive, positive)
+def test_distillation_commutes(eigenvalues, time, penalty, other):
+    """Scalar filters multiply, in any order and grouping."""
+    a, b, c = kd.GradientFlow(time), kd.Ridge(penalty), kd.GradientFlow(other)
+    product = faces(kd.distill(a, b), eigenvalues)["filter"]
+    np.testing.assert_allclose(faces(kd.distill(b, a), eigenvalues)["filter"], product, rtol=4 * ULP)
+    np.testing.assert_allclose(product, faces(a, eigenvalues)["filter"] * faces(b, eigenvalues)["filter"], rtol=4 * ULP)
+    three = faces(kd.distill(kd.distill(a, b), c), eigenvalues)
+    regrouped = faces(kd.distill(a, kd.distill(b, c)), eigenvalues)
+    for face in three:
+        np.testing.assert_allclose(three[face], regrouped[face], rtol=16 * ULP)  # 8 each
+
+
+@given(spectra, positive, positive, positive, weights, weights)
+def test_the_three_shares_sum_to_one(eigenvalues, time, penalty, other, weight, again):
+    """Within an ulp for a plain learner; nested thrice, within the rounding of a dozen terms."""
+    a, b, c = kd.GradientFlow(time), kd.Ridge(penalty), kd.GradientFlow(other)
+    assert np.max(np.abs(faces(a, eigenvalues)["sum"] - 1)) <= ULP
+    assert np.max(np.abs(faces(b, eigenvalues)["sum"] - 1)) <= ULP
+    thrice = kd.switch(kd.distill(kd.switch(a, b), c, weight), kd.distill(b, c, again))
+    for nested in (kd.distill(a, b, weight), kd.switch(a, b), thrice):
+        seen = faces(nested, eigenvalues)
+        assert np.max(np.abs(seen["sum"] - 1)) <= 4 * ULP
+        assert np.max(np.abs(seen["filter"] + seen["residual"] - 1)) <= 4 * ULP
+        for face in ("filter", "residual"):
+            value, log = np.asarray(seen[face]), np.asarray(seen[f"log_{face}"])
+            assert ((0 <= value) & (value <= 1 + 4 * ULP)).all() and (log <= 0).all()  # one, within its rounding
+            np.testing.assert_allclose(np.exp(log), value, rtol=1e-13)  # |log| <= 300 ulp
+
+
+@given(spectra, positive, positive)
+def test_a_switched_flow_is_the_longer_flow(eigenvalues, first, then):
+    switched, longer = kd.switch(kd.GradientFlow(first), kd.GradientFlow(then)), kd.GradientFlow(first + then)
+    assert float(switched.clock) == first + then
+    for face in ("filter", "residual", "log_filter", "log_residual"):
+        seen, wanted = faces(switched, eigenvalues)[face], faces(longer, eigenvalues)[face]
+        np.testing.assert_allclose(seen, wanted, rtol=1e-13)  # λt ulp: first + then is rounded
+
+
+@given(spectra, positive, positive, weights)
+def test_the_ends_of_teaching(eigenvalues, time, penalty, weight):
+    """No weight is no teacher, and so is one trained for ever; one untrained teaches zero; a switch to rest is none."""
+    student, seen = kd.Ridge(penalty), eigenvalues > 0
+    alone, still = faces(student, eigenvalues), kd.GradientFlow(0.0)
+    for idle in (
+        kd.distill(kd.GradientFlow(time), student, 0.0),
+        kd.distill(kd.GradientFlow(np.inf), student, weight),
+        kd.switch(student, still),
+        kd.switch(still, student),
+    ):
+        got = faces(idle, eigenvalues)
+        for face in ("filter", "log_filter", "log_residual"):
+            np.testing.assert_allclose(got[face][seen], alone[face][seen], rtol=8 * ULP)
+    untrained = faces(kd.distill(still, student, weight), eigenvalues)["filter"]
+    np.testing.assert_allclose(untrained, (1 - weight) * alone["filter"], rtol=4 * ULP)
+
+
+@given(spectra, positive, positive, weights)
+def test_a_student_learns_no_more_than_alone(eigenvalues, time, penalty, weight):
+    student, teacher, slack = kd.Ridge(penalty), kd.GradientFlow(time), 1 + 4 * ULP
+    distilled = faces(kd.distill(teacher, student, weight), eigenvalues)["filter"]
+    assert (distilled <= faces(student, eigenvalues)["filter"] * slack).all()
+    further = faces(kd.switch(teacher, student), eigenvalues)["residual"]
+    assert (further <= faces(teacher, eigenvalues)["residual"] * slack).all()

@@ -1,5 +1,4 @@
-"""Stable scalar functions: against values in many digits, eager and jitted; slopes; and what JAX may
-change."""
+"""Stable scalar functions: against values in many digits, eager and jitted; slopes; what JAX may change."""
 
 import functools
 import json
@@ -20,7 +19,7 @@ from kdtheory import measures, numerics
 
 MODES = pytest.mark.parametrize("mode", ["eager", "jit"])
 FACES = ("filter", "residual", "log_filter", "log_residual")
-COUNT = 600  # random points a function; everything is computed in this shape, to compile less
+COUNT = 400  # random points a function; everything is computed in this shape, to compile less
 
 
 def faces(learner, eigenvalue):
@@ -44,8 +43,7 @@ def compute(functions, arguments, mode):
     return {name: jax.tree.map(cut[name], got) for name, got in run(padded).items()}
 
 
-# ------------------------------------------------------------------------------------------ the reference
-# rows
+# The reference rows.
 
 
 def flow(face):
@@ -108,8 +106,7 @@ def test_every_reference_file_is_tested(oracle):
     assert {path.stem for path in (oracle.folder / "numerics").glob("*.json")} == set(ROWS)
 
 
-# ----------------------------------------------------------------------------------------------- random
-# points
+# Random points.
 
 
 def log_uniform(random, low, high, count=COUNT):
@@ -253,7 +250,9 @@ def truth(name, split):
 @pytest.mark.parametrize("name", PLAIN | COMPOSED)
 def test_random_points(name, mode, oracle):
     for face, exact in truth(name, oracle.split).items():
-        assert oracle.ulps(random_points(mode)[name][face], exact) <= (4 if name in PLAIN else 8), face
+        assert oracle.ulps(random_points(mode)[name][face], exact) <= (3 if name in PLAIN else 8), (
+            face
+        )  # promised are 4 and 8
 
 
 @MODES
@@ -409,8 +408,7 @@ def test_negative_shares_have_values_but_no_logarithm():
     assert np.isnan(both["past"]["log_filter"]).all()
 
 
-# ------------------------------------------------------------------------------- the scalar functions
-# themselves
+# The scalar functions themselves.
 
 
 def grid(*pieces):
@@ -482,8 +480,7 @@ def test_error_free_transformations_at_the_ends_of_the_range():
     np.testing.assert_array_equal(error, [0, 1e-300])
 
 
-# ------------------------------------------------------------------------------------------------- theorems,
-# T1
+# Theorems, T1.
 
 
 def T1(names=""):
@@ -573,8 +570,7 @@ def test_ground_truth_reverses():
     assert abs(student.filter(0.01) - 0.048055) < 1e-6 and abs(Flow(time).filter(0.01) - 0.012235) < 1e-6
 
 
-# --------------------------------------------------------------------------------------------------------
-# slopes
+# Slopes.
 
 # λ t at zero, tiny, and on both sides of every point where a formula gives way to another
 SWITCHES = np.array([0.0, 1e-300, 1e-9, 0.28, 0.5, math.log(2), 0.7, 0.72, 1.0, 3.0, 800.0])
@@ -700,8 +696,7 @@ def test_slopes_of_composed_learners():
     agree(got["log_residual"][1], -rate)
 
 
-# ------------------------------------------------------------------------------------------------------
-# canaries
+# Canaries.
 
 
 def worst(function, definition, low, high):

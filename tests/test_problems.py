@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 import scipy.sparse
 
@@ -78,6 +79,116 @@ def test_predictions_on_new_inputs():
         kernel.predict(w, new[:, :2])
 
 
+@pytest.mark.parametrize("rows, columns, outputs", [(5, 5, 5), (3, 7, 3), (1, 1, 1), (4, 1, None)])
+def test_axes_follow_from_ranks_and_never_from_shapes(rows, columns, outputs):
+    """Also where N = P = C = T; the closed forms of a kernel and of features agree on the same data."""
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((rows, columns)), random.standard_normal((rows, outputs) if outputs else rows)
+    linear, kernel = kd.problems.linear(x, y), kd.problems.kernel(x @ x.T, y)
+    times = jnp.linspace(0.1, 1.0, outputs or 1)
+    w = kd.GradientFlow(times).fit(linear)
+    assert w.shape == (len(times), columns, *y.shape[1:])
+    predicted = np.einsum("np,tp...->tn...", x, np.asarray(w))
+    np.testing.assert_allclose(linear.predict(w), predicted, atol=1e-13)
+    α = kd.GradientFlow(times).fit(kernel)
+    assert α.shape == (len(times), *y.shape)
+    np.testing.assert_allclose(kernel.predict(α), predicted, atol=1e-12)
+    new = random.standard_normal((2, columns))
+    np.testing.assert_allclose(kernel.predict(α, new @ x.T), linear.predict(w, new), atol=1e-12)
+
+    ours, theirs = linear.eigensystem(), kernel.eigensystem()
+    count = len(ours.eigenvalues)
+    assert count == min(rows, columns) and theirs.unresolved == rows - count
+    np.testing.assert_allclose(theirs.eigenvalues, ours.eigenvalues, rtol=1e-12)
+    assert float(theirs.unseen) == pytest.approx(float(ours.unseen), abs=1e-12)
+    # the same coordinates, up to the sign of each eigenvector
+    signs = np.sign(np.sum(np.asarray(ours.samples_basis) * np.asarray(theirs.samples_basis), axis=0))
+    signs = signs.reshape(-1, *[1] * (y.ndim - 1))
+    np.testing.assert_allclose(signs * theirs.of_parameters(α), ours.of_parameters(w), atol=1e-10)
+    np.testing.assert_allclose(signs * theirs.target, ours.target, atol=1e-10)
+
+
+@pytest.mark.parametrize("rows, columns, outputs", [(9, 4, 2), (4, 4, None), (4, 9, None)])
+def test_the_reduced_problem_has_the_same_gradients(rows, columns, outputs):
+    """From any start, with the way back."""
+    random = np.random.default_rng(3)
+    x, y = random.standard_normal((rows, columns)), random.standard_normal((rows, outputs) if outputs else rows)
+    problem = kd.problems.linear(x, y)
+    start = random.standard_normal(problem.zeros().shape)
+    small, lift = problem.reduced(start)
+    least = min(rows, columns)
+    assert small.features.shape == (least, least) and small.zeros().shape == (least, *y.shape[1:])
+    z = random.standard_normal(small.zeros().shape)
+    np.testing.assert_array_equal(lift(small.zeros()), start)
+    change = lift(small.gradient(z)) - start  # a gradient is a difference of parameters
+    np.testing.assert_allclose(change, problem.gradient(lift(z)), atol=1e-13)
+    path = lift(np.stack([z, 2 * z]))
+    np.testing.assert_allclose(path[1] - start, 2 * (lift(z) - start), atol=1e-13)
+
+
+def test_the_largest_eigenvalue_eager_and_jitted():
+    random = np.random.default_rng(4)
+    x = random.standard_normal((6, 3))
+    for problem in (
+        kd.problems.linear(x, np.ones(6)),
+        kd.problems.linear(x.T, np.ones(3)),
+        kd.problems.kernel(x @ x.T, np.ones(6)),
+    ):
+        top = problem.eigensystem().eigenvalues[0]
+        assert problem.max_eigenvalue() == pytest.approx(float(top), rel=1e-14)
+        jitted = jax.jit(lambda problem: problem.max_eigenvalue())(problem)
+        assert float(jitted) == pytest.approx(float(top), rel=1e-14)
+
+
+def test_what_no_direction_can_fit_is_reported():
+    """The unseen share of the targets is what least squares leaves."""
+    random = np.random.default_rng(1)
+    x, y = random.standard_normal((9, 4)), random.standard_normal((9, 2))
+    x[:, 3] = x[:, 2]  # a duplicate column
+    system = kd.problems.linear(x, y).eigensystem()
+    left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    assert len(system.eigenvalues) == 3
+    assert float(system.unseen) == pytest.approx(np.sum(left**2) / np.sum(y**2), rel=1e-12)
+    assert float(kd.problems.linear(x.T, y[:4]).eigensystem().unseen) < 1  # fewer rows than columns
+    assert kd.problems.linear(x, 0 * y).eigensystem().unseen == 0.0
+    basis = np.asarray(system.samples_basis)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(3), atol=1e-14)
+    np.testing.assert_allclose(system.max_step_size, 2 / np.linalg.eigvalsh(x.T @ x / 9)[-1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("smallest", [1e-2, 1e-6, 1e-10])
+def test_the_spectrum_of_a_gram_matrix(smallest):
+    """Eigenvalues of the matrix itself are resolved down to N·eps·λ₁, here 1e-14."""
+    values = np.geomspace(1, smallest, 12)
+    u = np.linalg.qr(np.random.default_rng(2).standard_normal((40, 12)))[0]
+    system = kd.problems.kernel((u * values) @ u.T, u @ np.ones(12)).eigensystem()
+    assert len(system.eigenvalues) == 12 and system.unresolved == 28
+    np.testing.assert_allclose(system.eigenvalues, values / 40, rtol=1e-14 / smallest)
+    np.testing.assert_allclose(np.abs(np.sum(np.asarray(system.samples_basis) * u, axis=0)), 1, atol=1e-3)
+
+
+def test_nearly_equal_eigenvalues_are_grouped_only_when_rounding_cannot_tell_them_apart():
+    spaces = []
+    for gap in (0.0, 1e-15, 1e-12, 0.5):
+        features, *_ = with_singular_values(np.array([2.0, 1.0 + gap, 1.0, 0.5]), 20, 4)
+        spaces.append(kd.problems.linear(features, np.ones(20)).eigensystem().spaces.tolist())
+    assert spaces == [[0, 1, 1, 2], [0, 1, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3]]
+    many = kd.problems.with_spectrum(0, [1.0] * 50 + [0.5] * 50, samples=150)
+    assert many.eigensystem().spaces.tolist() == [0] * 50 + [1] * 50
+    gram = np.asarray(many.features @ many.features.T)
+    assert kd.problems.kernel(gram, many.targets).eigensystem().spaces.tolist() == [0] * 50 + [1] * 50
+
+
+def test_relabelling_is_checked():
+    problem = kd.problems.linear(X, Y)
+    assert problem.relabel([1, 2, 3, 4, 5]).targets.dtype == jnp.float64
+    assert problem.relabel(np.ones((5, 2))).targets.shape == (5, 2)
+    with pytest.raises(ValueError, match=r"targets have shape \(4,\), but features has 5 rows"):
+        problem.relabel(np.ones(4))
+    with pytest.raises(ValueError, match=r"targets has 1 non-finite values, first at \(3,\)"):
+        kd.problems.kernel(np.eye(5), Y).relabel([1, 1, 1, np.inf, 1])
+
+
 def test_teaching_mixes_predictions_and_targets():
     problem = kd.problems.linear(np.eye(2), [1.0, 3.0])
     assert problem.taught(jnp.array([2.0, 2.0]), 0.25).targets.tolist() == [1.25, 2.75]
@@ -96,6 +207,20 @@ def test_drawn_problems():
     assert noise.std() == pytest.approx(0.5, rel=0.02)
     same = kd.problems.gaussian(jax.random.key(1), spectrum, samples=20_000, noise=0.5)
     assert np.array_equal(drawn.targets, same.targets)
+    assert np.array_equal(drawn.features, kd.problems.gaussian(np.int64(1), spectrum, 20_000).features)
+    assert abs(np.corrcoef(drawn.features[:, 0], noise)[0, 1]) < 0.03  # four standard errors: keys are split
+
+
+def test_drawn_problems_with_several_outputs_and_null_directions():
+    signal = np.arange(6.0).reshape(3, 2)
+    problem = kd.problems.with_spectrum(2, [1.0, 0.5, 0.0], signal=signal)
+    system = problem.eigensystem()
+    assert problem.features.shape == (6, 3) and problem.targets.shape == (6, 2)
+    np.testing.assert_allclose(system.eigenvalues, [1.0, 0.5], rtol=1e-13)  # the null direction is cut
+    np.testing.assert_allclose(np.abs(system.target), signal[:2], atol=1e-13)
+    drawn = kd.problems.gaussian(2, [1.0, 0.5, 0.0], 4, signal=signal)
+    np.testing.assert_allclose(drawn.targets, drawn.features @ signal, atol=1e-13)
+    assert (drawn.features[:, 2] == 0).all()
 
 
 def test_problems_may_be_mapped_over():
@@ -105,9 +230,11 @@ def test_problems_may_be_mapped_over():
     np.testing.assert_allclose(fits[1], 2 * fits[0], rtol=1e-13)
 
 
-def test_float32_is_kept():
-    problem = kd.problems.linear(np.ones((3, 2), np.float32), np.ones(3, np.float32))
-    seen = kd.simulate(kd.GradientDescent(0.1, jnp.array([1, 2])), problem)
+@pytest.mark.parametrize("steps", [np.array([1, 2]), np.array([1, 5000])], ids=["short", "on the small side"])
+def test_float32_is_kept(steps):
+    problem = kd.problems.linear(np.ones((3, 2), np.float32), np.ones(3))
+    assert problem.targets.dtype == jnp.float32
+    seen = kd.simulate(kd.GradientDescent(0.1, steps), problem)
     assert seen.coordinates.dtype == jnp.float32
 
 
@@ -130,6 +257,12 @@ NAN[4, 1], NAN[2, 0] = np.nan, np.inf
         (X.astype(np.float16), Y, TypeError, "got float16"),
         (np.array([["a"]]), Y, TypeError, "convert it with numpy.asarray"),
         (scipy.sparse.eye(5), Y, TypeError, r"a sparse matrix: .toarray\(\)"),
+        (X.astype(object), Y, TypeError, "got object from ndarray"),
+        ([[1, 2], [3]], [1, 2], TypeError, "features cannot be read as an array .* convert it with numpy.asarray"),
+        (None, Y, TypeError, "features must hold real numbers"),
+        (jnp.ones((5, 3), jnp.bfloat16), Y, TypeError, "got bfloat16"),
+        (X, np.ma.masked_array(Y, Y > 2), TypeError, "targets is a masked array"),
+        (X, 1.0, ValueError, r"targets must be \(N,\) or \(N, C\), got shape \(\)"),
         (np.ma.masked_array(X, X > 2), Y, TypeError, "features is a masked array, whose mask would be dropped"),
         (np.zeros((5, 3)), Y, ValueError, "features are zero: there is no direction to learn along"),
     ],
@@ -144,6 +277,9 @@ def test_what_is_accepted():
     assert column.features.dtype == float and column.targets.shape == (3, 1)
     assert kd.Ridge(0.0).fit(column).shape == (3, 1)
     assert kd.problems.linear([[True, False]], [1]).features.tolist() == [[1.0, 0.0]]
+    frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})
+    assert kd.problems.linear(frame, frame["b"]).features.tolist() == [[1.0, 0.5], [2.0, 1.5]]
+    assert kd.problems.kernel([[2, 1], [1 + 1e-15, 2]], [1, 1]).gram[0, 1] == (1 + (1 + 1e-15)) / 2  # symmetrised
     single = kd.problems.linear([[2.0]], [1.0])
     assert single.eigensystem().eigenvalues.tolist() == [4.0] and single.eigensystem().max_step_size == 0.5
 
@@ -170,6 +306,17 @@ def test_grams_that_are_refused(gram, message):
         (lambda: kd.problems.gaussian(0, [1.0], 3, signal=[1.0, 2.0]), ValueError, r"signal has shape \(2,\)"),
         (lambda: kd.problems.with_spectrum(0, [1.0, 0.5], samples=1), ValueError, "samples must be .* at least 2"),
         (lambda: kd.problems.gaussian(0, [1.0], 2.5), ValueError, "samples must be a whole number"),
+        (lambda: kd.problems.gaussian(0, [1.0], 0), ValueError, "samples must be a whole number, at least 1; got 0"),
+        (lambda: kd.problems.gaussian(True, [1.0], 3), TypeError, "key must be a JAX random key or an int, got True"),
+        (lambda: kd.problems.gaussian("a", [1.0], 3), TypeError, "key must be .* use jax.random.key"),
+        (lambda: kd.problems.gaussian(None, [1.0], 3), TypeError, "key must be"),
+        (lambda: kd.problems.gaussian(0, [np.inf], 3), ValueError, "eigenvalues must be .* finite"),
+        (lambda: kd.problems.gaussian(0, [np.nan], 3), ValueError, "eigenvalues must be"),
+        (lambda: kd.problems.gaussian(0, [], 3), ValueError, "eigenvalues must be a non-empty sequence"),
+        (lambda: kd.problems.gaussian(0, [1.0], 3, signal=np.nan), ValueError, "signal must be finite"),
+        (lambda: kd.problems.gaussian(0, [1.0], 3, signal=np.ones((1, 1, 1))), ValueError, "signal has shape"),
+        (lambda: kd.problems.gaussian(0, [1.0], 3, noise=np.inf), ValueError, "noise must be one finite number"),
+        (lambda: kd.problems.with_spectrum(0, [1.0], noise=[1.0]), ValueError, "noise must be one finite number"),
     ],
 )
 def test_draws_that_are_refused(make, error, message):

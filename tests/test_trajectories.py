@@ -1,5 +1,6 @@
 """Trajectories: there and back between parameters, predictions and eigen-coordinates."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -32,7 +33,13 @@ def test_a_log_of_parameters_and_one_of_predictions_are_the_same_run():
         np.testing.assert_allclose(mine.coordinates, seen.coordinates, atol=1e-12)
         assert mine.clock.tolist() == seen.clock.tolist()
     assert kd.project(TALL, parameters=log).clock.tolist() == [0.0, 1.0, 2.0]
-    assert kd.project(TALL, parameters=log[0]).clock.shape == ()
+    assert kd.project(TALL, parameters=log[0]).clock.tolist() == 0.0
+    grid = np.stack([log, 2 * log])  # two path axes need a clock of their own
+    both = kd.project(TALL, parameters=grid, clock=np.ones((2, 3)))
+    np.testing.assert_allclose(both.coordinates, np.stack([seen.coordinates, 2 * seen.coordinates]), atol=1e-12)
+    assert both.progress.shape == (2, 3, 6)
+    whole = kd.project(WIDE, parameters=[1] * 20)  # a list of ints
+    np.testing.assert_allclose(whole.coordinates, WIDE.eigensystem().of_parameters(np.ones(20)), atol=1e-13)
 
 
 def test_progress_runs_over_outputs_and_eigenspaces():
@@ -42,6 +49,10 @@ def test_progress_runs_over_outputs_and_eigenspaces():
     )
     twins = kd.closed_form(flow, [1.0, 0.5, 0.5])
     assert twins.spaces.tolist() == [0, 1, 1]
+    # the members of an eigenspace share the progress of the whole: (1·1 + 0·2) / (1 + 4)
+    system = twins.eigenvalues, jnp.array([[1.0, 1.0, 0.0]]), jnp.array([2.0, 1.0, 2.0])
+    part = kd.Trajectory(*system, jnp.zeros(1), twins.spaces)
+    np.testing.assert_allclose(part.progress, [[0.5, 0.2, 0.2]], rtol=4e-16)
     hidden = kd.problems.linear(np.eye(2) * [2.0, 1.0], [1.0, 0.0])  # no target along the second direction
     assert np.isnan(kd.simulate(flow, hidden).progress[:, 1]).all()
 
@@ -52,14 +63,45 @@ def test_starts():
     np.testing.assert_allclose(seen.coordinates, TALL.eigensystem().of_parameters(start), atol=1e-13)
     begun = kd.closed_form(kd.GradientFlow(1.0), [1.0, 0.5], start=[1.0, 0.0])
     np.testing.assert_allclose(begun.coordinates, [1.0, 1 - np.exp(-0.5)], rtol=1e-14)
+    # a list is as good as an array, and what lies outside the directions stays
+    where = [float(i) for i in range(20)]
+    ended = kd.GradientFlow(1e6).fit(WIDE, jnp.array(where))
+    system = WIDE.eigensystem()
+    seen = kd.simulate(kd.GradientFlow(1e6), WIDE, system, start=where)
+    np.testing.assert_allclose(seen.coordinates, system.of_parameters(ended), atol=1e-12)
+    np.testing.assert_allclose(system.parameters(seen.coordinates, jnp.array(where)), ended, atol=1e-11)
+    np.testing.assert_allclose(WIDE.predict(ended), WIDE.targets, atol=1e-8)
+    theory = kd.closed_form(kd.GradientFlow(1e6), system, start=where)
+    np.testing.assert_allclose(theory.coordinates, seen.coordinates, atol=1e-10)
+
+
+def test_bare_eigenvalues_may_come_in_any_order():
+    up, down = (kd.closed_form(kd.GradientDescent(None, 3), spectrum) for spectrum in ([0.1, 2.0], [2.0, 0.1]))
+    np.testing.assert_array_equal(up.coordinates, down.coordinates[::-1])
+    assert up.clock == down.clock == 1.5 and up.spaces.tolist() == [1, 0]
+    assert kd.closed_form(kd.Ridge(1.0), [0.5, 0.5, 0.0]).progress.tolist() == [1 / 3, 1 / 3, 0.0]
+
+
+def test_what_maps_over_theory_and_practice():
+    system = WIDE.eigensystem()
+    times = jnp.array([0.5, 2.0])
+    theory = jax.vmap(lambda t: kd.closed_form(kd.GradientFlow(t), system).coordinates)(times)
+    practice = jax.vmap(lambda t: kd.simulate(kd.GradientFlow(t), WIDE, system).coordinates)(times)
+    np.testing.assert_allclose(practice, theory, atol=1e-13)
+    np.testing.assert_allclose(theory, kd.closed_form(kd.GradientFlow(times), system).coordinates, rtol=1e-15)
 
 
 def test_moments():
     run = kd.closed_form(kd.GradientFlow(jnp.arange(4.0)), [1.0, 0.5])
     assert run[2].clock == 2.0 and run[1:].coordinates.shape == (3, 2) and run[-1].progress.shape == (2,)
     assert "4 moments, 2 directions" in repr(run)
-    with pytest.raises(IndexError, match="moment 4 is out of range: this trajectory has 4"):
-        run[4]
+    for outside in (4, -5, np.int64(7)):
+        with pytest.raises(IndexError, match=f"moment {outside} is out of range: this trajectory has 4"):
+            run[outside]
+    assert [float(moment.clock) for moment in run] == [0.0, 1.0, 2.0, 3.0]  # iteration ends
+    assert run[jnp.array([3, 0])].clock.tolist() == [3.0, 0.0] and run[np.arange(4) > 1].clock.tolist() == [2.0, 3.0]
+    np.testing.assert_array_equal(run[1].coordinates, run.coordinates[1])
+    assert repr(kd.simulate(kd.Ridge(1.0), TALL)) == "<Trajectory: 1 moment, 6 directions, 2 outputs>"
     with pytest.raises(TypeError, match="single moment"):
         run[0][0]
 
@@ -76,6 +118,9 @@ def test_moments():
             r"clock has shape \(1,\), but parameters have \(3,\) moments",
         ),
         (dict(parameters=np.full((6, 2), np.nan)), "parameters has 12 non-finite values"),
+        (dict(parameters=1.0), r"parameters must end in the shape \(6, 2\) of the problem's, got \(\)"),
+        (dict(parameters=np.ones((0, 6, 2))), "parameters is empty"),
+        (dict(parameters=np.ones((2, 3, 6, 2))), r"clock has shape \(2,\), but parameters have \(2, 3\) moments"),
     ],
 )
 def test_logs_that_are_refused(arguments, message):
@@ -92,3 +137,7 @@ def test_what_else_is_refused():
         kd.simulate(kd.GradientFlow(1.0), np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"eigenvalues must be a non-empty sequence"):
         kd.closed_form(kd.GradientFlow(1.0), [-1.0])
+    with pytest.raises(ValueError, match=r"start must have the shape \(2,\) of the parameters, got \(3,\)"):
+        kd.closed_form(kd.GradientFlow(1.0), [1.0, 0.5], start=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"start has 1 non-finite values, first at \(1,\)"):
+        kd.closed_form(kd.GradientFlow(1.0), [1.0, 0.5], start=[1.0, np.nan])
