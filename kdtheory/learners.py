@@ -22,6 +22,7 @@ from jax import lax
 from kdtheory import numerics
 from kdtheory._record import record, static
 from kdtheory.numerics import Shares
+from kdtheory.problems import as_key
 
 
 class Learner(abc.ABC):
@@ -110,6 +111,7 @@ class Ridge(Learner):
 
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the data."""
+        _needs_squared_loss("Ridge", problem)
         return _in_small(problem, start, _solve, jnp.asarray(self.penalty), reduce=_wide(problem))
 
 
@@ -141,6 +143,7 @@ class GradientFlow(Learner):
 
     def fit(self, problem, start=None):
         """The affine system, by exponentials of its matrix: no eigenvectors. Infinite times are refused."""
+        _needs_squared_loss("GradientFlow", problem)
         if _concrete(self.time) and not np.all(np.isfinite(self.time)):
             raise ValueError(f"time must be finite for a fit, got {self.time}; filter and closed_form take an infinite one")
         return _in_small(problem, start, _flow, jnp.asarray(self.time), reduce=_wide(problem))
@@ -263,6 +266,42 @@ class Nesterov(_Loop):
 
 
 @record
+class StochasticDescent(_Loop):
+    """Mini-batch gradient descent, w ← w - η · gradient of a fresh batch: the filter is that of its mean.
+
+    Each step draws `batch` rows, uniformly with replacement, from `key` (a JAX key, or an int as its seed). With squared
+    loss the mean over draws is exactly where gradient descent would be, 1 - (1 - ηλ)^steps; a single run scatters around it.
+    (The scatter has a stricter stability bound than the mean's 2/λ_max.)
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0], [1.0]], [1.0, 1.0])                 # no two batches differ
+    >>> kd.StochasticDescent(step_size=0.5, batch=1, key=0, steps=[1, 2]).fit(problem).tolist()
+    [[0.5], [0.75]]
+    """
+
+    step_size: float | jax.Array | None
+    batch: int = static()
+    key: jax.Array | int
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        return GradientDescent(self.step_size, self.steps).shares(eigenvalues)
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 / max_eigenvalue
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters)
+
+    def fit(self, problem, start=None):
+        """The loop itself, on batches of the data."""
+        learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
+        start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
+        learner = dataclasses.replace(learner, key=None, steps=None)
+        return _descend(learner, problem, start, jnp.asarray(self.steps), key=as_key(self.key))
+
+
+@record
 class Filter(Learner):
     """Any φ(λ) that you write down: theory only, there is no algorithm to run.
 
@@ -301,6 +340,11 @@ def _down(path, eigenvalues):
 
 
 # How a plain learner runs on data.
+
+
+def _needs_squared_loss(name, problem):
+    if not hasattr(problem, "normal_equations"):
+        raise TypeError(f"{name} needs squared loss; use GradientDescent, HeavyBall or Nesterov on {type(problem).__name__}")
 
 
 def _concrete(tree):
@@ -395,8 +439,8 @@ _REFRESH = 16  # steps between exact gradients
 
 
 @partial(jax.jit, static_argnames="on_gram")
-def _descend(learner, problem, start, steps, on_gram=False):
-    """Run the loop up to each of the saved steps, keeping those states only.
+def _descend(learner, problem, start, steps, on_gram=False, key=None):
+    """Run the loop up to each of the saved steps, keeping those states only. With a `key`, on batches.
 
     With `on_gram` a step costs one product with H. It works on the displacement d from an anchor, whose gradient is
     g + Hd, and every few steps moves the anchor to where it is and computes g from the data. The rounding of H and of
@@ -407,9 +451,13 @@ def _descend(learner, problem, start, steps, on_gram=False):
     learner = jax.tree.map(lambda x: jnp.asarray(x, start.dtype), learner)
     hessian = problem.normal_equations()[0] if on_gram else None
 
-    def direct(_, state):
+    def direct(step, state):
         parameters, previous = state
-        return learner.advance(problem.gradient, parameters, previous), parameters
+        gradient = problem.gradient
+        if key is not None:
+            rows = jax.random.randint(jax.random.fold_in(key, step), (learner.batch,), 0, len(problem.targets))
+            gradient = partial(problem.gradient, rows=rows)
+        return learner.advance(gradient, parameters, previous), parameters
 
     def anchored(age, state):
         moved, previous, anchor, slope = lax.cond(age % _REFRESH == 0, refresh, lambda state: state, state)

@@ -62,7 +62,7 @@ def test_everything_public_is_documented():
     missing = []
     for module in (kdtheory.problems, kdtheory.learners, kdtheory.distillation, kdtheory.trajectories, kdtheory.measures,
                    kdtheory.claims, kdtheory.sweeps, kdtheory.spectra, kdtheory.kernels, kdtheory.plots, kdtheory.datasets,
-                   kdtheory.numerics):
+                   kdtheory.numerics, kdtheory.classification, kdtheory.confidence):
         for name, thing in vars(module).items():
             if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__ and callable(thing):
                 if not (thing.__doc__ or "").strip() or thing.__doc__.startswith(f"{name}("):
