@@ -46,20 +46,21 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
     split = _study.data("mnist", rows, 0.3, seed)
     train, test = _study.whitened(split.train - split.train.mean(axis=0), split.test - split.train.mean(axis=0))
     squared = kd.problems.linear(train, kd.datasets.one_hot(split.noisy, np.arange(10)) - 0.1)
-    path, step_size = np.arange(1, student_steps + 1), 0.05
+    path, step_size = np.union1d(np.geomspace(1, teacher_steps, 40).astype(int), student_steps), 0.05
+    stop = int(np.flatnonzero(path == student_steps)[0])
     runs, fits = [], []
     for problem, η in (squared, step_size), (kd.problems.softmax(train, split.noisy, np.arange(10)), 10 * step_size):
         eigensystem = problem.eigensystem()
         bands = _study._bands(len(eigensystem.eigenvalues))
         temperature = 1.0 if problem is squared else 4.0
-        teacher = kd.GradientDescent(η, np.append(path, teacher_steps))
+        teacher = kd.GradientDescent(η, path)
         student = kd.distill(kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature)
         parameters = [np.asarray(each.fit(problem)) for each in (teacher, student)]
         target = eigensystem.of_parameters(parameters[0][-1])
         runs.append([kd.Trajectory(eigensystem.eigenvalues, eigensystem.of_parameters(w), target, learner.clock,
                                    eigensystem.spaces).towards(target, bands)
                      for w, learner in zip(parameters, (teacher, student), strict=True)])
-        fits.append([w[-1] for w in parameters])
+        fits.append((parameters[0][-1], parameters[1][stop]))
     ratios = [1 - kd.measures.observed_exaggeration(*pair, level=0.5)[-1] for pair in runs]
     taught, learnt = (train @ w for w in fits[0])
     filtered = float(kd.GradientDescent(step_size, student_steps).filter(1.0))
