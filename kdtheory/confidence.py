@@ -28,6 +28,7 @@ class Comparison:
         return f"Comparison({', '.join(parts)})"
 
 
+@jax.jit
 def class_logit(logits, classes):
     """The logit of the probability of one class per row, log p/(1 - p): (N, C) and (N,) to (N,).
 
@@ -37,7 +38,7 @@ def class_logit(logits, classes):
     >>> kd.confidence.class_logit([[100.0, 0.0]], [0]).tolist()
     [100.0]
     """
-    logits = jnp.asarray(logits, float)
+    logits = jnp.asarray(logits).astype(float)
     chosen = jnp.asarray(classes)[:, None] == jnp.arange(logits.shape[1])
     own = jnp.sum(jnp.where(chosen, logits, 0.0), axis=1)
     return own - jax.nn.logsumexp(jnp.where(chosen, -jnp.inf, logits), axis=1)

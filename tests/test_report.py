@@ -13,7 +13,7 @@ STUDIES = dict(settings={"NACE": SMALL}, validation=(100,), **SEEDS)
 TOY = {
     "report_confidence": STUDIES, "report_generalisation": STUDIES, "report_teacher_fit": STUDIES,
     "report_together": dict(rows=420, **STUDIES),
-    "report_bias_to_confidence": dict(rows=120, tested=100, kernels=("linear", "whitened"), noise=(0.3,), **SEEDS),
+    "report_bias_to_confidence": dict(rows=120, tested=100, kernels=("whitened",), noise=(0.3,), **SEEDS),
     "report_switching": dict(settings={"NACE": SMALL}, steps=(4, 8), validation=(100,), **SEEDS),
     "report_trajectories": dict(
         rows=44, few=44, longest=300, width=4, titles=("linear regression", "softmax regression", "network"), **SEEDS),

@@ -77,6 +77,7 @@ def grams(kernel, train, test, intercept=0.1):
     train, test = (jnp.asarray((rows - centre) / scale) for rows in (train, test))
     if kernel == "whitened":
         train, test = whitened(train, test)
+        intercept = 1 / train.shape[1]                                # of the size of the other directions
     gram, cross = np.asarray(KERNELS[kernel](train)), np.asarray(KERNELS[kernel](test, train))
     means, mean = gram.mean(axis=0), gram.mean()
     gram, cross = (k - k.mean(axis=1, keepdims=True) - means + mean for k in (gram, cross))

@@ -22,8 +22,9 @@ from experiments.report._verdicts import Finding
 CLAIMED = "The exaggerated bias of gradient descent is what exaggerates confidence (argued, and shown on a network)."
 KERNELS, NOISE = ("neural tangent", "Gaussian", "linear", "whitened"), (0.0, 0.15, 0.3)
 GRID = ("teacher stop × noise × kernel, on 500 images of digits; the student's gain in test accuracy over its own"
-        " teacher, and over the best stop of the teacher, in points, means over seeds. Temperature and moment of the"
-        " student are the best in hindsight, so that these are upper ends and not findings.")
+        " teacher, and over the best stop of the teacher, in points, and the slope of confidence on test inputs (of the"
+        " dots in the figure); means over seeds. For the gains temperature and moment of the student are the best in"
+        " hindsight, so that these are upper ends and not findings.")
 ARM, MOMENT = 1, 2                                                    # τ = 4, 20 steps
 
 
@@ -59,7 +60,9 @@ def grid(result):
         own = np.mean([study.teacher["accuracy"] for study in studies], axis=0)
         best = np.mean([study.student["accuracy"][: len(_study.TEMPERATURES)] for study in studies], axis=0).max(axis=(0, 2))
         stops = own[np.searchsorted(_study.JUDGED, TAUGHT)]
-        cells = (f"{100 * (s - t):+.1f} / {100 * (s - own.max()):+.1f}" for s, t in zip(best, stops, strict=True))
+        slopes = np.mean([study.slopes["test"][ARM, :, MOMENT] for study in studies], axis=0)
+        cells = (f"{100 * (student - teacher):+.1f} / {100 * (student - own.max()):+.1f} / {slope:.2f}"
+                 for student, teacher, slope in zip(best, stops, slopes, strict=True))
         lines.append(f"| {kernel} | {share:.0%} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

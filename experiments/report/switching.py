@@ -49,12 +49,8 @@ def one(name, rows, noise, seed, steps) -> Switches:
     problem = kd.problems.softmax_kernel(gram, split.noisy, classes=np.unique(split.labels))
     λ = float(problem.max_eigenvalue())
 
-    @jax.jit
-    def fit(learner):
-        return learner.fit(problem)
-
     def accuracy(learner):
-        return kd.confidence.accuracy(cross @ np.asarray(fit(learner)), split.labels)
+        return kd.confidence.accuracy(cross @ np.asarray(_fit(learner, problem)), split.labels)
 
     own, arms = [], []
     for stop, count in zip(TEACHERS.values(), steps, strict=True):
@@ -68,6 +64,11 @@ def one(name, rows, noise, seed, steps) -> Switches:
         learners = taught(whole), whole, kd.switch(first, taught(then)), kd.switch(taught(first), then)
         arms.append([accuracy(learner) for learner in learners])
     return Switches(np.array(own), np.array(arms))
+
+
+@jax.jit
+def _fit(learner, problem):
+    return learner.fit(problem)
 
 
 def findings(result):

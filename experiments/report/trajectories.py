@@ -7,7 +7,7 @@ regression (neural tangent kernel) and random features have squared loss; there 
 it. Softmax regression on the pixels and a ReLU network with one hidden layer do not: progress is then along the
 coordinates at which the teacher stopped, for the network those of its first-layer weights since the start, which
 teacher and student share. The number is ρ, the student's progress along the lower direction over the teacher's,
-when both have made half of the way along the top one. Last panel: with whitened pixels nothing is left of it.
+when both have made half of the way along the top one, the dotted line. Last panel: with whitened pixels nothing is left of it.
 """
 
 from functools import partial
@@ -167,11 +167,12 @@ def draw(result):
             for curve, color, label in (seen.teacher, kd.plots.BLUE, "teacher"), (seen.student, kd.plots.VERMILLION, "student"):
                 ax.plot(*curve.T, color=color, linewidth=1, label=label if seen is seeds[0] else None)
         mean, low, high = kd.confidence.mean_interval([seen.ratio for seen in seeds])
-        ax.text(0.97, 0.04, f"ρ = {mean:.2f} [{low:.2f}, {high:.2f}]", transform=ax.transAxes, ha="right")
+        gap = max(seen.disagreement for seen in seeds)
+        note = f"ρ = {mean:.2f} [{low:.2f}, {high:.2f}]" + ("" if np.isnan(gap) else f"\n{kd.plots.loop(gap)}")
+        ax.text(0.97, 0.03, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=8)
         ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         ax.axvline(LEVEL, color="0.6", linewidth=0.8, linestyle=":")
-        ax.set(xlabel=f"progress along direction {TOP}", ylabel=f"progress along direction {LOW}", xlim=(0, 1.05))
-        gap = max(seen.disagreement for seen in seeds)
-        ax.set_title(title if np.isnan(gap) else f"{title} ({kd.plots.loop(gap)})", loc="left", fontsize=9)
+        ax.set(xlabel=f"progress along direction {TOP}", ylabel=f"progress along direction {LOW}", xlim=(0, 1.05), ylim=(-0.2, 1.1))
+        ax.set_title(title[0].upper() + title[1:], loc="left")
     figure.axes[0].legend(loc="upper left")
     return figure
