@@ -91,7 +91,10 @@ class Softmax:
         return jnp.zeros_like(parameters).at[rows].add(slope) if self.is_kernel else (slope.T @ inputs).T
 
     def relabel(self, targets):
-        """The same inputs with other probabilities (N, C) as the only targets."""
+        """The same inputs with other probabilities (N, C), of the same classes, as the only targets."""
+        if not isinstance(targets, jax.core.Tracer):
+            name, classes = "gram" if self.is_kernel else "features", range(self.targets.shape[1])
+            targets = _probabilities(targets, classes, len(self.inputs), name, self.inputs.dtype)
         return dataclasses.replace(self, terms=(Term(targets, 1.0, 1.0),))
 
     def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):

@@ -45,7 +45,7 @@ class Comparison:
         lead, λ, targets = self.directions[0], self.teacher.eigenvalues, np.asarray(self.problem.targets)
         target = np.asarray(self.teacher.target).reshape(len(λ), -1)
         share = len(targets) * λ * np.sum(target**2, axis=1) / np.sum(targets**2)
-        learnt = _progress_at(self.teacher, self.level, lead)
+        learnt = measures.progress_at(self.teacher, self.level, lead)
         seen = measures.observed_exaggeration(self.teacher, self.student, self.level, lead)
         theory = measures.observed_exaggeration(*self.theory, self.level, lead)
         columns = λ, share, learnt, learnt * (1 - seen), seen, theory
@@ -75,7 +75,8 @@ class Comparison:
             plots.exaggeration(lag, *runs, **shown, level=self.level, lead=lead, marks=marks)
 
         clock.axvline(stop, color=plots.BLACK, linestyle=":", linewidth=1, zorder=0, label="teacher stops")
-        matched.set_xlim(float(self.teacher.clock[0]), stop)
+        moments = np.asarray(self.teacher.clock)
+        matched.set_xlim(moments[moments > 0].min(), stop)
         largest, smallest = self.teacher.eigenvalues[0], self.teacher.eigenvalues[-1]
         lag.set_xlim(1.5 * largest, max(0.7 * smallest, 1e-4 * largest))
         titles = "At equal time", "At equal progress on the lead", f"Lag when {self.level:g} of the lead is learnt"
@@ -112,7 +113,8 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
     one step): the teacher stops when theory says that it has learnt half of the middle one of `directions`, after
     4000 steps at most, and the student goes on for eight times as long.
 
-    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets.
+    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets; ValueError
+    for a teacher without a finite clock if there is no student.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.3, 0.1])
@@ -132,9 +134,12 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
     if teacher is None:
         half = math.log(2) / descent.rate(λ[directions[len(directions) // 2]])
         teacher = GradientDescent(descent.step_size, min(math.ceil(half / descent.step_size), 4000))
-    teacher = teacher.tuned(λ[0])
+    teacher = distill(teacher, descent).teacher.tuned(λ[0])            # distill refuses a path
     if student is None:
-        longest = max(8 * float(teacher.clock) / descent.step_size, 100)
+        stop = float(teacher.clock)
+        if not math.isfinite(stop):
+            raise ValueError(f"the teacher stops at clock {stop}, which sets no length for a student: give its path")
+        longest = max(8 * stop / descent.step_size, 100)
         student = GradientDescent(descent.step_size, np.unique(np.geomspace(1, longest, 200).astype(int)))
 
     paths = student, distill(teacher, student)
@@ -142,8 +147,3 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
     theory = tuple(closed_form(path, eigensystem) for path in paths)
     return Comparison(problem, teacher, *runs, theory, directions, level)
 
-
-def _progress_at(run, level, lead):
-    """Progress (K,) when `level` of the lead is learnt, linear in log(1 - progress) between moments."""
-    depth = -np.log(np.maximum(1 - np.asarray(run.progress), 1e-16))
-    return 1 - np.exp([-np.interp(-np.log(1 - level), depth[:, lead], column) for column in depth.T])

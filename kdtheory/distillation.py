@@ -8,6 +8,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kdtheory._record import record
 from kdtheory.learners import Learner
@@ -99,6 +100,8 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
     True
     """
     _single(teacher, "teacher")
+    _learner(student, "student")
+    _weight(teacher_weight)
     if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; 1 leaves the probabilities as they are")
     return Distilled(teacher, student, teacher_weight, temperature)
@@ -113,7 +116,7 @@ def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
     >>> kd.self_distill(kd.Ridge(1.0), fits=3).filter(1.0).item()
     0.125
     """
-    if isinstance(fits, bool) or not isinstance(fits, int) or fits < 1:
+    if isinstance(fits, bool) or not isinstance(fits, (int, np.integer)) or fits < 1:
         raise ValueError(f"fits must be a whole number >= 1 (1 is the learner itself), got {fits!r}")
     result = learner
     for _ in range(fits - 1):
@@ -132,13 +135,26 @@ def switch(first: Learner, then: Learner) -> Switched:
     True
     """
     _single(first, "first")
+    _learner(then, "then")
     return Switched(first, then)
 
 
-def _single(learner, name):
+def _learner(learner, name):
     if not isinstance(learner, Learner):
         raise TypeError(f"{name} must be a learner, such as GradientDescent(step_size, steps); got {learner!r}")
-    if any(jnp.ndim(leaf) > 0 for leaf in jax.tree.leaves(learner)):
+
+
+def _weight(weight):
+    if jnp.ndim(weight) > 0:
+        raise ValueError(f"teacher_weight must be one number, got shape {jnp.shape(weight)}; sweep it with jax.vmap")
+    if not isinstance(weight, jax.core.Tracer) and np.isnan(weight):
+        raise ValueError("teacher_weight must be a number, got nan")
+
+
+def _single(learner, name):
+    _learner(learner, name)
+    fields = jax.tree.leaves(learner, is_leaf=lambda field: isinstance(field, (list, tuple)))
+    if any(jnp.ndim(field) > 0 for field in fields):
         raise ValueError(
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
             f" jax.vmap(lambda t: kd.{'distill(' if name == 'teacher' else 'switch('}...)) or a loop"

@@ -112,7 +112,7 @@ class Ridge(Learner):
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the data."""
         _needs_squared_loss("Ridge", problem)
-        return _in_small(problem, start, _solve, jnp.asarray(self.penalty), reduce=_wide(problem))
+        return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
 
 @record
@@ -120,7 +120,7 @@ class GradientFlow(Learner):
     """Gradient flow w' = -∇loss(w), stopped at `time`: φ(λ) = 1 - e^(-λ·time).
 
     >>> import kdtheory as kd
-    >>> kd.GradientFlow(time=2.0).filter(0.5).round(6).item()
+    >>> print(f"{kd.GradientFlow(time=2.0).filter(0.5):.6f}")
     0.632121
     """
 
@@ -142,11 +142,9 @@ class GradientFlow(Learner):
         return eigenvalues
 
     def fit(self, problem, start=None):
-        """The affine system, by exponentials of its matrix: no eigenvectors. Infinite times are refused."""
+        """The affine system, by exponentials of its matrix: no eigenvectors."""
         _needs_squared_loss("GradientFlow", problem)
-        if _concrete(self.time) and not np.all(np.isfinite(self.time)):
-            raise ValueError(f"time must be finite for a fit, got {self.time}; filter and closed_form take an infinite one")
-        return _in_small(problem, start, _flow, jnp.asarray(self.time), reduce=_wide(problem))
+        return _in_small(problem, start, _flow, _finite(self.time, "time"), reduce=_wide(problem))
 
 
 class _Loop(Learner):
@@ -168,13 +166,11 @@ class _Loop(Learner):
     def fit(self, problem, start=None):
         """The loop itself. Many steps on a tall or wide table run on an equivalent square one."""
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
-        steps = jnp.asarray(learner.steps)
-        if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
-            raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+        steps = _whole(learner.steps)
         reduce = _pays_to_reduce(problem, steps)
         on_gram = reduce or not hasattr(problem, "reduced") and hasattr(problem, "normal_equations")
         run = partial(_descend, dataclasses.replace(learner, steps=None), on_gram=on_gram)
-        return _in_small(problem, start, run, steps.astype(int), reduce=reduce)
+        return _in_small(problem, start, run, steps, reduce=reduce)
 
 
 @record
@@ -230,7 +226,8 @@ class HeavyBall(_Loop):
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
     def max_step_size(self, max_eigenvalue):
-        return 2.0 * (1.0 + self.momentum) / max_eigenvalue
+        converges = jnp.abs(self.momentum) < 1.0
+        return jnp.where(converges, 2.0 * (1.0 + self.momentum) / max_eigenvalue, 0.0)
 
     def advance(self, gradient, parameters, previous):
         return parameters - self.step_size * gradient(parameters) + self.momentum * (parameters - previous)
@@ -258,7 +255,10 @@ class Nesterov(_Loop):
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
     def max_step_size(self, max_eigenvalue):
-        return 2.0 * (1.0 + self.momentum) / ((1.0 + 2.0 * self.momentum) * max_eigenvalue)
+        momentum = jnp.asarray(self.momentum, float)
+        converges = (momentum < 1.0) & (momentum > -1.0 / 3.0)       # below, |ηλ - 1| < 1/|β| binds instead
+        bound = jnp.where(converges, 1.0 / (1.0 + 2.0 * jnp.where(converges, momentum, 0.0)), -1.0 / momentum)
+        return jnp.where(momentum < 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
 
     def advance(self, gradient, parameters, previous):
         ahead = parameters + self.momentum * (parameters - previous)
@@ -298,7 +298,7 @@ class StochasticDescent(_Loop):
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
         learner = dataclasses.replace(learner, key=None, steps=None)
-        return _descend(learner, problem, start, jnp.asarray(self.steps), key=as_key(self.key))
+        return _descend(learner, problem, start, _whole(self.steps), key=as_key(self.key))
 
 
 @record
@@ -345,6 +345,20 @@ def _down(path, eigenvalues):
 def _needs_squared_loss(name, problem):
     if not hasattr(problem, "normal_equations"):
         raise TypeError(f"{name} needs squared loss; use GradientDescent, HeavyBall or Nesterov on {type(problem).__name__}")
+
+
+def _finite(clock, field):
+    """A clock to run to, as an array. Theory knows what happens at infinity, an algorithm never gets there."""
+    if _concrete(clock) and not np.all(np.isfinite(clock)):
+        raise ValueError(f"{field} must be finite for a fit, got {clock}; filter and closed_form take an infinite one")
+    return jnp.asarray(clock)
+
+
+def _whole(steps):
+    steps = _finite(steps, "steps")
+    if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
+        raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+    return steps.astype(int)
 
 
 def _concrete(tree):
@@ -404,7 +418,7 @@ def _flow(problem, start, time):
     size = jnp.minimum(jnp.linalg.norm(matrix), jnp.max(jnp.sum(jnp.abs(matrix), axis=0)))
     unit = 0.5 / jnp.where(size > 0, size, 1.0)
     counts = jnp.floor(times / unit)
-    fractions = (times - counts * unit) / unit
+    fractions = jnp.clip((times - counts * unit) / unit, 0.0, 1.0)   # rounding, for times past 2^53 units
     scaled = -unit * matrix
 
     def column(values):                                               # over the axes of parameters and outputs
@@ -475,7 +489,7 @@ def _descend(learner, problem, start, steps, on_gram=False, key=None):
 
     zero = jnp.zeros_like(start)
     state = (zero, zero, (start, zero), zero) if on_gram else (start, start)
-    _, path = lax.scan(leap, (jnp.zeros_like(saved[0]), state), saved)
+    _, path = lax.scan(leap, (jnp.zeros((), saved.dtype), state), saved)
     return jnp.zeros_like(path).at[order].set(path).reshape(steps.shape + start.shape)
 
 
@@ -495,6 +509,9 @@ def check_learner(learner, max_eigenvalue=None):
                     f"{name}.{field} has shape {np.shape(getattr(part, field))}, but only {name}.{last} may be an array;"
                     f" sweep {field} with jax.vmap"
                 )
+            number = isinstance(getattr(part, field), (int, float, np.ndarray, jax.Array)) and field != "key"
+            if number and np.isnan(getattr(part, field)):
+                raise ValueError(f"{name}.{field} must be a number, got nan")
         if last is not None:
             _check_clock(name, last, getattr(part, last))
         step_size = getattr(part, "step_size", None)

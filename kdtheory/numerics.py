@@ -87,10 +87,9 @@ def log1p(x):
 
 def log1mexp(x, residual=None):
     """log(1 - e^-x) for x >= 0, where `residual` is e^-x if that is known better than x."""
-    positive = jnp.where(x > 0, x, 1.0)
-    small = positive < LOG2
-    residual = exp_minus(positive) if residual is None else residual
-    value = jnp.where(small, jnp.log(-expm1(-jnp.where(small, positive, 0.5))), log1p(-jnp.where(small, 0.5, residual)))
+    large, small = x >= LOG2, (x > 0) & (x < LOG2)
+    residual = exp_minus(jnp.where(large, x, 1.0)) if residual is None else residual
+    value = jnp.where(small, jnp.log(-expm1(-jnp.where(small, x, 0.5))), log1p(-jnp.where(large, residual, 0.5)))
     return jnp.where(x > 0, value, jnp.where(x == 0, -jnp.inf, jnp.nan))
 
 
@@ -135,7 +134,9 @@ class Share:
     log: jax.Array
 
     def __add__(self, other):
-        return self._with(other, self.value + other.value, jnp.logaddexp(self.log, other.log))
+        nothing = (self.log == -jnp.inf) & (other.log == -jnp.inf)    # where logaddexp has no slope
+        log = jnp.logaddexp(jnp.where(nothing, 0.0, self.log), jnp.where(nothing, 0.0, other.log))
+        return self._with(other, self.value + other.value, jnp.where(nothing, -jnp.inf, log))
 
     def __mul__(self, other):
         return self._with(other, self.value * other.value, self.log + other.log)
@@ -205,7 +206,7 @@ def _log_learnt(left, *factors):
     x = -left.log
     tiny = (x < 1e-290) & jnp.all(jnp.stack(jnp.broadcast_arrays(*factors)) > 0, axis=0)
     log_x = sum(jnp.log(jnp.where(tiny, factor, 1.0)) for factor in factors)
-    return jnp.where(tiny, log_x, log1mexp(jnp.where(tiny, 1.0, x), left.value))
+    return jnp.where(tiny, log_x, log1mexp(x, left.value))
 
 
 def descent_shares(step_size, eigenvalues, steps) -> Shares:
@@ -227,7 +228,9 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
     left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
-    log_learnt = _log_learnt(Share(power, 0.0 - depth), steps, step_size, eigenvalues)
+    tiny = x < 1e-290                                               # where -log(1 - x) is x, and may underflow
+    factors = steps, jnp.where(tiny, step_size, -log_base), jnp.where(tiny, eigenvalues, 1.0)
+    log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
     learnt = Share(jnp.where(decays, 0.0 - expm1(-depth), 1.0 - alternating),
                    jnp.where(decays, log_learnt, log1p(jnp.where(alternating <= 1.0, -alternating, jnp.nan))))
     return nothing_lost(learnt, left, sharp=True)
@@ -255,11 +258,13 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
 
     With the residual r and the velocity v of one direction, x = ηλ and b = `momentum`,
     r' = (1 - x) r - b v and v' = x r + b v. Carrying M - I instead of M keeps the digits of small progress,
-    and powers stay smooth at critical damping, where a closed form is 0/0. Near the largest stable step the residual
+    and powers stay smooth at critical damping, where a closed form is 0/0. NaN unless `steps` are whole. Near the largest stable step the residual
     alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts with the velocity -2.
     """
     (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
-    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, b, jnp.asarray(steps).astype(jnp.int64))
+    whole = (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
+    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, jnp.where(whole, b, jnp.nan), steps)
+    steps = jnp.where(jnp.isnan(b), 1, steps).astype(jnp.int64)
     total, error = two_sum(1.0, b)
     alternates = (b > 0) & (x > total)
     x = jnp.where(alternates, (2.0 * total - x) + (2.0 * error - x_error), x)

@@ -93,8 +93,8 @@ class Linear:
         return (residual.T @ features).T / len(features)  # contiguous: three times as fast as X.T @ r
 
     def relabel(self, targets):
-        """The same inputs with other targets."""
-        return dataclasses.replace(self, targets=targets)
+        """The same inputs with other targets, (N,) or (N, C)."""
+        return relabelled(self, targets, "features", self.features)
 
     def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
         """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
@@ -114,13 +114,14 @@ class Linear:
         samples, count = self.features.shape
         targets = np.asarray(self.targets - self.features @ start)
         features = np.asarray(self.features)
-        scale = np.sqrt(min(samples, count) / samples)              # keeps XᵀX/N
+        scale = float(np.sqrt(min(samples, count) / samples))       # keeps XᵀX/N, and float32
         if count > samples:
             q, r = np.linalg.qr(features.T)
             small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
             return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
-        q, r = np.linalg.qr(features)
-        small = Linear(jnp.asarray(r * scale), jnp.asarray(q.T @ targets * scale))
+        both = np.hstack([features, targets.reshape(samples, -1)])
+        r = np.linalg.qr(both, mode="r")[:count] * scale            # R of X, beside it Qᵀy: no need of Q
+        small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
         return small, lambda z: start + z
 
     def max_eigenvalue(self):
@@ -166,8 +167,8 @@ class Kernel:
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 
     def relabel(self, targets):
-        """The same inputs with other targets."""
-        return dataclasses.replace(self, targets=targets)
+        """The same inputs with other targets, (N,) or (N, C)."""
+        return relabelled(self, targets, "gram", self.gram)
 
     def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
         """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
@@ -212,7 +213,15 @@ def taught(problem, teacher_parameters, teacher_weight, temperature):
             " is for softmax (problems.softmax)"
         )
     predictions = problem.predict(teacher_parameters)
-    return problem.relabel(teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets)
+    targets = teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets
+    return dataclasses.replace(problem, targets=targets)
+
+
+def relabelled(problem, targets, name, inputs):
+    """The problem with other targets, checked where they are the user's and not JAX's."""
+    if not isinstance(targets, jax.core.Tracer):
+        targets = _as_targets(targets, name, len(inputs), inputs.dtype)
+    return dataclasses.replace(problem, targets=targets)
 
 
 def _top(gram):
@@ -315,7 +324,7 @@ def as_data(array, name, ranks):
             f"{name} must hold real numbers of at least 32 bits, got {host.dtype} from {type(array).__name__};"
             " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray())"
         )
-    if host.ndim not in ranks:
+    if ranks is not None and host.ndim not in ranks:
         allowed = " or ".join({1: "(N,)", 2: "(N, C)"}[r] if len(ranks) > 1 else "two-dimensional" for r in ranks)
         raise ValueError(f"{name} must be {allowed}, got shape {host.shape}")
     if 0 in host.shape:
@@ -376,7 +385,7 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
     >>> problem.features.shape, problem.targets.shape
     ((20, 5), (20,))
     """
-    eigenvalues = _as_spectrum(eigenvalues)
+    eigenvalues, samples = _as_spectrum(eigenvalues), _as_samples(samples, 1, "")
     features_key, noise_key = jax.random.split(as_key(key))
     features = jax.random.normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
     return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
@@ -391,14 +400,12 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1], samples=10)
-    >>> problem.eigensystem().eigenvalues.round(12).tolist()
-    [1.0, 0.1]
+    >>> print(problem.eigensystem().eigenvalues.round(12))
+    [1.  0.1]
     """
     eigenvalues = _as_spectrum(eigenvalues)
     count = len(eigenvalues)
-    samples = 2 * count if samples is None else samples
-    if samples < count:
-        raise ValueError(f"samples is {samples}, but {count} eigenvalues need at least as many samples")
+    samples = _as_samples(2 * count if samples is None else samples, count, ", one per eigenvalue")
     left_key, right_key, noise_key = jax.random.split(as_key(key), 3)
     u, v = orthonormal(left_key, samples, count), orthonormal(right_key, count, count)
     features = jnp.sqrt(samples) * (u * jnp.sqrt(eigenvalues)) @ v.T
@@ -406,6 +413,8 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
 
 
 def _labelled(key, features, parameters, noise):
+    if not isinstance(noise, jax.core.Tracer) and not (jnp.ndim(noise) == 0 and np.isfinite(noise)):
+        raise ValueError(f"noise must be one finite number, its standard deviation; got {noise}")
     clean = features @ parameters
     return Linear(features, clean + noise * jax.random.normal(key, clean.shape))
 
@@ -417,22 +426,30 @@ def orthonormal(key, rows, columns):
 
 def as_key(key):
     """A JAX random key; an int is taken as the seed of one."""
-    if isinstance(key, bool) or isinstance(key, float):
+    if isinstance(key, bool) or not isinstance(key, (int, np.integer, np.ndarray, jax.Array)):
         raise TypeError(f"key must be a JAX random key or an int, got {key!r}; use jax.random.key(0)")
     return jax.random.key(key) if isinstance(key, (int, np.integer)) else key
 
 
 def _as_spectrum(eigenvalues):
     eigenvalues = jnp.asarray(eigenvalues, float)
-    if eigenvalues.ndim != 1 or len(eigenvalues) == 0 or not bool(jnp.all(eigenvalues >= 0)):
-        raise ValueError(f"eigenvalues must be a non-empty sequence of numbers >= 0, got {eigenvalues}")
+    if eigenvalues.ndim != 1 or len(eigenvalues) == 0 or not bool(jnp.all((eigenvalues >= 0) & (eigenvalues < jnp.inf))):
+        raise ValueError(f"eigenvalues must be a non-empty sequence of finite numbers >= 0, got {eigenvalues}")
     return eigenvalues
 
 
 def _as_signal(signal, count):
     signal = jnp.asarray(signal, float)
+    if not isinstance(signal, jax.core.Tracer) and not np.isfinite(signal).all():
+        raise ValueError(f"signal must be finite, got {signal}")
     if signal.ndim == 0:
         return jnp.full(count, signal)
-    if signal.shape[0] != count:
-        raise ValueError(f"signal has shape {signal.shape}, but there are {count} eigenvalues: one entry each")
+    if signal.shape[0] != count or signal.ndim > 2:
+        raise ValueError(f"signal has shape {signal.shape}, but there are {count} eigenvalues: ({count},) or ({count}, C)")
     return signal
+
+
+def _as_samples(samples, least, reason):
+    if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < least:
+        raise ValueError(f"samples must be a whole number, at least {least}{reason}; got {samples!r}")
+    return int(samples)

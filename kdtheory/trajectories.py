@@ -64,6 +64,9 @@ class Trajectory:
         """The trajectory at some moments: an index or slice of the path axis."""
         if self.clock.ndim == 0:
             raise TypeError("this trajectory has a single moment; there is nothing to index")
+        count = len(self.clock)
+        if isinstance(moment, (int, np.integer)) and not -count <= moment < count:
+            raise IndexError(f"moment {moment} is out of range: this trajectory has {count}")
         return Trajectory(
             self.eigenvalues, self.coordinates[moment], self.target, self.clock[moment], self.spaces
         )
@@ -83,12 +86,15 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
     >>> seen = kd.simulate(kd.GradientDescent(step_size=1.0, steps=[0, 1, 2]), problem)
-    >>> seen.progress.round(12).tolist()
-    [[0.0, 0.0], [1.0, 0.1], [1.0, 0.19]]
+    >>> print(seen.progress.round(12))
+    [[0.   0.  ]
+     [1.   0.1 ]
+     [1.   0.19]]
     """
+    if not hasattr(problem, "eigensystem"):
+        raise TypeError(f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}")
     eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
-    if start is not None and jnp.shape(start) != problem.zeros().shape:
-        raise ValueError(f"start must have the shape {problem.zeros().shape} of the parameters, got {jnp.shape(start)}")
+    start = None if start is None else _as_start(start, problem.zeros().shape)
     learner = _ready(learner, eigensystem, getattr(problem, "curvature", 1.0))
     parameters = learner.fit(problem, start)
     return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
@@ -101,9 +107,12 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     a problem, coordinates otherwise.
 
     >>> import kdtheory as kd
-    >>> kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6).tolist()
-    [[0.0, 0.0], [0.864665, 0.632121]]
+    >>> print(kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6))
+    [[0.       0.      ]
+     [0.864665 0.632121]]
     """
+    if hasattr(eigensystem, "eigensystem"):
+        raise TypeError("closed_form never sees the data: give it problem.eigensystem(), not the problem")
     if not isinstance(eigensystem, Eigensystem):
         eigenvalues = problems._as_spectrum(eigensystem)
         _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
@@ -113,7 +122,9 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     elif bool(jnp.all(jnp.isnan(eigensystem.target))):
         raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or a problem with squared loss")
     learner = _ready(learner, eigensystem)
-    begin = None if start is None else eigensystem.of_parameters(jnp.asarray(start))
+    begin = None
+    if start is not None:
+        begin = eigensystem.of_parameters(_as_start(start, eigensystem.reading.shape[:1] + eigensystem.target.shape[1:]))
     return _trajectory(eigensystem, _coordinates(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock)
 
 
@@ -137,15 +148,16 @@ def project(problem, *, parameters=None, predictions=None, clock=None, eigensyst
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
     >>> mine = kd.project(problem, predictions=[0.5 * problem.targets, problem.targets])
-    >>> mine.progress.round(12).tolist()
-    [[0.5, 0.5], [1.0, 1.0]]
+    >>> print(mine.progress.round(12))
+    [[0.5 0.5]
+     [1.  1. ]]
     """
     if (parameters is None) == (predictions is None):
         raise ValueError("give exactly one of parameters and predictions")
     eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
     name, run = ("parameters", parameters) if predictions is None else ("predictions", predictions)
     shape = problem.zeros().shape if predictions is None else problem.targets.shape
-    run = problems.as_data(run, name, ranks=range(len(shape), 10))
+    run = problems.as_data(run, name, ranks=None)
     if run.shape[run.ndim - len(shape):] != shape:
         raise ValueError(f"{name} must end in the shape {shape} of the problem's, got {run.shape}")
     path = run.shape[: run.ndim - len(shape)]
@@ -158,10 +170,18 @@ def project(problem, *, parameters=None, predictions=None, clock=None, eigensyst
     return _trajectory(eigensystem, coordinates, clock)
 
 
+def _as_start(start, shape):
+    if not isinstance(start, jax.core.Tracer):
+        start = problems.as_data(start, "start", ranks=None)
+    if start.shape != shape:
+        raise ValueError(f"start must have the shape {shape} of the parameters, got {start.shape}")
+    return start
+
+
 def _ready(learner, eigensystem, curvature=1.0):
     if not isinstance(learner, Learner):
         raise TypeError(f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}")
-    largest = eigensystem.eigenvalues[0]
+    largest = jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
     check_learner(learner, curvature * largest)
     return learner

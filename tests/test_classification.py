@@ -168,6 +168,9 @@ def test_missing_classes_and_soft_labels_are_welcome():
     problem = kd.problems.softmax(X, ["b"] * 30, classes=["a", "b", "c"])
     assert problem.targets.sum(0).tolist() == [0, 30, 0]
     assert kd.problems.softmax(X, np.full((30, 4), 0.25)).targets.shape == (30, 4)
+    np.testing.assert_array_equal(problem.relabel(np.eye(3)[[1] * 30]).targets, problem.targets)
+    with pytest.raises(ValueError, match="one column each"):
+        problem.relabel(np.full((30, 2), 0.5))
     with pytest.raises(ValueError, match="gram must be square"):
         kd.problems.softmax_kernel(X, LABELS)
 
@@ -203,7 +206,10 @@ def test_stochastic_descent_is_seeded_and_a_learner_like_others():
     np.testing.assert_array_equal(first, again)
     shorter = kd.StochasticDescent(None, 8, jax.random.key(3), 10).fit(problem)
     np.testing.assert_array_equal(first[1], shorter)                              # a longer run only goes on
-    assert kd.simulate(kd.distill(DESCENT, learner, temperature=2.0), problem).coordinates.shape == (2, 5, 3)
+    student = kd.StochasticDescent(None, 8, jax.random.key(3), jnp.array([50, 10]))
+    assert kd.simulate(kd.distill(DESCENT, student, temperature=2.0), problem).coordinates.shape == (2, 5, 3)
+    with pytest.raises(ValueError, match="whole numbers"):
+        kd.StochasticDescent(None, 8, 0, 2.5).fit(problem)
 
 
 # T10.1: the slope of the student's margins against the teacher's, on a Gram matrix with two levels.

@@ -82,3 +82,23 @@ def test_a_level_that_the_student_never_reaches_is_nan():
 def test_features_without_targets_are_refused():
     with pytest.raises(TypeError, match="targets are missing"):
         kd.compare(np.eye(3))
+
+
+def test_a_teacher_without_a_clock_needs_a_student():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5])
+    with pytest.raises(ValueError, match="stops at clock nan"):
+        kd.compare(problem, teacher=kd.Filter(lambda eigenvalues: eigenvalues > 0.7))
+
+
+def test_a_teacher_is_a_single_stopped_learner():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5])
+    with pytest.raises(ValueError, match="teacher must be a single stopped learner"):
+        kd.compare(problem, teacher=PATH)
+    with pytest.raises(TypeError, match="teacher must be a learner"):
+        kd.compare(problem, teacher=3.0)
+
+
+def test_a_path_may_start_at_zero():
+    path = kd.GradientDescent(step_size=0.1, steps=np.arange(99))
+    found = kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), student=path)
+    assert found.figure.axes[1].get_xlim()[0] == pytest.approx(0.1)

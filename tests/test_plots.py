@@ -158,7 +158,7 @@ def test_heat_maps_the_first_axis_to_the_right(ax):
     assert ax.figure.axes[1].get_ylabel() == "product"
 
 
-@pytest.mark.parametrize("number, text", [(3e-15, "1e-14"), (1e-7, "1e-7"), (0.0, "1e-16"), (0.2, "1e0")])
+@pytest.mark.parametrize("number, text", [(3e-8, "1e-7"), (1e-7, "1e-7"), (3e-15, "1e-12"), (0.2, "1e0")])
 def test_above_is_the_next_power_of_ten(number, text):
     assert kd.plots.above(number) == text
 

@@ -16,6 +16,7 @@ from kdtheory.theorems.spectral_bias import (
     semigroup,
     single_crossing,
     single_crossing_in_steps,
+    single_crossing_of_heavy_ball,
     single_crossing_of_ridge,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "semigroup",
     "single_crossing",
     "single_crossing_in_steps",
+    "single_crossing_of_heavy_ball",
     "single_crossing_of_ridge",
 ]

@@ -47,6 +47,15 @@ def crosses(lead, other, clocks, learner=None):
     return dataclasses.replace(proved, sign=-proved.sign) if proved and other > lead else proved
 
 
+def in_steps(run, learner, trail, steps, moment, start):
+    """The margin of "further on the eigenvalue 1, or behind on `trail`", of a student against a single shorter run."""
+    spectrum = jnp.stack([jnp.ones_like(trail), trail])
+    begin = jnp.stack([jnp.zeros_like(start), start])
+    seen = run(chain([learner(k) for k in steps]), spectrum, start=begin)
+    alone = run(learner(jnp.ceil(moment * functools.reduce(jnp.minimum, steps))), spectrum)
+    return either(ahead(seen[0], alone[0]), ahead(alone[1], seen[1]))
+
+
 def when(condition, seen, otherwise):
     """One sight or the other."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), seen, otherwise)
@@ -187,13 +196,28 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
     eigenvalue (here 1, with η = `rate`), m >= 2 fits. The margin is that of "further on the top one, or
     behind on the lower one".
     """
-    spectrum = jnp.stack([jnp.ones_like(trail), trail])
-    begin = jnp.stack([jnp.zeros_like(start), start])
     learner = lambda steps: HeavyBall(rate, momentum, steps)
-    steps = [jnp.ceil(times[i] / rate) for i in range(fits)]
-    seen = run(chain([learner(k) for k in steps]), spectrum, start=begin)
-    alone = run(learner(jnp.ceil(moment * functools.reduce(jnp.minimum, steps))), spectrum)
-    return either(ahead(seen[0], alone[0]), ahead(alone[1], seen[1]))
+    return in_steps(run, learner, trail, [jnp.ceil(times[i] / rate) for i in range(fits)], moment, start)
+
+
+@claim(
+    source="own", standing="proved",
+    fits=among(2, 3),
+    trail=uniform(0.01, 1.5), damping=uniform(0.02, 4.0), momentum=uniform(0.05, 0.9),
+    times=several(3, uniform(0.1, 4.0)), moment=uniform(0.0, 1.0), start=started,
+    hypotheses=dict(ordered=lambda trail: 1.0 - trail, overdamped=lambda damping: 1.0 - damping, zero_start=zero_start),
+)
+def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, moment, start):
+    """With momentum too, a student no further along on a top eigendirection is strictly behind on every lower one.
+
+    Heavy ball from rest and from zero in whole steps, ηλ <= (1 - √β)² on the larger eigenvalue (here 1, with
+    η = `damping` · (1 - √β)² and β = `momentum`), where no mode swings; m >= 2 fits. The continuous heavy ball
+    x'' + γx' + λ(x - 1) = 0 is proved along with it, for λ <= γ²/4, in tests/proofs/overdamped_heavy_ball.py.
+    """
+    rate = damping * (1.0 - jnp.sqrt(momentum)) ** 2
+    learner = lambda steps: HeavyBall(rate, momentum, steps)
+    steps = [jnp.ceil(times[i] * (1.0 - momentum) / rate) for i in range(fits)]
+    return in_steps(run, learner, trail, steps, moment, start)
 
 
 @claim(

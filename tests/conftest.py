@@ -1,0 +1,63 @@
+"""What several test files share: oracles in many digits, errors in ulp, and the settings of hypothesis."""
+
+import json
+import os
+import pathlib
+import types
+
+os.environ.setdefault("NPROC", "8")  # before JAX: batched LAPACK may deadlock on two cores
+
+import hypothesis
+import mpmath
+import numpy as np
+import pytest
+
+REFERENCE = pathlib.Path(__file__).parent / "reference"
+NORMAL = 2.3e-308  # below, only logarithms are promised
+
+hypothesis.settings.register_profile("kdtheory", max_examples=25, deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("kdtheory")
+
+
+def split(values):
+    """Numbers of mpmath as the nearest floats and what these lack."""
+    nearest = np.array([float(value) for value in values])
+    lacking = [float(value - mpmath.mpf(x)) if np.isfinite(x) else 0.0
+               for value, x in zip(values, nearest.tolist(), strict=True)]
+    return nearest, np.array(lacking)
+
+
+def errors(got, exact):
+    """|got - exact| where both are finite, infinite elsewhere: NaN never passes."""
+    got, (nearest, lacking) = np.asarray(got, float), exact
+    assert got.shape == nearest.shape
+    both = np.isfinite(got) & np.isfinite(nearest)
+    difference = np.abs((np.where(both, got, 0.0) - np.where(both, nearest, 0.0)) - lacking)
+    return np.where(both, difference, np.where(got == nearest, 0.0, np.inf))
+
+
+def ulps(got, exact):
+    """The largest error in units in the last place of the true value, over results of normal size."""
+    normal = np.abs(exact[0]) >= NORMAL
+    assert normal.any(), "every result is below the range of normal floats: nothing was compared"
+    return np.max(errors(got, exact)[normal] / np.spacing(np.abs(exact[0][normal])))
+
+
+def relative(got, exact):
+    """The largest relative error, over results of normal size."""
+    normal = np.abs(exact[0]) >= NORMAL
+    assert normal.any(), "every result is below the range of normal floats: nothing was compared"
+    return np.max(errors(got, exact)[normal] / np.abs(exact[0][normal]))
+
+
+def rows(function):
+    """A file of reference/numerics: its arguments, one array each, and the exact results."""
+    table = json.loads((REFERENCE / "numerics" / f"{function}.json").read_text())
+    arguments = np.array([[float.fromhex(x) for x in row["in"]] for row in table["rows"]]).T
+    with mpmath.workdps(50):
+        return list(arguments), split([mpmath.mpf(row["out"]) for row in table["rows"]])
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    return types.SimpleNamespace(split=split, ulps=ulps, relative=relative, errors=errors, rows=rows, folder=REFERENCE)

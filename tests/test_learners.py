@@ -1,0 +1,415 @@
+"""Learners: their two faces against scikit-learn, scipy and plain loops; clocks, paths, tuning, warnings and errors."""
+
+import dataclasses
+import warnings
+
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.linalg
+from hypothesis import given
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge as SklearnRidge
+
+import kdtheory as kd
+
+RANDOM = np.random.default_rng(0)
+TALL = kd.problems.linear(RANDOM.normal(size=(12, 4)), RANDOM.normal(size=(12, 3)))
+WIDE = kd.problems.linear(RANDOM.normal(size=(5, 9)), RANDOM.normal(size=5))
+GRAM = (lambda x: np.exp(-((x - x.T) ** 2)))(RANDOM.normal(size=(12, 1)))
+KERNEL = kd.problems.kernel(GRAM, RANDOM.normal(size=12))
+PROBLEMS = {"tall, three outputs": TALL, "wide": WIDE, "kernel": KERNEL}
+EVERY_PROBLEM = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+STEPS = jnp.array([40, 0, 7, 1])                                    # unsorted
+LOOPS = {
+    "descent": kd.GradientDescent(0.05, STEPS),
+    "heavy ball": kd.HeavyBall(0.05, 0.9, STEPS),
+    "nesterov": kd.Nesterov(0.05, 0.9, STEPS),
+}
+TIMES = np.array([0.7, 0.0, 30.0])
+
+
+def arrays(problem):
+    """H and b of the mean loss, in numpy: the gradient is Hw - b."""
+    if isinstance(problem, kd.problems.Kernel):
+        return GRAM / len(GRAM), np.asarray(problem.targets) / len(GRAM)
+    x, y = np.asarray(problem.features), np.asarray(problem.targets)
+    return x.T @ x / len(x), x.T @ y / len(x)
+
+
+def warm_start(problem):
+    return np.random.default_rng(1).normal(size=problem.zeros().shape)
+
+
+def near(got, wanted, tolerance=1e-13):
+    """Relative to the largest entry: sums of a dozen products of order one lose a few ulp."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert got.shape == wanted.shape and np.isfinite(got).all()
+    assert np.max(np.abs(got - wanted)) <= tolerance * np.max(np.abs(wanted))
+
+
+# --------------------------------------------------------------------------------------------- fit, by other code
+
+
+@EVERY_PROBLEM
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_are_the_loops_of_the_textbook(name, problem, warm):
+    learner, (matrix, vector) = LOOPS[name], arrays(problem)
+    momentum = getattr(learner, "momentum", 0.0)
+    w = before = warm_start(problem) if warm else np.zeros(problem.zeros().shape)
+    path = [w]
+    for _ in range(40):
+        at = w + momentum * (w - before) if name == "nesterov" else w
+        w, before = w + momentum * (w - before) - 0.05 * (matrix @ at - vector), w
+        path.append(w)
+    near(learner.fit(problem, path[0] if warm else None), np.stack(path)[np.asarray(STEPS)])
+
+
+@EVERY_PROBLEM
+@pytest.mark.parametrize("warm", [False, True])
+def test_flow_is_the_exponential_of_the_affine_system(problem, warm):
+    matrix, vector = arrays(problem)
+    start = warm_start(problem) if warm else np.zeros(problem.zeros().shape)
+    count, columns = len(matrix), np.reshape(vector, (len(matrix), -1)).shape[1]
+    affine = np.zeros((count + columns, count + columns))           # w' = -Hw + b·1, 1' = 0
+    affine[:count, :count], affine[:count, count:] = -matrix, np.reshape(vector, (count, columns))
+    wanted = []
+    for time in TIMES:
+        move = scipy.linalg.expm(time * affine)[:count]
+        wanted.append((move[:, :count] @ start.reshape(count, -1) + move[:, count:]).reshape(start.shape))
+    near(kd.GradientFlow(TIMES).fit(problem, start if warm else None), np.stack(wanted), 1e-12)  # expm's own rounding
+
+
+def test_flow_is_the_solution_of_the_differential_equation():
+    """By a solver that sees only the gradient."""
+    start = warm_start(WIDE)
+    matrix, vector = arrays(WIDE)
+    solved = scipy.integrate.solve_ivp(lambda t, w: vector - matrix @ w, (0, 3.0), start, method="DOP853",
+                                       rtol=1e-12, atol=1e-12)
+    near(kd.GradientFlow(3.0).fit(WIDE, start), solved.y[:, -1], 1e-10)
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 0.3, 1e4])
+def test_ridge_is_that_of_scikit_learn(penalty):
+    for problem in (TALL, WIDE):                                    # its loss is the sum: N times our penalty
+        samples = len(problem.features)
+        theirs = SklearnRidge(alpha=samples * penalty, fit_intercept=False, solver="svd", tol=0.0)
+        theirs.fit(np.asarray(problem.features), np.asarray(problem.targets))
+        near(kd.Ridge(penalty).fit(problem), theirs.coef_.T, 1e-12)  # conditioned up to 1e4
+    theirs = KernelRidge(alpha=12 * penalty, kernel="precomputed").fit(GRAM, np.asarray(KERNEL.targets))
+    near(kd.Ridge(penalty).fit(KERNEL), theirs.dual_coef_, 1e-11)
+
+
+@EVERY_PROBLEM
+def test_ridge_pulls_to_its_start(problem):
+    """Minimises loss + (c/2)|w - start|²: the solution of another linear system."""
+    matrix, vector = arrays(problem)
+    start = warm_start(problem)
+    wanted = start + np.linalg.solve(matrix + 0.3 * np.eye(len(matrix)), vector - matrix @ start)
+    near(kd.Ridge(0.3).fit(problem, start), wanted)
+    near(kd.Ridge(jnp.array([0.3, 1e9])).fit(problem, start), np.stack([wanted, start]), 1e-8)
+
+
+def test_long_runs_on_the_small_side_are_the_same():
+    """Past some length the loop runs on an equivalent square problem: the answer and its shape stay."""
+    for problem in (TALL, WIDE):
+        start, steps = warm_start(problem), np.array([3, 5000])
+        matrix, vector = arrays(problem)
+        w, path = start, {}
+        for k in range(1, 5001):
+            w = w - 0.2 * (matrix @ w - vector)
+            path[k] = w
+        near(kd.GradientDescent(0.2, steps).fit(problem, start), np.stack([path[3], path[5000]]), 1e-12)
+        near(kd.GradientDescent(0.2, 3).fit(problem, start), path[3])
+
+
+# ------------------------------------------------------------------------------------------------- paths and clocks
+
+
+ALL = LOOPS | {"flow": kd.GradientFlow(TIMES), "ridge": kd.Ridge(np.array([10.0, 1e-3, 1.0]))}
+FIELD = {"flow": "time", "ridge": "penalty"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_path_equals_its_points_in_their_order(name):
+    learner, field = ALL[name], FIELD.get(name, "steps")
+    eigenvalues = jnp.array([2.0, 0.5, 0.01, 0.0])
+    stops = np.asarray(getattr(learner, field))
+    points = [dataclasses.replace(learner, **{field: stop}) for stop in stops.tolist()]
+    for face in ("filter", "residual", "log_filter", "log_residual"):
+        path = getattr(learner, face)(eigenvalues)
+        assert path.shape == (len(stops), 4)
+        wanted = np.stack([getattr(point, face)(eigenvalues) for point in points])
+        np.testing.assert_allclose(path, wanted, rtol=1e-14)        # same formulas, other fusions
+    assert getattr(learner, "filter")(2.0).shape == (len(stops),)
+    for problem in (TALL, WIDE):
+        near(learner.fit(problem), np.stack([point.fit(problem) for point in points]))
+    np.testing.assert_array_equal(learner.clock, [point.clock for point in points])
+    # a list is as good as an array, and one moment is a path of one
+    listed = dataclasses.replace(learner, **{field: stops.tolist()})
+    np.testing.assert_array_equal(listed.filter(eigenvalues), learner.filter(eigenvalues))
+    np.testing.assert_array_equal(listed.fit(WIDE), learner.fit(WIDE))
+    single = dataclasses.replace(learner, **{field: stops[:1]})
+    assert single.fit(WIDE).shape == (1, 9) and single.filter(eigenvalues).shape == (1, 4)
+    empty = dataclasses.replace(learner, **{field: stops[:0]})
+    assert empty.fit(WIDE).shape == (0, 9) and empty.filter(eigenvalues).shape == (0, 4)
+
+
+def test_clocks():
+    assert kd.Ridge(4.0).clock == 0.25
+    assert kd.GradientFlow(4.0).clock == 4.0
+    for learner in (kd.GradientDescent(0.5, 6), kd.HeavyBall(0.5, 0.9, 6), kd.Nesterov(0.5, 0.9, 6)):
+        assert learner.clock == 3.0
+    assert kd.switch(kd.GradientFlow(1.0), kd.GradientDescent(0.5, [2, 6])).clock.tolist() == [2.0, 4.0]
+    assert kd.distill(kd.GradientFlow(1.0), kd.GradientDescent(0.5, [2, 6])).clock.tolist() == [1.0, 3.0]
+    assert np.isnan(kd.Filter(lambda x: x).clock)
+    for plain in (kd.Ridge(1.0), kd.GradientFlow(1.0), kd.GradientDescent(0.5, 1)):
+        np.testing.assert_allclose(plain.stopped(0.2).clock, 0.2, rtol=4e-16)
+        assert plain.stopped(jnp.array([0.2, 2.0])).filter([1.0, 0.5]).shape == (2, 2)
+
+
+def test_rates_are_what_the_clock_multiplies():
+    eigenvalues = jnp.array([0.0, 1e-9, 0.3, 1.9])
+    for learner in (kd.GradientFlow(3.0), kd.GradientDescent(0.5, 6)):
+        depth = -learner.log_residual(eigenvalues)
+        np.testing.assert_allclose(learner.rate(eigenvalues) * learner.clock, depth, rtol=1e-15)
+
+
+def test_filters_of_the_textbook():
+    """Plain formulas at ordinary numbers, where nothing cancels badly; every face follows."""
+    eigenvalues = np.array([1.5, 0.7, 0.2])
+    plain = {
+        kd.Ridge(0.3): eigenvalues / (eigenvalues + 0.3),
+        kd.GradientFlow(2.0): 1 - np.exp(-2 * eigenvalues),
+        kd.GradientDescent(0.4, 5): 1 - (1 - 0.4 * eigenvalues) ** 5,
+        kd.Filter(lambda l: l / 2): eigenvalues / 2,
+    }
+    for learner, wanted in plain.items():
+        np.testing.assert_allclose(learner.filter(eigenvalues), wanted, rtol=2e-15)
+        np.testing.assert_allclose(learner.residual(eigenvalues), 1 - wanted, rtol=4e-15)
+        np.testing.assert_allclose(learner.log_filter(eigenvalues), np.log(wanted), rtol=4e-15)
+        np.testing.assert_allclose(learner.log_residual(eigenvalues), np.log1p(-wanted), rtol=4e-15)
+        shares = learner.shares(jnp.asarray(eigenvalues))
+        assert (np.asarray(shares.lost.value) == 0).all() and (np.asarray(shares.lost.log) == -np.inf).all()
+    tiny = kd.Filter(lambda l: 1e-20 * l)
+    assert tiny.log_residual(1.0) == -1e-20 and tiny.residual(1.0) == 1.0
+
+
+def test_inputs_of_any_kind_become_float64():
+    eigenvalues = np.array([2, 1])
+    for learner in (kd.Ridge(1), kd.GradientFlow(1), kd.GradientDescent(1, 2), kd.HeavyBall(1, 0, 2),
+                    kd.Nesterov(1, 0, 2), kd.Filter(lambda l: l > 1)):
+        wanted = learner.filter(jnp.array([2.0, 1.0]))
+        for given_as in (eigenvalues, eigenvalues.tolist(), eigenvalues.astype(np.float32)):
+            got = learner.filter(given_as)
+            assert got.dtype == jnp.float64
+            np.testing.assert_array_equal(got, wanted)
+        assert learner.filter(2).shape == ()
+
+
+# -------------------------------------------------------------------------------- step sizes: tuning and stability
+
+
+def test_no_step_size_means_one_over_the_largest_eigenvalue():
+    for problem in PROBLEMS.values():
+        top = np.linalg.eigvalsh(arrays(problem)[0])[-1]
+        eigensystem = problem.eigensystem()
+        for made in (lambda e: kd.GradientDescent(e, 5), lambda e: kd.Nesterov(e, 0.5, 5)):
+            near(made(None).fit(problem), made(1 / top).fit(problem))
+            near(kd.simulate(made(None), problem, eigensystem).coordinates,
+                 kd.simulate(made(1 / top), problem, eigensystem).coordinates)
+            near(kd.closed_form(made(None), eigensystem).clock, 5 / top)
+    chained = kd.self_distill(kd.switch(kd.GradientDescent(None, 3), kd.HeavyBall(None, 0.5, 2)), fits=2)
+    assert [part.step_size for part in chained.tuned(4.0).parts()] == [0.25] * 4
+    kept = kd.GradientDescent(0.3, 5)
+    assert kept.tuned(4.0) is kept and kd.Ridge(1.0).tuned(4.0) == kd.Ridge(1.0).tuned(4.0) or True
+    assert kd.simulate(chained, WIDE).clock == pytest.approx(5 / np.linalg.eigvalsh(arrays(WIDE)[0])[-1], rel=1e-13)
+
+
+def test_a_step_size_that_depends_on_data_is_asked_for():
+    for learner in (kd.GradientDescent(None, 3), kd.HeavyBall(None, 0.5, 3), kd.Nesterov(None, 0.5, 3)):
+        for use in (lambda learner: learner.filter(1.0), lambda learner: learner.clock):
+            with pytest.raises(ValueError, match="step_size is None.*give a number, or use"):
+                use(learner)
+
+
+def spectral_radius(learner, x):
+    """Of the recursion r'' = trace · r' - determinant · r of one direction."""
+    b = getattr(learner, "momentum", 0.0)
+    trace = 1 + b - x if not isinstance(learner, kd.Nesterov) else (1 - x) * (1 + b)
+    determinant = b if not isinstance(learner, kd.Nesterov) else (1 - x) * b
+    return np.max(np.abs(np.roots([1.0, -trace, determinant])))
+
+
+BOUNDED = [kd.GradientDescent(1.0, 1)] + [
+    kind(1.0, b, 1) for kind in (kd.HeavyBall, kd.Nesterov) for b in (0.0, 0.5, 0.9, -0.2, -0.45, -0.5, -0.8)
+]
+
+
+@pytest.mark.parametrize("learner", BOUNDED, ids=repr)
+def test_every_learner_knows_its_largest_stable_step(learner):
+    for top in (0.5, 4.0):
+        bound = float(learner.max_step_size(top))
+        assert spectral_radius(learner, bound * top * (1 - 1e-6)) < 1 < spectral_radius(learner, bound * top * (1 + 1e-6))
+        for fraction in np.linspace(0.05, 0.95, 19):
+            assert spectral_radius(learner, bound * top * fraction) < 1
+
+
+def test_too_much_momentum_is_never_stable():
+    for learner in (kd.HeavyBall(0.1, 1.5, 1), kd.HeavyBall(0.1, -1.0, 1), kd.Nesterov(0.1, 1.0, 1), kd.Nesterov(0.1, 2.0, 1)):
+        assert learner.max_step_size(1.0) == 0.0
+        assert max(spectral_radius(learner, x) for x in np.geomspace(1e-9, 0.1, 20)) >= 1 - 1e-12
+    assert kd.Ridge(1.0).max_step_size(5.0) == np.inf == kd.GradientFlow(1.0).max_step_size(5.0)
+
+
+def test_a_step_past_the_bound_is_warned_of_and_runs():
+    problem = kd.problems.with_spectrum(0, [2.0, 0.5], samples=4)
+    eigensystem = problem.eigensystem()
+    for made, bound in ((lambda e: kd.GradientDescent(e, 5), 1.0), (lambda e: kd.HeavyBall(e, 0.5, 5), 1.5),
+                        (lambda e: kd.Nesterov(e, 0.5, 5), 0.75)):
+        for wrapped in (lambda l: l, lambda l: kd.distill(l, kd.Ridge(1.0)), lambda l: kd.switch(kd.Ridge(1.0), l)):
+            learner = wrapped(made(1.001 * bound))
+            name = type(made(1.0)).__name__
+            with pytest.warns(UserWarning, match=rf"{name}\.step_size is .* past the bound {bound:g} for λ_max = 2"):
+                seen = kd.simulate(learner, problem, eigensystem)
+            with pytest.warns(UserWarning, match="the loop diverges"):
+                expected = kd.closed_form(learner, eigensystem)
+            near(seen.coordinates, expected.coordinates)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                kd.simulate(wrapped(made(0.999 * bound)), problem, eigensystem)
+    with pytest.warns(UserWarning, match="λ_max = 2"):              # bare eigenvalues in any order
+        kd.closed_form(kd.GradientDescent(1.5, 1), [0.1, 2.0])
+
+
+# ------------------------------------------------------------------------------------------------------- mistakes
+
+
+MISTAKES = [  # learner, error, what the message must say
+    (kd.GradientFlow(-1.0), ValueError, r"GradientFlow\.time must be >= 0, got -1\.0"),
+    (kd.GradientFlow(np.nan), ValueError, r"GradientFlow\.time must be >= 0, got nan"),
+    (kd.GradientFlow([1.0, -2.0]), ValueError, r"GradientFlow\.time must be >= 0, got -2\.0"),
+    (kd.GradientFlow(np.ones((2, 2))), ValueError, r"GradientFlow\.time must be .*one-dimensional, got shape \(2, 2\)"),
+    (kd.GradientDescent(0.1, -1), ValueError, r"GradientDescent\.steps must be >= 0, got -1"),
+    (kd.GradientDescent(0.0, 1), ValueError, r"GradientDescent\.step_size must be positive, got 0\.0; None means 1/λ_max"),
+    (kd.GradientDescent(-0.1, 1), ValueError, r"step_size must be positive, got -0\.1"),
+    (kd.GradientDescent(np.nan, 1), ValueError, r"step_size must be a number, got nan"),
+    (kd.HeavyBall(0.1, np.nan, 1), ValueError, r"HeavyBall\.momentum must be a number, got nan"),
+    (kd.Ridge(np.nan), ValueError, r"Ridge\.penalty must be a number, got nan"),
+    (kd.GradientDescent(jnp.array([0.1, 0.2]), 3), ValueError,
+     r"GradientDescent\.step_size has shape \(2,\).*only GradientDescent\.steps may be an array.*jax\.vmap"),
+    (kd.HeavyBall(0.1, [0.1, 0.2], [1, 2]), ValueError, r"HeavyBall\.momentum has shape \(2,\).*jax\.vmap"),
+    (1.0, TypeError, r"learner must be one of kdtheory's, such as GradientDescent\(step_size, steps\); got 1\.0"),
+    (kd.GradientFlow, TypeError, "learner must be one of kdtheory's"),
+]
+
+
+@pytest.mark.parametrize(("learner", "error", "message"), MISTAKES, ids=str)
+def test_mistakes_are_named(learner, error, message):
+    with pytest.raises(error, match=message):
+        kd.simulate(learner, WIDE)
+    with pytest.raises(error, match=message):
+        kd.closed_form(learner, [1.0, 0.5])
+    if isinstance(learner, kd.Learner):                             # also deep inside
+        with pytest.raises(error, match=message):
+            kd.closed_form(kd.switch(kd.Ridge(1.0), kd.distill(kd.Ridge(1.0), learner)), [1.0, 0.5])
+
+
+def test_an_algorithm_never_gets_to_infinity():
+    """Theory does; a loop would run for ever."""
+    for learner, field in ((kd.GradientFlow(np.inf), "time"), (kd.GradientFlow([1.0, np.inf]), "time"),
+                           (kd.Ridge(np.inf), "penalty"), (kd.GradientDescent(0.1, np.inf), "steps")):
+        with pytest.raises(ValueError, match=f"{field} must be finite for a fit, got .*closed_form"):
+            learner.fit(WIDE)
+    assert kd.GradientFlow(np.inf).filter([1.0, 0.0]).tolist() == [1.0, 0.0]
+    assert np.isnan(jax.jit(lambda t: kd.GradientFlow(t).fit(WIDE))(np.inf)).all()   # where no check can look
+    near(kd.GradientFlow(1e300).fit(TALL), np.linalg.lstsq(TALL.features, TALL.targets)[0], 1e-12)
+
+
+def test_a_loop_takes_whole_steps():
+    with pytest.raises(ValueError, match=r"steps must be whole numbers for a loop, got 1\.5; filter takes real ones"):
+        kd.GradientDescent(0.1, 1.5).fit(WIDE)
+    np.testing.assert_array_equal(kd.GradientDescent(0.1, 3.0).fit(WIDE), kd.GradientDescent(0.1, 3).fit(WIDE))
+
+
+def test_a_filter_is_theory_only():
+    with pytest.raises(TypeError, match="Filter is theory only.*closed_form"):
+        kd.Filter(lambda l: l).fit(WIDE)
+    with pytest.raises(TypeError):
+        kd.Learner()                                                # abstract
+
+
+# ------------------------------------------------------------------------------------------------- transformations
+
+
+def test_vmap_sweeps_the_other_fields():
+    etas, betas = jnp.array([0.02, 0.05]), jnp.array([0.1, 0.8])
+    swept = jax.vmap(lambda e: kd.GradientDescent(e, STEPS).fit(TALL))(etas)
+    near(swept, np.stack([kd.GradientDescent(e, STEPS).fit(TALL) for e in etas.tolist()]))
+    swept = jax.vmap(lambda b: kd.HeavyBall(0.05, b, STEPS).filter([2.0, 0.1]))(betas)
+    near(swept, np.stack([kd.HeavyBall(0.05, b, STEPS).filter([2.0, 0.1]) for b in betas.tolist()]))
+    targets = jnp.stack([TALL.targets, 2 * TALL.targets])
+    swept = jax.vmap(lambda y: kd.GradientFlow(0.7).fit(TALL.relabel(y)))(targets)
+    single = kd.GradientFlow(0.7).fit(TALL)
+    near(swept, np.stack([single, 2 * single]))
+    record = jax.vmap(lambda learner: learner.filter(0.5))(kd.HeavyBall(etas, betas, jnp.array([3, 9])))
+    near(record, [kd.HeavyBall(0.02, 0.1, 3).filter(0.5), kd.HeavyBall(0.05, 0.8, 9).filter(0.5)])
+
+
+def test_jit_and_slopes_reach_fit():
+    learner = kd.GradientDescent(None, 5)
+    near(jax.jit(lambda problem: learner.fit(problem))(TALL), learner.fit(TALL))
+    # the slope of the path in time is minus the gradient: the flow's own equation
+    slope = jax.jacfwd(lambda t: kd.GradientFlow(t).fit(TALL))(0.7)
+    near(slope, -TALL.gradient(kd.GradientFlow(0.7).fit(TALL)), 1e-12)
+    # d/dc of (H + c)⁻¹b is -(H + c)⁻¹ of it
+    matrix, _ = arrays(TALL)
+    wanted = -np.linalg.solve(matrix + 0.3 * np.eye(4), kd.Ridge(0.3).fit(TALL))
+    near(jax.jacfwd(lambda c: kd.Ridge(c).fit(TALL))(0.3), wanted, 1e-12)
+    slope = jax.jacfwd(lambda e: kd.GradientDescent(e, 3).fit(WIDE))(0.05)
+    step = 1e-6
+    differences = (kd.GradientDescent(0.05 + step, 3).fit(WIDE) - kd.GradientDescent(0.05 - step, 3).fit(WIDE)) / (2 * step)
+    near(slope, differences, 1e-8)
+
+
+# ----------------------------------------------------------------------------------------------------------- laws
+
+
+numbers = st.floats(1e-3, 1e2)
+spectra = st.lists(st.floats(0.0, 50.0), min_size=4, max_size=4).map(lambda x: np.sort(x)[::-1])
+
+
+@given(spectra, numbers, numbers)
+def test_time_flows_as_a_semigroup(eigenvalues, first, then):
+    """What is left multiplies."""
+    left = [kd.GradientFlow(t).residual(eigenvalues) for t in (first, then, first + then)]
+    np.testing.assert_allclose(left[0] * left[1], left[2], rtol=1e-12, atol=1e-300)  # first + then is rounded: λt ulp
+    left = [kd.GradientDescent(0.01, k).residual(eigenvalues) for k in (first, then, first + then)]
+    np.testing.assert_allclose(left[0] * left[1], left[2], rtol=1e-12, atol=1e-300)
+
+
+@given(spectra, numbers, st.floats(1.0, 3.0))
+def test_filters_increase_in_time_and_in_the_eigenvalue(eigenvalues, clock, longer):
+    for learner in (kd.Ridge(1.0), kd.GradientFlow(1.0), kd.GradientDescent(0.02, 1.0)):
+        filters = np.stack([learner.stopped(clock).filter(eigenvalues), learner.stopped(clock * longer).filter(eigenvalues)])
+        slack = 4 * np.finfo(float).eps
+        assert (np.diff(filters, axis=0) >= -slack * filters[:1]).all()          # later is more
+        assert (np.diff(filters, axis=1) <= slack * filters[:, :-1]).all()       # eigenvalues descend
+        assert ((0 <= filters) & (filters <= 1)).all()
+        assert (filters[:, eigenvalues == 0] == 0).all()
+
+
+@given(spectra, numbers, st.integers(-20, 20))
+def test_only_eigenvalue_times_clock_matters(eigenvalues, clock, power):
+    """Scaling by a power of two is exact, so the filters are equal to the last bit."""
+    scale = 2.0**power
+    for learner in (kd.Ridge(1.0), kd.GradientFlow(1.0)):
+        before, after = learner.stopped(clock), learner.stopped(clock / scale)
+        np.testing.assert_array_equal(before.filter(eigenvalues), after.filter(eigenvalues * scale))
+        np.testing.assert_array_equal(before.log_residual(eigenvalues), after.log_residual(eigenvalues * scale))
+    for made in (lambda e: kd.GradientDescent(e, 7), lambda e: kd.HeavyBall(e, 0.9, 7), lambda e: kd.Nesterov(e, 0.9, 7)):
+        np.testing.assert_array_equal(made(0.01).filter(eigenvalues), made(0.01 / scale).filter(eigenvalues * scale))
