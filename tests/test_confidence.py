@@ -104,9 +104,9 @@ def test_the_empirical_kernel_is_that_of_a_wide_network():
 
     x = RANDOM.standard_normal((6, 3))
     keys = jax.random.split(jax.random.key(0))
-    wide = [jax.random.normal(keys[0], (3, 20_000)), jax.random.normal(keys[1], (20_000, 1))]
+    wide = [jax.random.normal(keys[0], (3, 4000)), jax.random.normal(keys[1], (4000, 1))]
     expected = kd.kernels.relu_ntk(x)
-    np.testing.assert_allclose(kd.kernels.empirical_ntk(network, wide, x), expected, atol=0.05 * expected.max())
+    np.testing.assert_allclose(kd.kernels.empirical_ntk(network, wide, x), expected, atol=0.1 * expected.max())
     narrow = [wide[0][:, :7], jax.random.normal(keys[1], (7, 2))]
     both = kd.kernels.empirical_ntk(network, narrow, x)
     each = [kd.kernels.empirical_ntk(lambda p, x, c=c: network(p, x)[:, c], narrow, x) for c in (0, 1)]

@@ -1,9 +1,10 @@
 """Runs that several rows of the report share: teachers and students on real data with noisy labels.
 
-A study is one data set, kernel, share of noise and seed, which draws the split and the noise. In it one teacher is
-stopped at several moments, and from each stop students are trained, at several temperatures and for several times.
-Everything is softmax regression on a kernel, in full-batch Nesterov steps; students see the teacher alone. The last
-arm is the control: not a student, but the one-hot learner itself, trained for as many steps.
+A study is one data set, kernel, share of noise and seed, which draws the split and the noise. In it one
+teacher is stopped at several moments, and from each stop students are trained, at several temperatures and
+for several times. Everything is softmax regression on a kernel, in full-batch Nesterov steps; students see
+the teacher alone. The last arm is the control: not a student, but the one-hot learner itself, trained for as
+many steps.
 """
 
 import functools
@@ -19,10 +20,10 @@ from experiments.report._kept import kept
 MOMENTUM, TEMPERATURES = 0.9, (1.0, 4.0)
 ARMS = ("student, τ = 1", "student, τ = 4", "one-hot, as many steps")
 STEPS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 33, 40, 57, 80, 113, 160, 226, 320])
-JUDGED = (5, 10, 20, 40, 80, 160, 320)                                # steps at which runs are judged
-TAUGHT = (10, 40, 80, 320)                                            # steps at which teachers stop
-BANDS = (5, 20, 60)                                                   # directions 0-4, 5-19, 20-59
-LEAD, TRAIL = 0, 2                                                    # bands that matched progress compares
+JUDGED = (5, 10, 20, 40, 80, 160, 320)  # steps at which runs are judged
+TAUGHT = (10, 40, 80, 320)  # steps at which teachers stop
+BANDS = (5, 20, 60)  # directions 0-4, 5-19, 20-59
+LEAD, TRAIL = 0, 2  # bands that matched progress compares
 CONFUSABLE = {4: 9, 9: 4, 3: 5, 5: 3, 7: 1, 1: 7, 8: 3, 2: 7, 6: 0, 0: 6}
 
 
@@ -42,7 +43,9 @@ def data(name, rows, noise, seed, tested=3000) -> Data:
     order = np.random.default_rng(seed).permutation(len(labels))
     first, rest = order[:rows], order[rows : rows + tested]
     images = inputs.dtype.kind == "f"
-    train, test = (inputs[first], inputs[rest]) if images else kd.datasets.text_features(inputs[first], inputs[rest])
+    train, test = (
+        (inputs[first], inputs[rest]) if images else kd.datasets.text_features(inputs[first], inputs[rest])
+    )
     noisy = kd.datasets.label_noise(seed, labels[first], noise, CONFUSABLE if images else None)
     return Data(train, test, noisy, labels[first], labels[rest])
 
@@ -77,7 +80,7 @@ def grams(kernel, train, test, intercept=0.1):
     train, test = (jnp.asarray((rows - centre) / scale) for rows in (train, test))
     if kernel == "whitened":
         train, test = whitened(train, test)
-        intercept = 1 / train.shape[1]                                # of the size of the other directions
+        intercept = 1 / train.shape[1]  # of the size of the other directions
     gram, cross = np.asarray(KERNELS[kernel](train)), np.asarray(KERNELS[kernel](test, train))
     means, mean = gram.mean(axis=0), gram.mean()
     gram, cross = (k - k.mean(axis=1, keepdims=True) - means + mean for k in (gram, cross))
@@ -90,9 +93,9 @@ def top(problem, count) -> kd.problems.Eigensystem:
     from scipy.sparse.linalg import eigsh
 
     samples = len(problem.inputs)
-    rank = np.linalg.matrix_rank(np.asarray(problem.inputs[:200]))    # enough rows to see that it is below `count`
+    rank = np.linalg.matrix_rank(np.asarray(problem.inputs[:200]))  # enough rows to see that it is below `count`
     count = min(count, samples // 2, rank)
-    start = np.random.default_rng(0).standard_normal(samples)         # eigsh would draw one of its own each time
+    start = np.random.default_rng(0).standard_normal(samples)  # eigsh would draw one of its own each time
     d, u = eigsh(np.asarray(problem.inputs), count, v0=start)
     d, u = d[::-1], u[:, ::-1]
     arrays = d / samples, u, u * np.sqrt(d), u / np.sqrt(d), np.full((count, problem.zeros().shape[1]), np.nan)
@@ -131,7 +134,7 @@ def run(name, kernel="neural tangent", rows=4000, noise=0.3, seed=0, tested=3000
     teacher = path.fit(problem)
     over_stops = jax.vmap(student, in_axes=(0, None))
     arms = [over_stops(teacher[stops], τ) for τ in TEMPERATURES]
-    students = np.stack([*arms, np.broadcast_to(teacher, arms[0].shape)])             # (arm, i, T, N, C)
+    students = np.stack([*arms, np.broadcast_to(teacher, arms[0].shape)])  # (arm, i, T, N, C)
 
     lags, scales = np.empty(students.shape[:2]), np.empty((*students.shape[:2], len(judged)))
     seen = _trajectory(eigensystem, path, teacher)
@@ -140,17 +143,27 @@ def run(name, kernel="neural tangent", rows=4000, noise=0.3, seed=0, tested=3000
         for arm in range(len(ARMS)):
             other = _trajectory(eigensystem, path, students[arm, i]).towards(target, bands)
             lags[arm, i] = kd.measures.observed_exaggeration(seen.towards(target, bands), other, level=0.5)[-1]
-            scales[arm, i] = [kd.confidence.matching_scale(target, c, BANDS[0]) for c in other.coordinates[judged]]
+            scales[arm, i] = [
+                kd.confidence.matching_scale(target, c, BANDS[0]) for c in other.coordinates[judged]
+            ]
 
     train, test = (_logits(k, np.asarray(teacher)[judged]) for k in (gram, cross))
     s_train, s_test = (_logits(k, students[:, :, judged]) for k in (gram, cross))
     fit = np.array([kd.confidence.accuracy(logits, split.noisy) for logits in train])
     taught = np.searchsorted(JUDGED, TAUGHT)
     slopes = _slopes(train[taught], s_train, test[taught], s_test, scales)
-    points = {where: [[kd.confidence.top_class(own[-1], z) for z in arm[-1]] for arm in other[: len(TEMPERATURES)]]
-              for where, own, other in (("train", train, s_train), ("test", test, s_test))}
-    return Study(fit, _judge(test, split.labels), _judge(s_test, split.labels), slopes, 1 - lags,
-                 {where: np.asarray(pictures) for where, pictures in points.items()})
+    points = {
+        where: [[kd.confidence.top_class(own[-1], z) for z in arm[-1]] for arm in other[: len(TEMPERATURES)]]
+        for where, own, other in (("train", train, s_train), ("test", test, s_test))
+    }
+    return Study(
+        fit,
+        _judge(test, split.labels),
+        _judge(s_test, split.labels),
+        slopes,
+        1 - lags,
+        {where: np.asarray(pictures) for where, pictures in points.items()},
+    )
 
 
 def _logits(gram, parameters):
@@ -170,10 +183,16 @@ def _bands(count):
 
 def _judge(logits, labels):
     """Measures against the labels, over all axes before rows and classes."""
-    measures = dict(accuracy=kd.confidence.accuracy, log_loss=kd.confidence.log_loss,
-                    calibration=kd.confidence.calibration_error)
+    measures = dict(
+        accuracy=kd.confidence.accuracy,
+        log_loss=kd.confidence.log_loss,
+        calibration=kd.confidence.calibration_error,
+    )
     flat = logits.reshape(-1, *logits.shape[-2:])
-    return {name: np.reshape([measure(z, labels) for z in flat], logits.shape[:-2]) for name, measure in measures.items()}
+    return {
+        name: np.reshape([measure(z, labels) for z in flat], logits.shape[:-2])
+        for name, measure in measures.items()
+    }
 
 
 def _slopes(train, s_train, test, s_test, scales):
@@ -183,7 +202,9 @@ def _slopes(train, s_train, test, s_test, scales):
         for where, teacher, student in ("train", train[i], s_train[index]), ("test", test[i], s_test[index]):
             plain = kd.confidence.compare(teacher, student)
             free = kd.confidence.compare(teacher, student, scales[index])
-            numbers = dict(zip(("", " orthogonal", " intercept", " low", " high"), vars(plain).values(), strict=True))
+            numbers = dict(
+                zip(("", " orthogonal", " intercept", " low", " high"), vars(plain).values(), strict=True)
+            )
             for name, value in (numbers | {" scale-free": free.slope}).items():
                 found.setdefault(where + name, np.empty(scales.shape))[index] = value
     return found
@@ -197,7 +218,7 @@ SETTINGS = {
     "NACE": dict(name="nace", rows=450, noise=0.3),
 }
 SEEDS, VALIDATION = (0, 1, 2, 3, 4), (100, 101)
-INTERPOLATING, EARLY = -1, 0                                          # teachers: the last and the first of TAUGHT
+INTERPOLATING, EARLY = -1, 0  # teachers: the last and the first of TAUGHT
 
 
 class Chosen(NamedTuple):
@@ -211,7 +232,9 @@ class Chosen(NamedTuple):
 
 def choose(studies) -> Chosen:
     """The best stop of the teacher, and for each teacher the best temperature and stop of its student, by accuracy."""
-    teacher, loss = (np.mean([study.teacher[name] for study in studies], axis=0) for name in ("accuracy", "log_loss"))
+    teacher, loss = (
+        np.mean([study.teacher[name] for study in studies], axis=0) for name in ("accuracy", "log_loss")
+    )
     student = np.mean([study.student["accuracy"][: len(TEMPERATURES)] for study in studies], axis=0)
     best = [np.unravel_index(np.argmax(student[:, i]), student[:, i].shape) for i in range(student.shape[1])]
     arms, moments = (np.array(index) for index in zip(*best, strict=True))

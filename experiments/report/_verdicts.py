@@ -36,7 +36,11 @@ class Finding(NamedTuple):
 
     def __str__(self):
         mean, low, high = self.interval
-        claimed = f"= {self.null:g} ± {self.tolerance:g}" if self.claim == "equal" else f"{_SIGN[self.claim]} {self.null:g}"
+        claimed = (
+            f"= {self.null:g} ± {self.tolerance:g}"
+            if self.claim == "equal"
+            else f"{_SIGN[self.claim]} {self.null:g}"
+        )
         said = self.verdict if self.stable else f"{self.verdict}, not stable over seeds"
         return f"| {self.what} | {claimed} | {mean:.3f} [{low:.3f}, {high:.3f}] | {said} |"
 
@@ -47,7 +51,10 @@ _SIGN = {"above": ">", "below": "<"}
 def _judge(interval, claim, null, tolerance):
     _, low, high = interval
     if claim == "equal":
-        inside, apart = abs(low - null) <= tolerance >= abs(high - null), low > null + tolerance or high < null - tolerance
+        inside, apart = (
+            abs(low - null) <= tolerance >= abs(high - null),
+            low > null + tolerance or high < null - tolerance,
+        )
         return SHOWN if inside else REVERSED if apart else NOT_SHOWN
     above, below = low > null, high < null
     if claim == "below":
@@ -57,7 +64,9 @@ def _judge(interval, claim, null, tolerance):
 
 def table(findings):
     """The findings as a Markdown table."""
-    return "\n".join(["| quantity | claim | mean [95 % interval] | verdict |", "|---|---|---|---|", *map(str, findings)])
+    return "\n".join(
+        ["| quantity | claim | mean [95 % interval] | verdict |", "|---|---|---|---|", *map(str, findings)]
+    )
 
 
 def overall(findings):

@@ -1,11 +1,12 @@
 """The third claim: exaggerated bias, exaggerated confidence and better generalisation in the same runs
 
-For each set the student of the teacher that fits its noisy labels, as in P4 and P6, judged on the same five runs: (a) ρ of
-the trailing directions, where below one is exaggerated bias; (b) the slope of confidence on training and on test inputs;
-(c) the fall of the test error in points, against its own teacher and against the best early-stopped one. On the right
-the causal control: digits with whitened pixels (100 components, fewer than the 2000 rows), on which no bias is left to
-exaggerate. With squared loss the student is there exactly its own filter times the teacher, so that its slope is below
-one; with softmax it is so but for the curvature of the loss. Dots are seeds, bars means with 95 % intervals.
+For each set the student of the teacher that fits its noisy labels, as in P4 and P6, judged on the same five
+runs: (a) ρ of the trailing directions, where below one is exaggerated bias; (b) the slope of confidence on
+training and on test inputs; (c) the fall of the test error in points, against its own teacher and against the
+best early-stopped one. On the right the causal control: digits with whitened pixels (100 components, fewer
+than the 2000 rows), on which no bias is left to exaggerate. With squared loss the student is there exactly
+its own filter times the teacher, so that its slope is below one; with softmax it is so but for the curvature
+of the loss. Dots are seeds, bars means with 95 % intervals.
 """
 
 from typing import NamedTuple
@@ -19,8 +20,10 @@ from experiments.report._kept import kept
 from experiments.report._study import INTERPOLATING
 from experiments.report._verdicts import Finding
 
-CLAIMED = ("The exaggerated bias can result at once in the exaggerated confidence and in the better generalisation of the"
-           " student.")
+CLAIMED = (
+    "The exaggerated bias can result at once in the exaggerated confidence and in the better generalisation of the"
+    " student."
+)
 
 
 class Control(NamedTuple):
@@ -49,17 +52,31 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
     path, step_size = np.union1d(np.geomspace(1, teacher_steps, 40).astype(int), student_steps), 0.05
     stop = int(np.flatnonzero(path == student_steps)[0])
     runs, fits = [], []
-    for problem, η in (squared, step_size), (kd.problems.softmax(train, split.noisy, np.arange(10)), 10 * step_size):
+    for problem, η in (
+        (squared, step_size),
+        (kd.problems.softmax(train, split.noisy, np.arange(10)), 10 * step_size),
+    ):
         eigensystem = problem.eigensystem()
         bands = _study._bands(len(eigensystem.eigenvalues))
         temperature = 1.0 if problem is squared else 4.0
         teacher = kd.GradientDescent(η, path)
-        student = kd.distill(kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature)
+        student = kd.distill(
+            kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature
+        )
         parameters = [np.asarray(each.fit(problem)) for each in (teacher, student)]
         target = eigensystem.of_parameters(parameters[0][-1])
-        runs.append([kd.Trajectory(eigensystem.eigenvalues, eigensystem.of_parameters(w), target, learner.clock,
-                                   eigensystem.spaces).towards(target, bands)
-                     for w, learner in zip(parameters, (teacher, student), strict=True)])
+        runs.append(
+            [
+                kd.Trajectory(
+                    eigensystem.eigenvalues,
+                    eigensystem.of_parameters(w),
+                    target,
+                    learner.clock,
+                    eigensystem.spaces,
+                ).towards(target, bands)
+                for w, learner in zip(parameters, (teacher, student), strict=True)
+            ]
+        )
         fits.append((parameters[0][-1], parameters[1][stop]))
     ratios = [1 - kd.measures.observed_exaggeration(*pair, level=0.5)[-1] for pair in runs]
     taught, learnt = (train @ w for w in fits[0])
@@ -77,12 +94,22 @@ def findings(result):
         student, own, best, _ = generalisation.at(fresh, chosen, INTERPOLATING)
         yield Finding(f"{title}: ρ", ratio(fresh, chosen), "below", 1.0)
         for where in "train", "test":
-            yield Finding(f"{title}: slope, {where}", confidence.slopes(fresh, chosen, where, INTERPOLATING), "above", 1.0)
-        yield Finding(f"{title}: fall of the error against its own teacher, in points", 100 * (student - own), "above")
+            yield Finding(
+                f"{title}: slope, {where}", confidence.slopes(fresh, chosen, where, INTERPOLATING), "above", 1.0
+            )
+        yield Finding(
+            f"{title}: fall of the error against its own teacher, in points", 100 * (student - own), "above"
+        )
         yield Finding(f"{title}: the same against the best early stop", 100 * (student - best), "above")
     at = {name: np.array([getattr(one, name) for one in controls]) for name in Control._fields}
     yield Finding("control, squared loss: ρ", at["squared_ratio"], "equal", 1.0, tolerance=1e-9)
-    yield Finding("control, squared loss: distance from own filter times teacher", at["excess"], "equal", 0.0, tolerance=1e-9)
+    yield Finding(
+        "control, squared loss: distance from own filter times teacher",
+        at["excess"],
+        "equal",
+        0.0,
+        tolerance=1e-9,
+    )
     yield Finding("control, squared loss: slope", at["squared_slope"], "below", 1.0)
     yield Finding("control, softmax: ρ", at["ratio"], "equal", 1.0, tolerance=0.1)
     yield Finding("control, softmax: slope, train", at["slope"], "below", 1.0)
@@ -109,14 +136,25 @@ def draw(result):
     soft = len(found)
     _bar(bias, soft, at["ratio"], kd.plots.BLUE)
     _bar(bias, soft + 1, at["squared_ratio"], kd.plots.BLUE)
-    for shift, name, color in (-0.12, "slope", kd.plots.BLUE), (0.12, "test", kd.plots.GREEN), (1, "squared_slope", kd.plots.BLUE):
+    for shift, name, color in (
+        (-0.12, "slope", kd.plots.BLUE),
+        (0.12, "test", kd.plots.GREEN),
+        (1, "squared_slope", kd.plots.BLUE),
+    ):
         _bar(slope, soft + shift, at[name], color)
     for shift, name, color in (-0.12, "gain", kd.plots.VERMILLION), (0.12, "best", "black"):
         _bar(gain, soft + shift, 100 * at[name], color)
-    panels = (bias, 1, "a  Bias", "ρ, trailing over leading directions", ()), (
-        slope, 1, "b  Confidence", "slope", ((kd.plots.BLUE, "train"), (kd.plots.GREEN, "test"))), (
-        gain, 0, "c  Generalisation", "fall of the test error  [points]",
-        ((kd.plots.VERMILLION, "against its own teacher"), ("black", "against the best early stop")))
+    panels = (
+        (bias, 1, "a  Bias", "ρ, trailing over leading directions", ()),
+        (slope, 1, "b  Confidence", "slope", ((kd.plots.BLUE, "train"), (kd.plots.GREEN, "test"))),
+        (
+            gain,
+            0,
+            "c  Generalisation",
+            "fall of the test error  [points]",
+            ((kd.plots.VERMILLION, "against its own teacher"), ("black", "against the best early stop")),
+        ),
+    )
     for ax, null, title, label, names in panels:
         ax.axhline(null, color="0.6", linewidth=0.8)
         ax.set_title(title, loc="left")

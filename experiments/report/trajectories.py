@@ -1,13 +1,15 @@
 """P2: at equal progress on a top direction, the student is behind on a lower one
 
-Training on noisy handwritten digits (4000 images, 600 where there is a Gram matrix or a network) as a curve in the
-plane of two eigendirections, teacher and student, five seeds (the split, the noise, the draw of features or weights). Directions are those of the pixels, of the kernel, or of the
-random features; 30 % of the labels are a digit that is easily confused with the true one. Linear regression, kernel
-regression (neural tangent kernel) and random features have squared loss; there theory is exact, and the loops lie on
-it. Softmax regression on the pixels and a ReLU network with one hidden layer do not: progress is then along the
-coordinates at which the teacher stopped, for the network those of its first-layer weights since the start, which
-teacher and student share. The number is ρ, the student's progress along the lower direction over the teacher's,
-when both have made half of the way along the top one, the dotted line. Last panel: with whitened pixels nothing is left of it.
+Training on noisy handwritten digits (4000 images, 600 where there is a Gram matrix or a network) as a curve
+in the plane of two eigendirections, teacher and student, five seeds (the split, the noise, the draw of
+features or weights). Directions are those of the pixels, of the kernel, or of the random features; 30 % of
+the labels are a digit that is easily confused with the true one. Linear regression, kernel regression (neural
+tangent kernel) and random features have squared loss; there theory is exact, and the loops lie on it. Softmax
+regression on the pixels and a ReLU network with one hidden layer do not: progress is then along the
+coordinates at which the teacher stopped, for the network those of its first-layer weights since the start,
+which teacher and student share. The number is ρ, the student's progress along the lower direction over the
+teacher's, when both have made half of the way along the top one, the dotted line. Last panel: with whitened
+pixels nothing is left of it.
 """
 
 from functools import partial
@@ -24,9 +26,11 @@ from experiments.report import _study
 from experiments.report._kept import kept
 from experiments.report._verdicts import Finding
 
-CLAIMED = ("Distillation exaggerates the implicit bias of gradient descent in converging faster along the top"
-           " eigendirections: in linear regression, random features, a network on noisy MNIST (sizes unknown), and a"
-           " convolutional network on CIFAR, which is not reproduced here.")
+CLAIMED = (
+    "Distillation exaggerates the implicit bias of gradient descent in converging faster along the top"
+    " eigendirections: in linear regression, random features, a network on noisy MNIST (sizes unknown), and a"
+    " convolutional network on CIFAR, which is not reproduced here."
+)
 LEVEL, TOP, LOW = 0.5, 0, 9
 
 
@@ -40,8 +44,12 @@ class Seen(NamedTuple):
 
 
 def compute(*, seeds=_study.SEEDS, rows=4000, few=600, longest=600, width=32, titles=None):
-    sizes = {title: dict(rows=rows if title in ON_PIXELS else few, longest=longest, width=width) for title in MODELS}
-    return {title: [kept(one, title=title, seed=seed, **sizes[title]) for seed in seeds] for title in titles or MODELS}
+    sizes = {
+        title: dict(rows=rows if title in ON_PIXELS else few, longest=longest, width=width) for title in MODELS
+    }
+    return {
+        title: [kept(one, title=title, seed=seed, **sizes[title]) for seed in seeds] for title in titles or MODELS
+    }
 
 
 def one(title, seed, rows, longest, width) -> Seen:
@@ -54,7 +62,10 @@ def _squared(problem, longest):
     step_size = 0.1 / float(problem.max_eigenvalue())
     steps = np.unique(np.geomspace(1, longest, 100).astype(int))
     learner = kd.GradientDescent(step_size, steps)
-    distilled, eigensystem = kd.distill(kd.GradientDescent(step_size, longest // 20), learner), problem.eigensystem()
+    distilled, eigensystem = (
+        kd.distill(kd.GradientDescent(step_size, longest // 20), learner),
+        problem.eigensystem(),
+    )
     runs = [kd.simulate(each, problem, eigensystem) for each in (learner, distilled)]
     theory = [kd.closed_form(each, eigensystem) for each in (learner, distilled)]
     gap = max(float(jnp.max(jnp.abs(a.coordinates - b.coordinates))) for a, b in zip(runs, theory, strict=True))
@@ -94,10 +105,13 @@ def whitened(pixels, labels, seed, longest, width):
 def softmax(pixels, labels, seed, longest, width):
     problem = kd.problems.softmax(pixels, labels, classes=np.arange(10))
     eigensystem = problem.eigensystem()
-    step_size = 2.0 / float(eigensystem.eigenvalues[0])               # half of the longest stable one
+    step_size = 2.0 / float(eigensystem.eigenvalues[0])  # half of the longest stable one
     learner = kd.GradientDescent(step_size, np.unique(np.geomspace(1, longest, 100).astype(int)))
     teacher = kd.GradientDescent(step_size, longest // 2)
-    runs = [kd.simulate(each, problem, eigensystem) for each in (learner, kd.distill(teacher, learner, temperature=4.0))]
+    runs = [
+        kd.simulate(each, problem, eigensystem)
+        for each in (learner, kd.distill(teacher, learner, temperature=4.0))
+    ]
     target = kd.simulate(teacher, problem, eigensystem).coordinates
     return _seen(*(run.towards(target) for run in runs))
 
@@ -109,8 +123,10 @@ def network(pixels, labels, seed, longest, width):
     """First-layer weights since the start, on the eigendirections of the pixels."""
     eigensystem = kd.problems.linear(pixels, np.zeros((len(pixels), width))).eigensystem()
     keys = jax.random.split(jax.random.key(seed))
-    start = [jnp.sqrt(2 / pixels.shape[1]) * jax.random.normal(keys[0], (pixels.shape[1], width)),
-             jnp.sqrt(1 / width) * jax.random.normal(keys[1], (width, 10))]
+    start = [
+        jnp.sqrt(2 / pixels.shape[1]) * jax.random.normal(keys[0], (pixels.shape[1], width)),
+        jnp.sqrt(1 / width) * jax.random.normal(keys[1], (width, 10)),
+    ]
     scaled = jnp.asarray(pixels / np.sqrt(np.mean(pixels**2)))
     hard = jnp.asarray(kd.datasets.one_hot(labels, np.arange(10)))
     steps = min(longest, 400)
@@ -146,9 +162,15 @@ def train(start, x, targets, temperature, steps, step_size=0.02, momentum=0.9):
     return lax.scan(step, (start, [jnp.zeros_like(w) for w in start]), length=steps)[1]
 
 
-MODELS = {"linear regression": linear, "kernel regression": kernel, "random features": random_features,
-          "softmax regression": softmax, "network": network, "control: whitened pixels": whitened}
-ON_PIXELS = ("linear regression", "softmax regression", "control: whitened pixels")   # cheap: on all rows
+MODELS = {
+    "linear regression": linear,
+    "kernel regression": kernel,
+    "random features": random_features,
+    "softmax regression": softmax,
+    "network": network,
+    "control: whitened pixels": whitened,
+}
+ON_PIXELS = ("linear regression", "softmax regression", "control: whitened pixels")  # cheap: on all rows
 
 
 def findings(result):
@@ -164,7 +186,10 @@ def draw(result):
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     for ax, (title, seeds) in zip(figure.subplots(2, 3).flat, result.items(), strict=False):
         for seen in seeds:
-            for curve, color, label in (seen.teacher, kd.plots.BLUE, "teacher"), (seen.student, kd.plots.VERMILLION, "student"):
+            for curve, color, label in (
+                (seen.teacher, kd.plots.BLUE, "teacher"),
+                (seen.student, kd.plots.VERMILLION, "student"),
+            ):
                 ax.plot(*curve.T, color=color, linewidth=1, label=label if seen is seeds[0] else None)
         mean, low, high = kd.confidence.mean_interval([seen.ratio for seen in seeds])
         gap = max(seen.disagreement for seen in seeds)
@@ -172,7 +197,12 @@ def draw(result):
         ax.text(0.97, 0.03, note, transform=ax.transAxes, ha="right", va="bottom", fontsize=8)
         ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         ax.axvline(LEVEL, color="0.6", linewidth=0.8, linestyle=":")
-        ax.set(xlabel=f"progress along direction {TOP}", ylabel=f"progress along direction {LOW}", xlim=(0, 1.05), ylim=(-0.2, 1.1))
+        ax.set(
+            xlabel=f"progress along direction {TOP}",
+            ylabel=f"progress along direction {LOW}",
+            xlim=(0, 1.05),
+            ylim=(-0.2, 1.1),
+        )
         ax.set_title(title[0].upper() + title[1:], loc="left")
     figure.axes[0].legend(loc="upper left")
     return figure
