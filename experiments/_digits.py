@@ -6,7 +6,7 @@ import kdtheory as kd
 def digits(samples):
     """Images (samples, 784) of handwritten digits, as many of each class, and centred one-hot targets (samples, 10)."""
     images, labels = kd.datasets.mnist()
-    chosen = slice(None, None, len(images) // samples)                # the digits come in order
+    chosen = slice(None, None, len(images) // samples)  # the digits come in order
     targets = kd.datasets.one_hot(labels[chosen])
     return images[chosen], targets - targets.mean(axis=0)
 

@@ -1,11 +1,12 @@
 """kdtheory: a theory-first simulator of knowledge distillation in linear and kernel models.
 
-Squared loss on linear or kernel features acts on each eigendirection of the data alone. Gradient descent multiplies
-the target's component along a direction of eigenvalue λ by a factor φ(λ), and distillation multiplies those factors.
+Squared loss on linear or kernel features acts on each eigendirection of the data alone. Gradient descent
+multiplies the target's component along a direction of eigenvalue λ by a factor φ(λ), and distillation
+multiplies those factors.
 
-Letters: N samples, P parameters, K eigendirections, T saved times, C outputs. Eigenvalues descend and are those of
-XᵀX/N, or K/N for a kernel; the loss is half the mean squared residual. Float64 is switched on here, unless the
-environment variable JAX_ENABLE_X64 says otherwise.
+Letters: N samples, P parameters, K eigendirections, T saved times, C outputs. Eigenvalues descend and are
+those of XᵀX/N, or K/N for a kernel; the loss is half the mean squared residual. Float64 is switched on here,
+unless the environment variable JAX_ENABLE_X64 says otherwise.
 """
 
 import os

@@ -17,8 +17,16 @@ def row(trial: Trial) -> tuple[str, ...]:
     verdict = theory.verdict if theory.verdict == practice.verdict else f"{theory.verdict}, loops {practice.verdict}"
     dropped = ", ".join(name if name in trial.necessary else f"NOT {name}" for name in trial.refutations)
     return (
-        trial.claim.name, verdict, f"{len(theory.margins):,}", f"{theory.certified.sum():,}", f"{theory.margin:.1e}", f"{len(practice.margins):,}",
-        f"{practice.margin:.1e}", dropped, trial.claim.standing, trial.claim.source,
+        trial.claim.name,
+        verdict,
+        f"{len(theory.margins):,}",
+        f"{theory.certified.sum():,}",
+        f"{theory.margin:.1e}",
+        f"{len(practice.margins):,}",
+        f"{practice.margin:.1e}",
+        dropped,
+        trial.claim.standing,
+        trial.claim.source,
     )
 
 
@@ -44,8 +52,8 @@ def main(arguments=None) -> int:
         print("\r\033[K", end="", file=sys.stderr)
     print(table(trials))
     failed = [trial.claim.name for trial in trials if not trial.passed]
-    print(f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped; worst = least"
-          " signed margin.")
+    print(f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped.")
+    print("worst: the least signed margin; proved: cases decided by ball arithmetic, where floats could not")
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0

@@ -1,8 +1,9 @@
 """Signs proved by ball arithmetic, where floats cannot decide or should not be believed.
 
-From exact inputs, floats or fractions, `python-flint` encloses a quantity in a ball that provably contains it; when the
-ball excludes zero, its sign is proved. Precision is raised until it does. Equality cannot be proved that way: it is
-decided symbolically, from the inputs. *Undecided* at the highest precision is an answer of its own.
+From exact inputs, floats or fractions, `python-flint` encloses a quantity in a ball that provably contains
+it; when the ball excludes zero, its sign is proved. Precision is raised until it does. Equality cannot be
+proved that way: it is decided symbolically, from the inputs. *Undecided* at the highest precision is an
+answer of its own.
 
 Needs the extra `kdtheory[certify]`.
 """
@@ -32,9 +33,9 @@ def sign(lead, trail, time, teacher_time, *, learner=None, route="delay") -> Cer
     """Prove the sign of `measures.margin`: that the student trails (+1) on `trail` when matched on `lead`.
 
     Inputs are exact: floats, ints or Fractions. `learner` says what is trained: `GradientFlow` (the default),
-    `GradientDescent` with its step size η, both with clocks for times (steps are clock/η), or `Ridge`, whose clock is
-    1/penalty. `route` is "delay", through δ(λ₂) - δ(λ₁), or "definition", teacher's progress minus student's. Both
-    take 0 <= time <= teacher_time.
+    `GradientDescent` with its step size η, both with clocks for times (steps are clock/η), or `Ridge`, whose
+    clock is 1/penalty. `route` is "delay", through δ(λ₂) - δ(λ₁), or "definition", teacher's progress minus
+    student's. Both take 0 <= time <= teacher_time.
 
     Raises ValueError for inputs out of range, ImportError without python-flint.
 
@@ -60,9 +61,9 @@ def sign(lead, trail, time, teacher_time, *, learner=None, route="delay") -> Cer
 def crossing(lead, other, clocks, *, learner=None, route="delay") -> Certificate:
     """Prove on which side of a single fit a chain of fits stands on `other`, when it equals it on `lead`.
 
-    +1 where the single fit is ahead on `other`, -1 where the chain is. `clocks` are those of all fits of the chain;
-    `learner` and `route` as in `sign`, but "delay" is how much less the chain has learnt than its shortest fit alone.
-    This is `sign` for any number of fits, matched from the student's side.
+    +1 where the single fit is ahead on `other`, -1 where the chain is. `clocks` are those of all fits of the
+    chain; `learner` and `route` as in `sign`, but "delay" is how much less the chain has learnt than its
+    shortest fit alone. This is `sign` for any number of fits, matched from the student's side.
 
     >>> import kdtheory as kd
     >>> kd.certify.crossing(1.0, 0.5, [2.0, 3.0, 0.1]).sign
@@ -116,7 +117,9 @@ def _exact(learner, eigenvalues, clocks):
         case Ridge():
             along = [_Ridge(value) for value in eigenvalues]
         case _:
-            raise TypeError(f"learner must be GradientFlow, GradientDescent with a step size, or Ridge; got {learner!r}")
+            raise TypeError(
+                f"learner must be GradientFlow, GradientDescent with a step size, or Ridge; got {learner!r}"
+            )
     return along, *map(Fraction, clocks)
 
 

@@ -67,8 +67,9 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
     """
     late = (second.learnt >= 0.5) & (first.residual > 0) & (second.residual > 0)
     value = jnp.where(late, second.log_residual - first.log_residual, first.log_learnt - second.log_learnt)
-    rounding = jnp.where(late, first.log_residual_error + second.log_residual_error,
-                         first.log_learnt_error + second.log_learnt_error)
+    rounding = jnp.where(
+        late, first.log_residual_error + second.log_residual_error, first.log_learnt_error + second.log_learnt_error
+    )
     if matched is not None:
         clock = matched.log_residual_error / -matched.log_residual + matched.log_learnt_error
         rounding = rounding + clock * jnp.maximum(1.0, -jnp.where(late, first.log_residual, 0.0))
@@ -114,8 +115,9 @@ def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
     learnt, residual = ended.learnt.value, ended.residual.value
     log_learnt, log_residual = ended.log_learnt(), ended.residual.log
     # composed logs are good to a few ulp, and the clock that a claim computes from them to a few more
-    return Seen(learnt, residual, log_learnt, log_residual, 16 * EPS * jnp.abs(log_learnt),
-                16 * EPS * jnp.abs(log_residual))
+    return Seen(
+        learnt, residual, log_learnt, log_residual, 16 * EPS * jnp.abs(log_learnt), 16 * EPS * jnp.abs(log_residual)
+    )
 
 
 def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
@@ -156,7 +158,7 @@ class Quantity:
     """How to draw one quantity of a claim: `draw(key, count, tame)` returns count values."""
 
     draw: Callable
-    values: tuple | None = None                                     # instead of numbers: a few named alternatives
+    values: tuple | None = None  # instead of numbers: a few named alternatives
 
 
 def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
@@ -178,7 +180,9 @@ def whole(low, high) -> Quantity:
     """A whole number from low to high, uniform in its logarithm."""
 
     def draw(key, count, tame):
-        return jnp.floor(jnp.exp(jax.random.uniform(key, (count,), minval=np.log(low), maxval=np.log(high + 1)))).astype(int)
+        return jnp.floor(
+            jnp.exp(jax.random.uniform(key, (count,), minval=np.log(low), maxval=np.log(high + 1)))
+        ).astype(int)
 
     return Quantity(draw)
 
@@ -266,10 +270,14 @@ class Check:
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
         counts += f" ({self.certified.sum()} proved by ball arithmetic)" if self.certified.any() else ""
         dropped = f", without {self.dropped!r}" if self.dropped else ""
-        inputs = ", ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
-                           for name, value in self.instance().items())
-        return (f"{self.name} ({self.lane}{dropped}): {self.verdict.upper()}\n  cases: {counts}\n"
-                f"  worst margin: {self.margin:.3g} (rounding {self.rounding[self.worst]:.1g}) at {inputs}")
+        inputs = ", ".join(
+            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in self.instance().items()
+        )
+        return (
+            f"{self.name} ({self.lane}{dropped}): {self.verdict.upper()}\n  cases: {counts}\n"
+            f"  worst margin: {self.margin:.3g} (rounding {self.rounding[self.worst]:.1g}) at {inputs}"
+        )
 
 
 def _plain(value):
@@ -342,7 +350,9 @@ class Claim:
         """Judge one instance of your own, hypotheses or not, in theory or in practice."""
         missing = self.quantities.keys() ^ instance.keys()
         if missing:
-            raise ValueError(f"{self.name} takes {', '.join(self.quantities)}; missing or unknown: {', '.join(missing)}")
+            raise ValueError(
+                f"{self.name} takes {', '.join(self.quantities)}; missing or unknown: {', '.join(missing)}"
+            )
         _refuse_float32()
         instances = {name: np.asarray([value]) for name, value in instance.items()}
         return self._verdicts(instances, lane, None, np.array([True]))
@@ -364,17 +374,17 @@ class Claim:
                     column = next(fixed)
                     drawn[name] = np.array([alternatives[i % len(alternatives)][column] for i in range(count)])
                 else:
-                    drawn[name] = np.asarray(
-                        quantity.draw(jax.random.fold_in(key, 1000 * round + number), count, tame)
-                    )
+                    drawn[name] = np.asarray(quantity.draw(jax.random.fold_in(key, 1000 * round + number), count, tame))
             inside = self._inside(drawn, drop)
             for name, values in drawn.items():
                 kept[name].append(values[inside])
             enough += int(inside.sum())
             if enough >= count:
                 return {name: np.concatenate(values)[:count] for name, values in kept.items()}
-        raise ValueError(f"{self.name}: only {enough} of {64 * count} random instances are within the hypotheses; narrow the"
-                         " quantities that they draw from")
+        raise ValueError(
+            f"{self.name}: only {enough} of {64 * count} random instances are within the hypotheses; narrow the"
+            " quantities that they draw from"
+        )
 
     def _inside(self, instances, drop):
         """Which cases meet every hypothesis, with the dropped one negated."""
@@ -397,7 +407,9 @@ class Claim:
                 seen = judge({name: array[padded] for name, array in instances.items() if name not in fixed})
                 margins[some], rounding[some] = seen.value[: len(some)], seen.rounding[: len(some)]
         with np.errstate(invalid="ignore"):
-            verdicts = np.select([~inside, margins > rounding, margins < -rounding], [OUTSIDE, HOLDS, VIOLATED], UNDECIDABLE)
+            verdicts = np.select(
+                [~inside, margins > rounding, margins < -rounding], [OUTSIDE, HOLDS, VIOLATED], UNDECIDABLE
+            )
         certified = np.zeros(len(inside), bool)
         if self.certificate and lane == "theory" and certify.installed():
             for case in np.flatnonzero((verdicts == UNDECIDABLE) | (verdicts == VIOLATED)):
@@ -431,14 +443,20 @@ def _refuse_float32():
         raise RuntimeError("claims need float64, and JAX_ENABLE_X64 has switched it off; unset that variable")
 
 
-def claim(*, source: str, standing: str, hypotheses: dict[str, Callable], certificate: Callable | None = None,
-          **quantities: Quantity):
+def claim(
+    *,
+    source: str,
+    standing: str,
+    hypotheses: dict[str, Callable],
+    certificate: Callable | None = None,
+    **quantities: Quantity,
+):
     """Turn a function of `run` and quantities into a `Claim`, and list it in the table.
 
     The function's docstring is the statement. `quantities` say how each argument is drawn; `hypotheses` map
-    names to signed slacks of some of them, met where positive (or true). `certificate` maps an instance to a proved sign of its margin
-    (see `certify`) and is asked where floats are undecided or say violated. `standing` is one of proved, as
-    recalled, own, conjecture.
+    names to signed slacks of some of them, met where positive (or true). `certificate` maps an instance to a
+    proved sign of its margin (see `certify`) and is asked where floats are undecided or say violated.
+    `standing` is one of proved, as recalled, own, conjecture.
 
     >>> import kdtheory as kd
     >>> from kdtheory.claims import CLAIMS, ahead, claim, positive
@@ -454,8 +472,16 @@ def claim(*, source: str, standing: str, hypotheses: dict[str, Callable], certif
     """
 
     def register(function):
-        made = Claim(function.__name__, inspect.cleandoc(function.__doc__ or ""), source, standing, function, quantities,
-                     hypotheses, certificate)
+        made = Claim(
+            function.__name__,
+            inspect.cleandoc(function.__doc__ or ""),
+            source,
+            standing,
+            function,
+            quantities,
+            hypotheses,
+            certificate,
+        )
         CLAIMS[made.name] = made
         return made
 

@@ -13,7 +13,8 @@ from kdtheory.trajectories import Trajectory, closed_form, simulate
 
 
 class Lag(NamedTuple):
-    """Teacher and student on one direction, at the moments when both have learnt the same fraction of the lead."""
+    """Teacher and student on one direction, at the moments when both have learnt the same fraction of the
+    lead."""
 
     direction: int
     eigenvalue: float
@@ -41,7 +42,8 @@ class Comparison:
 
     @property
     def rows(self) -> list[Lag]:
-        """The lag on each direction when both have learnt `level` of the lead. NaN if one of them never has."""
+        """The lag on each direction when both have learnt `level` of the lead. NaN if one of them never
+        has."""
         lead, λ, targets = self.directions[0], self.teacher.eigenvalues, np.asarray(self.problem.targets)
         target = np.asarray(self.teacher.target).reshape(len(λ), -1)
         share = len(targets) * λ * np.sum(target**2, axis=1) / np.sum(targets**2)
@@ -102,19 +104,19 @@ class Comparison:
 def compare(features, targets=None, *, teacher=None, student=None, directions=(0, 4, 9), level=0.5) -> Comparison:
     """Train a teacher and its student on your data, in a loop and in theory, and see where the student lags.
 
-    `features` (N, P) and `targets` (N,) or (N, C) make a linear problem; or give one problem, of `problems.kernel`
-    say, in their place. `directions` are numbered by falling eigenvalue and clipped to those that exist; the first
-    is the lead, on which teacher and student are matched, and `level` the fraction of it at which the table reads
-    them.
+    `features` (N, P) and `targets` (N,) or (N, C) make a linear problem; or give one problem, of
+    `problems.kernel` say, in their place. `directions` are numbered by falling eigenvalue and clipped to
+    those that exist; the first is the lead, on which teacher and student are matched, and `level` the
+    fraction of it at which the table reads them.
 
     `teacher` is a stopped learner, `student` a path. The student's run is that of `student` on the teacher's
-    predictions, and the teacher's run is the same path on the targets, of which the teacher is a moment if both are
-    of one kind. Left out, they are gradient descent of step size 0.1/λ_max (at 1/λ_max the lead would be learnt in
-    one step): the teacher stops when theory says that it has learnt half of the middle one of `directions`, after
-    4000 steps at most, and the student goes on for eight times as long.
+    predictions, and the teacher's run is the same path on the targets, of which the teacher is a moment if
+    both are of one kind. Left out, they are gradient descent of step size 0.1/λ_max (at 1/λ_max the lead
+    would be learnt in one step): the teacher stops when theory says that it has learnt half of the middle one
+    of `directions`, after 4000 steps at most, and the student goes on for eight times as long.
 
-    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets; ValueError
-    for a teacher without a finite clock if there is no student.
+    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets;
+    ValueError for a teacher without a finite clock if there is no student.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.3, 0.1])
@@ -134,7 +136,7 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
     if teacher is None:
         half = math.log(2) / descent.rate(λ[directions[len(directions) // 2]])
         teacher = GradientDescent(descent.step_size, min(math.ceil(half / descent.step_size), 4000))
-    teacher = distill(teacher, descent).teacher.tuned(λ[0])            # distill refuses a path
+    teacher = distill(teacher, descent).teacher.tuned(λ[0])  # distill refuses a path
     if student is None:
         stop = float(teacher.clock)
         if not math.isfinite(stop):
@@ -146,4 +148,3 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
     runs = [simulate(path, problem, eigensystem) for path in paths]
     theory = tuple(closed_form(path, eigensystem) for path in paths)
     return Comparison(problem, teacher, *runs, theory, directions, level)
-

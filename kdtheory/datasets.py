@@ -136,7 +136,8 @@ def text_features(train, test, dimensions=256, key=0):
 
 
 def diabetes():
-    """Disease progression of 442 diabetes patients: measurements (442, 10) and targets (442,), both standardised.
+    """Disease progression of 442 diabetes patients: measurements (442, 10) and targets (442,), both
+    standardised.
 
     Age, sex, body mass index, blood pressure and six blood serum measurements; the target is a score of the
     disease a year later. Efron, Hastie, Johnstone & Tibshirani 2004, Least angle regression. Carried by
@@ -213,7 +214,8 @@ def _carrier(package, name):
 
 
 def standardise(table):
-    """Each column with mean zero and variance one: (N, D) to (N, D), or (N,) to (N,). Constant columns become zero.
+    """Each column with mean zero and variance one: (N, D) to (N, D), or (N,) to (N,). Constant columns become
+    zero.
 
     >>> import kdtheory as kd
     >>> kd.datasets.standardise([[1.0, 5.0], [3.0, 5.0]]).tolist()

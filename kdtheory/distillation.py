@@ -1,7 +1,8 @@
 """Learners made of learners: distillation and loss switching.
 
-A student trained on its teacher's predictions for the same inputs multiplies the two filters. `Distilled` and `Switched`
-are learners again, so a chain of distillations is a fold and nothing downstream knows the difference.
+A student trained on its teacher's predictions for the same inputs multiplies the two filters. `Distilled` and
+`Switched` are learners again, so a chain of distillations is a fold and nothing downstream knows the
+difference.
 """
 
 import dataclasses
@@ -19,9 +20,9 @@ from kdtheory.numerics import Shares, share
 class Distilled(Learner):
     """A student that learns from weight · teacher's predictions + (1 - weight) · targets. Made by `distill`.
 
-    φ = φ_S · (w φ_T + 1 - w) with w = `teacher_weight`. What the teacher had not learnt is lost to the student. The
-    teacher starts at zero; `start` is the student's. A `temperature` other than one is for softmax problems, which have no
-    filter: it is then NaN.
+    φ = φ_S · (w φ_T + 1 - w) with w = `teacher_weight`. What the teacher had not learnt is lost to the
+    student. The teacher starts at zero; `start` is the student's. A `temperature` other than one is for
+    softmax problems, which have no filter: it is then NaN.
     """
 
     teacher: Learner
@@ -86,12 +87,13 @@ class Switched(Learner):
 def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=1.0) -> Distilled:
     """A student trained on its teacher's predictions on the same inputs.
 
-    Its targets are teacher_weight · predictions + (1 - teacher_weight) · targets; `teacher_weight` is ξ in the papers that
-    weight the teacher, 1 - α in those that weight the ground truth. It may leave [0, 1]. The student may be a path; the
-    teacher is a single stopped learner, ValueError otherwise.
+    Its targets are teacher_weight · predictions + (1 - teacher_weight) · targets; `teacher_weight` is ξ in
+    the papers that weight the teacher, 1 - α in those that weight the ground truth. It may leave [0, 1]. The
+    student may be a path; the teacher is a single stopped learner, ValueError otherwise.
 
-    On a softmax problem the student's loss is (1 - w) · cross-entropy to the labels + w · τ² · cross-entropy from the
-    teacher's softmax(z_T/τ) to softmax(z/τ), with τ = `temperature` > 0. With squared loss τ must be 1.
+    On a softmax problem the student's loss is (1 - w) · cross-entropy to the labels + w · τ² · cross-entropy
+    from the teacher's softmax(z_T/τ) to softmax(z/τ), with τ = `temperature` > 0. With squared loss τ must be
+    1.
 
     >>> import kdtheory as kd
     >>> teacher, student = kd.GradientFlow(1.0), kd.GradientFlow(2.0)
@@ -108,9 +110,11 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
 
 
 def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
-    """The same learner fitted `fits` times in all, each on the predictions of the one before; 1 is the learner itself.
+    """The same learner fitted `fits` times in all, each on the predictions of the one before; 1 is the
+    learner itself.
 
-    With a weight below one every student also sees the targets, as in Borup & Andersen (2021), where α is 1 - weight.
+    With a weight below one every student also sees the targets, as in Borup & Andersen (2021), where α is 1 -
+    weight.
 
     >>> import kdtheory as kd
     >>> kd.self_distill(kd.Ridge(1.0), fits=3).filter(1.0).item()
@@ -154,7 +158,7 @@ def _weight(weight):
 def _single(learner, name):
     _learner(learner, name)
     fields = jax.tree.leaves(learner, is_leaf=lambda field: isinstance(field, (list, tuple)))
-    if any(jnp.ndim(field) > 0 for field in fields):
+    if any(np.ndim(field) > 0 for field in fields):
         raise ValueError(
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
             f" jax.vmap(lambda t: kd.{'distill(' if name == 'teacher' else 'switch('}...)) or a loop"

@@ -3,9 +3,9 @@
 `filter(eigenvalues)` is the factor φ(λ) by which the learner scales the target along an eigendirection;
 `fit(problem)` runs on the data and never looks at an eigenvector. The library exists to compare them.
 
-The last field of a learner is its clock-like one. It may be an array, a *path*, which adds a leading axis to `filter`
-and `fit`; sweep every other field with `jax.vmap`. The clock is step size × steps for a loop, time for a flow and
-1/penalty for ridge.
+The last field of a learner is its clock-like one. It may be an array, a *path*, which adds a leading axis to
+`filter` and `fit`; sweep every other field with `jax.vmap`. The clock is step size × steps for a loop, time
+for a flow and 1/penalty for ridge.
 """
 
 import abc
@@ -110,7 +110,8 @@ class Ridge(Learner):
         return Ridge(1.0 / clock)
 
     def fit(self, problem, start=None):
-        """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the data."""
+        """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
+        data."""
         _needs_squared_loss("Ridge", problem)
         return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
@@ -168,16 +169,18 @@ class _Loop(Learner):
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         steps = _whole(learner.steps)
         reduce = _pays_to_reduce(problem, steps)
-        on_gram = reduce or not hasattr(problem, "reduced") and hasattr(problem, "normal_equations")
+        on_gram = reduce or (not hasattr(problem, "reduced") and hasattr(problem, "normal_equations"))
         run = partial(_descend, dataclasses.replace(learner, steps=None), on_gram=on_gram)
         return _in_small(problem, start, run, steps, reduce=reduce)
 
 
 @record
 class GradientDescent(_Loop):
-    """Gradient descent w ← w - η∇loss(w) with η = `step_size`, after `steps` steps: φ(λ) = 1 - (1 - ηλ)^steps.
+    """Gradient descent w ← w - η∇loss(w) with η = `step_size`, after `steps` steps: φ(λ) = 1 - (1 -
+    ηλ)^steps.
 
-    `step_size=None` means 1/λ_max of the data. It diverges past 2/λ_max. `filter` takes real `steps` where ηλ < 1.
+    `step_size=None` means 1/λ_max of the data. It diverges past 2/λ_max. `filter` takes real `steps` where ηλ
+    < 1.
 
     >>> import kdtheory as kd
     >>> kd.GradientDescent(step_size=0.5, steps=[1, 2]).filter(1.0).tolist()
@@ -226,8 +229,8 @@ class HeavyBall(_Loop):
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
     def max_step_size(self, max_eigenvalue):
-        converges = jnp.abs(self.momentum) < 1.0
-        return jnp.where(converges, 2.0 * (1.0 + self.momentum) / max_eigenvalue, 0.0)
+        bounded = jnp.abs(self.momentum) <= 1.0
+        return jnp.where(bounded, 2.0 * (1.0 + self.momentum) / max_eigenvalue, 0.0)
 
     def advance(self, gradient, parameters, previous):
         return parameters - self.step_size * gradient(parameters) + self.momentum * (parameters - previous)
@@ -235,7 +238,8 @@ class HeavyBall(_Loop):
 
 @record
 class Nesterov(_Loop):
-    """Nesterov's accelerated gradient with constant momentum β: z = w + β(w - w_before), w ← z - η∇loss(z), from rest.
+    """Nesterov's accelerated gradient with constant momentum β: z = w + β(w - w_before), w ← z - η∇loss(z),
+    from rest.
 
     With r the residual of one direction: r ← (1 - ηλ)((1 + β) r - β r_before). It diverges past
     2(1 + β)/((1 + 2β)λ_max).
@@ -256,9 +260,9 @@ class Nesterov(_Loop):
 
     def max_step_size(self, max_eigenvalue):
         momentum = jnp.asarray(self.momentum, float)
-        converges = (momentum < 1.0) & (momentum > -1.0 / 3.0)       # below, |ηλ - 1| < 1/|β| binds instead
-        bound = jnp.where(converges, 1.0 / (1.0 + 2.0 * jnp.where(converges, momentum, 0.0)), -1.0 / momentum)
-        return jnp.where(momentum < 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
+        usual = momentum > -1.0 / 3.0  # below, |ηλ - 1| < 1/|β| binds instead
+        bound = jnp.where(usual, 1.0 / (1.0 + 2.0 * jnp.where(usual, momentum, 0.0)), -1.0 / momentum)
+        return jnp.where(momentum <= 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
 
     def advance(self, gradient, parameters, previous):
         ahead = parameters + self.momentum * (parameters - previous)
@@ -269,9 +273,9 @@ class Nesterov(_Loop):
 class StochasticDescent(_Loop):
     """Mini-batch gradient descent, w ← w - η · gradient of a fresh batch: the filter is that of its mean.
 
-    Each step draws `batch` rows, uniformly with replacement, from `key` (a JAX key, or an int as its seed). With squared
-    loss the mean over draws is exactly where gradient descent would be, 1 - (1 - ηλ)^steps; a single run scatters around it.
-    (The scatter has a stricter stability bound than the mean's 2/λ_max.)
+    Each step draws `batch` rows, uniformly with replacement, from `key` (a JAX key, or an int as its seed).
+    With squared loss the mean over draws is exactly where gradient descent would be, 1 - (1 - ηλ)^steps; a
+    single run scatters around it. (The scatter has a stricter stability bound than the mean's 2/λ_max.)
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0], [1.0]], [1.0, 1.0])                 # no two batches differ
@@ -344,11 +348,13 @@ def _down(path, eigenvalues):
 
 def _needs_squared_loss(name, problem):
     if not hasattr(problem, "normal_equations"):
-        raise TypeError(f"{name} needs squared loss; use GradientDescent, HeavyBall or Nesterov on {type(problem).__name__}")
+        loops = "GradientDescent, HeavyBall or Nesterov"
+        raise TypeError(f"{name} needs squared loss; use {loops} on {type(problem).__name__}")
 
 
 def _finite(clock, field):
-    """A clock to run to, as an array. Theory knows what happens at infinity, an algorithm never gets there."""
+    """A clock to run to, as an array. Theory knows what happens at infinity, an algorithm never gets
+    there."""
     if _concrete(clock) and not np.all(np.isfinite(clock)):
         raise ValueError(f"{field} must be finite for a fit, got {clock}; filter and closed_form take an infinite one")
     return jnp.asarray(clock)
@@ -408,25 +414,25 @@ def _solve(problem, start, penalty):
 def _flow(problem, start, time):
     """The flow w' = -(Hw - b) at each time, by scaling and squaring of e^(-hH).
 
-    A time is n·h + remainder with h = 1/2|H|. The remainder is a Taylor series on vectors; the binary digits of n
-    compose maps d → d_h + E_h d, which add terms of one sign and so do not cancel.
+    A time is n·h + remainder with h = 1/2|H|. The remainder is a Taylor series on vectors; the binary digits
+    of n compose maps d → d_h + E_h d, which add terms of one sign and so do not cancel.
     """
     matrix, vector = problem.normal_equations()
     times = jnp.atleast_1d(time).astype(vector.dtype)
     times = jnp.where(jnp.isfinite(times), times, jnp.nan)
-    pull = vector - matrix @ start                                    # -∇loss(start), in the range of H
+    pull = vector - matrix @ start  # -∇loss(start), in the range of H
     size = jnp.minimum(jnp.linalg.norm(matrix), jnp.max(jnp.sum(jnp.abs(matrix), axis=0)))
     unit = 0.5 / jnp.where(size > 0, size, 1.0)
     counts = jnp.floor(times / unit)
-    fractions = jnp.clip((times - counts * unit) / unit, 0.0, 1.0)   # rounding, for times past 2^53 units
+    fractions = jnp.clip((times - counts * unit) / unit, 0.0, 1.0)  # rounding, for times past 2^53 units
     scaled = -unit * matrix
 
-    def column(values):                                               # over the axes of parameters and outputs
+    def column(values):  # over the axes of parameters and outputs
         return values.reshape(values.shape + (1,) * pull.ndim)
 
     moved, power = jnp.zeros(times.shape + pull.shape, vector.dtype), unit * pull
     whole, exponential, term = jnp.zeros_like(pull), jnp.eye(len(matrix), dtype=matrix.dtype), None
-    for n in range(1, 17):                                            # |h H| <= 1/2: 0.5^17/17! is below rounding
+    for n in range(1, 17):  # |h H| <= 1/2: 0.5^17/17! is below rounding
         power = power / n
         moved, whole = moved + column(fractions**n) * power, whole + power
         power = scaled @ power
@@ -456,9 +462,10 @@ _REFRESH = 16  # steps between exact gradients
 def _descend(learner, problem, start, steps, on_gram=False, key=None):
     """Run the loop up to each of the saved steps, keeping those states only. With a `key`, on batches.
 
-    With `on_gram` a step costs one product with H. It works on the displacement d from an anchor, whose gradient is
-    g + Hd, and every few steps moves the anchor to where it is and computes g from the data. The rounding of H and of
-    each step then acts on the small d, and the anchor keeps a second word, so that no digit is lost in a long run.
+    With `on_gram` a step costs one product with H. It works on the displacement d from an anchor, whose
+    gradient is g + Hd, and every few steps moves the anchor to where it is and computes g from the data. The
+    rounding of H and of each step then acts on the small d, and the anchor keeps a second word, so that no
+    digit is lost in a long run.
     """
     order = jnp.argsort(jnp.atleast_1d(steps))
     saved = jnp.atleast_1d(steps)[order]
@@ -506,8 +513,8 @@ def check_learner(learner, max_eigenvalue=None):
         for field in others:
             if np.ndim(getattr(part, field)) > 0:
                 raise ValueError(
-                    f"{name}.{field} has shape {np.shape(getattr(part, field))}, but only {name}.{last} may be an array;"
-                    f" sweep {field} with jax.vmap"
+                    f"{name}.{field} has shape {np.shape(getattr(part, field))}, but only {name}.{last} may be an array"
+                    f"; sweep {field} with jax.vmap"
                 )
             number = isinstance(getattr(part, field), (int, float, np.ndarray, jax.Array)) and field != "key"
             if number and np.isnan(getattr(part, field)):
@@ -521,8 +528,8 @@ def check_learner(learner, max_eigenvalue=None):
             raise ValueError(f"{name}.step_size must be positive, got {step_size}; None means 1/λ_max")
         if max_eigenvalue is not None and step_size >= (bound := float(part.max_step_size(float(max_eigenvalue)))):
             warnings.warn(
-                f"{name}.step_size is {float(step_size):.6g}, past the bound {bound:.6g} for λ_max = {max_eigenvalue:.6g}:"
-                " the loop diverges",
+                f"{name}.step_size is {float(step_size):.6g}, past the bound {bound:.6g}"
+                f" for λ_max = {max_eigenvalue:.6g}: the loop diverges",
                 stacklevel=3,
             )
 
@@ -533,4 +540,6 @@ def _check_clock(name, field, value):
         raise ValueError(f"{name}.{field} must be a number or one-dimensional, got shape {value.shape}")
     wrong = np.isnan(value) if field == "penalty" else ~(value >= 0)
     if wrong.any():
-        raise ValueError(f"{name}.{field} must be {'a number' if field == 'penalty' else '>= 0'}, got {value[wrong].flat[0]}")
+        raise ValueError(
+            f"{name}.{field} must be {'a number' if field == 'penalty' else '>= 0'}, got {value[wrong].flat[0]}"
+        )

@@ -1,7 +1,7 @@
 """Numbers read off spectra, learners and trajectories.
 
-On eigenvalues, exactly: matched time, delay, margin, exaggeration. On trajectories, by monotone inversion: the same, as
-observed. On learners: bias, variance and the best moment to stop.
+On eigenvalues, exactly: matched time, delay, margin, exaggeration. On trajectories, by monotone inversion:
+the same, as observed. On learners: bias, variance and the best moment to stop.
 """
 
 import jax
@@ -14,16 +14,17 @@ from kdtheory.numerics import expm1, log1mexp, log1p
 
 # Student and teacher on eigenvalues, under gradient flow.
 #
-# For gradient descent with ηλ < 1 the same holds with λ replaced by `learner.rate(λ)` and times by clocks: both have
-# φ = 1 - e^(-rate·clock).
+# For gradient descent with ηλ < 1 the same holds with λ replaced by `learner.rate(λ)` and times by clocks:
+# both have φ = 1 - e^(-rate·clock).
 
 
 def matched_time(eigenvalue, time, teacher_time):
     """When the student is where the teacher was at `time`, along one eigendirection.
 
-    The t̃ with (1 - e^(-λt̃)) (1 - e^(-λT)) = 1 - e^(-λt), for λ = `eigenvalue`, t = `time` and T = `teacher_time`, the moment
-    at which the student's teacher stopped. Elementwise with broadcasting. Infinite at t = T; NaN for t > T, where no
-    student gets. For gradient descent give `learner.rate(eigenvalue)` and clocks; for ridge see `matched_penalty`.
+    The t̃ with (1 - e^(-λt̃)) (1 - e^(-λT)) = 1 - e^(-λt), for λ = `eigenvalue`, t = `time` and T =
+    `teacher_time`, the moment at which the student's teacher stopped. Elementwise with broadcasting. Infinite
+    at t = T; NaN for t > T, where no student gets. For gradient descent give `learner.rate(eigenvalue)` and
+    clocks; for ridge see `matched_penalty`.
 
     >>> import kdtheory as kd
     >>> print(kd.measures.matched_time(1.0, 1.0, teacher_time=2.0).round(6))
@@ -35,9 +36,9 @@ def matched_time(eigenvalue, time, teacher_time):
 def delay(eigenvalue, time, teacher_time):
     """How much later than its teacher the student reaches the same progress: matched_time - time.
 
-    δ(λ) = log(1 + (1 - e^(-λt)) / (e^(λ(T-t)) - 1)) / λ = ∫ ds / (e^(λs) - 1) from T - t to T, which falls as λ grows. That is
-    the exaggerated bias: with the clock matched on one direction, every larger eigenvalue is ahead and every smaller one
-    behind.
+    δ(λ) = log(1 + (1 - e^(-λt)) / (e^(λ(T-t)) - 1)) / λ = ∫ ds / (e^(λs) - 1) from T - t to T, which falls as
+    λ grows. That is the exaggerated bias: with the clock matched on one direction, every larger eigenvalue is
+    ahead and every smaller one behind.
 
     >>> import kdtheory as kd
     >>> print(kd.measures.delay(jnp.array([2.0, 1.0, 0.5]), 1.0, teacher_time=2.0).round(6))
@@ -52,9 +53,10 @@ def delay(eigenvalue, time, teacher_time):
 def margin(lead, trail, time, teacher_time):
     """By how much the student trails on `trail` when its clock is matched to the teacher's on `lead`.
 
-    Teacher's progress at `time` minus student's at the time matched on the eigenvalue `lead`, both along the eigenvalue
-    `trail`: e^(-λ₂t) · (1 - e^(-λ₂(T-t))) · (e^(λ₂D) - 1) with D = δ(λ₂) - δ(λ₁). Every factor has the sign that theory gives
-    it, so the sign is right even for eigenvalues an ulp apart. Positive for trail < lead, zero for equal eigenvalues.
+    Teacher's progress at `time` minus student's at the time matched on the eigenvalue `lead`, both along the
+    eigenvalue `trail`: e^(-λ₂t) · (1 - e^(-λ₂(T-t))) · (e^(λ₂D) - 1) with D = δ(λ₂) - δ(λ₁). Every factor has
+    the sign that theory gives it, so the sign is right even for eigenvalues an ulp apart. Positive for trail
+    < lead, zero for equal eigenvalues.
 
     >>> import kdtheory as kd
     >>> print(kd.measures.margin(1.0, 0.1, time=1.0, teacher_time=2.0).round(6))
@@ -79,7 +81,7 @@ def log_margin(lead, trail, time, teacher_time):
     λ2 = jnp.where(inside, λ2, 1.0)
     x, x_error = _product_of_difference(λ2, T, t)
     z, z_error = numerics.two_product(λ2, t)
-    log_exponent = jnp.log(λ2) + _log_delay_difference(λ1, λ2, t, T)          # λ₂|D|
+    log_exponent = jnp.log(λ2) + _log_delay_difference(λ1, λ2, t, T)  # λ₂|D|
     exponent = jnp.exp(log_exponent)
     small = exponent < 1e-30
     safe = jnp.where(small, 1.0, exponent)
@@ -92,9 +94,9 @@ def log_margin(lead, trail, time, teacher_time):
 def exaggeration(lead, trail, level, teacher_time):
     """How far the student lags on `trail` when both have learnt the fraction `level` of `lead`: 1 - ρ.
 
-    ρ is the student's progress on the eigenvalue `trail` over the teacher's, at matched progress on the eigenvalue `lead`.
-    Zero is no exaggeration, one is a student that has learnt nothing of `trail`. NaN where `level` is past what the
-    teacher had learnt of `lead`, since no student gets there.
+    ρ is the student's progress on the eigenvalue `trail` over the teacher's, at matched progress on the
+    eigenvalue `lead`. Zero is no exaggeration, one is a student that has learnt nothing of `trail`. NaN where
+    `level` is past what the teacher had learnt of `lead`, since no student gets there.
 
     >>> import kdtheory as kd
     >>> print(f"{kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0):.6f}")
@@ -106,9 +108,11 @@ def exaggeration(lead, trail, level, teacher_time):
 
 
 def matched_penalty(eigenvalue, penalty, teacher_penalty):
-    """The student's ridge penalty at which it is where a single ridge fit with `penalty` is, along one eigendirection.
+    """The student's ridge penalty at which it is where a single ridge fit with `penalty` is, along one
+    eigendirection.
 
-    c̃ = λ(c - c_T)/(λ + c_T) for λ = `eigenvalue`, c = `penalty` > c_T = `teacher_penalty`. NaN where c < c_T.
+    c̃ = λ(c - c_T)/(λ + c_T) for λ = `eigenvalue`, c = `penalty` > c_T = `teacher_penalty`. NaN where c <
+    c_T.
 
     >>> import kdtheory as kd
     >>> kd.measures.matched_penalty(1.0, penalty=3.0, teacher_penalty=1.0).item()
@@ -119,12 +123,13 @@ def matched_penalty(eigenvalue, penalty, teacher_penalty):
 
 
 def crossing_criterion(log_filter, eigenvalues, clocks):
-    """∂²q/∂λ∂t with q = log(∂/∂t log h(λ, t)): negative everywhere, it implies the single crossing, for any filter.
+    """∂²q/∂λ∂t with q = log(∂/∂t log h(λ, t)): negative everywhere, it implies the single crossing, for any
+    filter.
 
-    `log_filter(eigenvalue, clock)` is log h for one eigenvalue and one clock, of a learner that learns more with time:
-    from 0 at the start to 1. Where the criterion is negative for all eigenvalues and clocks, a student matched to its
-    teacher on one direction is ahead on every larger eigenvalue and behind on every smaller one (own; sufficient, not
-    necessary). Elementwise with broadcasting, by JAX's derivatives.
+    `log_filter(eigenvalue, clock)` is log h for one eigenvalue and one clock, of a learner that learns more
+    with time: from 0 at the start to 1. Where the criterion is negative for all eigenvalues and clocks, a
+    student matched to its teacher on one direction is ahead on every larger eigenvalue and behind on every
+    smaller one (own; sufficient, not necessary). Elementwise with broadcasting, by JAX's derivatives.
 
     >>> import kdtheory as kd
     >>> flow = lambda eigenvalue, clock: kd.GradientFlow(clock).log_filter(eigenvalue)
@@ -163,13 +168,15 @@ def _log_delay(λ, t, T):
 
 
 def _log_slope(λ, t, T):
-    """log(-δ′(λ)), with -δ′ = (δ + s/(e^(λs) - 1) - T/(e^(λT) - 1)) / λ and s = T - t, without the subtraction."""
+    """log(-δ′(λ)), with -δ′ = (δ + s/(e^(λs) - 1) - T/(e^(λT) - 1)) / λ and s = T - t, without the
+    subtraction."""
     x, error = _product_of_difference(λ, T, t)
     y = λ * t
     large = y > 1.0
     big, small = jnp.where(large, y, 2.0), jnp.where(large, 0.5, y)
-    log_excess_y = jnp.where(large, big + log1p(-(1.0 + big) * jnp.exp(-big)) - jnp.log(big),
-                             jnp.log(numerics.excess_exponential(small)))
+    log_excess_y = jnp.where(
+        large, big + log1p(-(1.0 + big) * jnp.exp(-big)) - jnp.log(big), jnp.log(numerics.excess_exponential(small))
+    )
     bracket = jnp.logaddexp(log_excess_y, jnp.log(-numerics.excess_exponential(-x)))
     log_fall = jnp.log(y) + jnp.log(x) + bracket - log1mexp(x) - (x + y + error) - log1mexp(x + y)
     return jnp.logaddexp(_log_delay(λ, t, T), log_fall - jnp.log(λ)) - jnp.log(λ)
@@ -186,7 +193,7 @@ def _log_delay_difference(λ1, λ2, t, T):
     far_value = jnp.maximum(first, second) + log1mexp(jnp.where(close, 1.0, gap))
     width = jnp.where(close, λ1 - λ2, 0.5 * λ2)
 
-    def slope(node):                                                # in a loop, which compiles five times as fast
+    def slope(node):  # in a loop, which compiles five times as fast
         return _log_slope(λ2 + width * node, t, T)
 
     weights = 0.5 * _WEIGHTS.reshape((-1,) + (1,) * jnp.ndim(t))
@@ -199,11 +206,12 @@ def _log_delay_difference(λ1, λ2, t, T):
 
 
 def matched_clock(teacher, student, direction=0) -> np.ndarray:
-    """At each moment of the student, the teacher's clock at which it had made the same progress on one direction.
+    """At each moment of the student, the teacher's clock at which it had made the same progress on one
+    direction.
 
-    Both are Trajectories, of a path. Between the teacher's saved moments its clock is interpolated monotonically in
-    -log(1 - progress), which is exact for flow and gradient descent. Where progress oscillates only the first ascent
-    counts. NaN where the teacher never got there.
+    Both are Trajectories, of a path. Between the teacher's saved moments its clock is interpolated
+    monotonically in -log(1 - progress), which is exact for flow and gradient descent. Where progress
+    oscillates only the first ascent counts. NaN where the teacher never got there.
     """
     moments = _ascent(teacher, direction)
     depth = _depth(teacher)[moments, direction]
@@ -213,8 +221,9 @@ def matched_clock(teacher, student, direction=0) -> np.ndarray:
 def progress_at(run, level, lead=0) -> np.ndarray:
     """Progress along every direction, (K,), when the fraction `level` of direction `lead` is learnt.
 
-    Between the saved moments of the path, -log(1 - progress) of each direction is interpolated monotonically in that
-    of the lead; for flow and gradient descent alone this is exact. NaN where the run never gets there.
+    Between the saved moments of the path, -log(1 - progress) of each direction is interpolated monotonically
+    in that of the lead; for flow and gradient descent alone this is exact. NaN where the run never gets
+    there.
 
     >>> import kdtheory as kd
     >>> run = kd.closed_form(kd.GradientFlow(jnp.linspace(0.0, 3.0, 50)), [1.0, 0.1])
@@ -229,8 +238,8 @@ def progress_at(run, level, lead=0) -> np.ndarray:
 def observed_exaggeration(teacher, student, level, lead=0) -> np.ndarray:
     """`exaggeration` as seen in two trajectories: 1 - ρ for every direction, (K,).
 
-    Each of the two is read by `progress_at`, when it has learnt the fraction `level` of direction `lead`. NaN where one
-    of them never gets there. Of runs that saved few moments this is an interpolation.
+    Each of the two is read by `progress_at`, when it has learnt the fraction `level` of direction `lead`. NaN
+    where one of them never gets there. Of runs that saved few moments this is an interpolation.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
@@ -290,9 +299,10 @@ class Risk:
 def risk(learner, eigenvalues, signal, noise_variance) -> Risk:
     """Bias and variance of a learner along each eigendirection, for a fixed design.
 
-    With φ the filter: bias λ θ² (1 - φ)² and variance v φ², with θ = `signal` (K,) the true parameter along each direction and
-    v = `noise_variance` that of the noise in one eigen-component of the predictions: σ²/N for N samples with noise σ, since
-    eigenvalues are those of XᵀX/N. (Papers with the sum loss have v = σ².) The learner starts at zero.
+    With φ the filter: bias λ θ² (1 - φ)² and variance v φ², with θ = `signal` (K,) the true parameter along
+    each direction and v = `noise_variance` that of the noise in one eigen-component of the predictions: σ²/N
+    for N samples with noise σ, since eigenvalues are those of XᵀX/N. (Papers with the sum loss have v = σ².)
+    The learner starts at zero.
 
     >>> import kdtheory as kd
     >>> kd.measures.risk(kd.GradientFlow(0.0), [1.0, 0.5], signal=[1.0, 2.0], noise_variance=0.1).total.item()
@@ -306,9 +316,9 @@ def risk(learner, eigenvalues, signal, noise_variance) -> Risk:
 def best_stop(learner, eigenvalues, signal, noise_variance):
     """The learner stopped at its best moment: the clock of least `risk`, over all real clocks.
 
-    `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock is ignored. A grid
-    over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then Brent's method around the best point; the risk may
-    have several minima, and the grid has 50 points to the decade.
+    `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock
+    is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then Brent's method
+    around the best point; the risk may have several minima, and the grid has 50 points to the decade.
 
     >>> import kdtheory as kd
     >>> best = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.1)

@@ -1,9 +1,9 @@
 """Scalar functions that keep their digits, and the three shares that learners are made of.
 
 Here x = rate · clock is the dimensionless progress of a learner along one eigendirection. Everything works on
-arrays, under `jit`, `vmap` and `grad`. Rounding errors are carried along where the next operation would magnify
-them, with the error-free transformations of Dekker (1971) and Knuth (1969); compilers may rewrite
-`(1 + x) - 1` into `x`, which `optimization_barrier` forbids.
+arrays, under `jit`, `vmap` and `grad`. Rounding errors are carried along where the next operation would
+magnify them, with the error-free transformations of Dekker (1971) and Knuth (1969); compilers may rewrite `(1
++ x) - 1` into `x`, which `optimization_barrier` forbids.
 """
 
 import dataclasses
@@ -38,8 +38,8 @@ def two_sum(a, b):
 def two_product(a, b):
     """The rounded product of a and b, and its rounding error, exactly (Dekker 1971).
 
-    The factors are split by rounding away their last 27 bits, as integers, which no compiler can undo. Where the
-    error could underflow it is taken as zero.
+    The factors are split by rounding away their last 27 bits, as integers, which no compiler can undo. Where
+    the error could underflow it is taken as zero.
     """
     a, b = jnp.broadcast_arrays(jnp.asarray(a, float), jnp.asarray(b, float))
     product = _rounded(a * b)
@@ -94,13 +94,14 @@ def log1mexp(x, residual=None):
 
 
 def exp_minus(x, error=0.0):
-    """e^-(x + error), to about an ulp (XLA's own loses two), where `error` is the rounding error that x carries."""
+    """e^-(x + error), to about an ulp (XLA's own loses two), where `error` is the rounding error that x
+    carries."""
     if jnp.result_type(x) != jnp.float64:
         return jnp.exp(-x) * (1.0 - error)
     x, error = jnp.clip(x, -760.0, 760.0), jnp.where(jnp.abs(x) < 760.0, error, 0.0)  # beyond, it is 0 or inf
     halvings = jnp.round(x / LOG2)
     rest = (halvings * _LOG2_HIGH - x) + (halvings * _LOG2_LOW - error)
-    first = jnp.floor(halvings / 2)                                  # in two steps, since 2^-1074 is no normal number
+    first = jnp.floor(halvings / 2)  # in two steps, since 2^-1074 is no normal number
     return (1.0 + _expm1_near_zero(rest)) * _power_of_two(-first) * _power_of_two(first - halvings)
 
 
@@ -126,23 +127,24 @@ def excess_exponential(x):
 class Share:
     """A number together with its logarithm, which survives where the number underflows.
 
-    Logarithms are carried through sums and products of non-negative numbers. Where a factor or a term is negative, as
-    with momentum or weights outside [0, 1], that of the result is taken from its value, and is NaN if that is negative.
+    Logarithms are carried through sums and products of non-negative numbers. That of a negative number, as
+    occurs with momentum or weights outside [0, 1], is NaN, and of what is made with one; a sum takes it up
+    again from its value.
     """
 
     value: jax.Array
     log: jax.Array
 
     def __add__(self, other):
-        nothing = (self.log == -jnp.inf) & (other.log == -jnp.inf)    # where logaddexp has no slope
-        log = jnp.logaddexp(jnp.where(nothing, 0.0, self.log), jnp.where(nothing, 0.0, other.log))
-        return self._with(other, self.value + other.value, jnp.where(nothing, -jnp.inf, log))
+        value = self.value + other.value
+        known = ~(jnp.isnan(self.log) | jnp.isnan(other.log))
+        first, second = jnp.where(known, self.log, 0.0), jnp.where(known, other.log, 0.0)
+        high = jnp.maximum(first, second)
+        gap = jnp.where(high == -jnp.inf, 0.0, jnp.minimum(first, second) - high)  # logaddexp has no slope there
+        return Share(value, jnp.where(known, high + jnp.log1p(jnp.exp(gap)), log_or_nan(value)))
 
     def __mul__(self, other):
-        return self._with(other, self.value * other.value, self.log + other.log)
-
-    def _with(self, other, value, log):
-        return Share(value, jnp.where((self.value < 0) | (other.value < 0), log_or_nan(value), log))
+        return Share(self.value * other.value, self.log + other.log)
 
 
 def share(value) -> Share:
@@ -184,7 +186,8 @@ class Shares:
 def _log_of(part, rest):
     """The log of a share near one is the log1p of what it lacks."""
     near_one = part.value > 0.5
-    return jnp.where(near_one, log1p(-jnp.where(near_one, rest.value, 0.0)), part.log)
+    log = jnp.where(jnp.isnan(part.log), log_or_nan(part.value), part.log)
+    return jnp.where(near_one, log1p(-jnp.where(near_one, rest.value, 0.0)), log)
 
 
 def nothing_lost(learnt: Share, left: Share, sharp=False) -> Shares:
@@ -194,7 +197,8 @@ def nothing_lost(learnt: Share, left: Share, sharp=False) -> Shares:
 
 
 def exponential_shares(rate, clock) -> Shares:
-    """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for ever."""
+    """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for
+    ever."""
     rate, clock = jnp.broadcast_arrays(rate, clock)
     x, error = two_product(rate, jnp.where((rate == 0) & jnp.isinf(clock), 0.0, clock))
     left = Share(exp_minus(x, error), 0.0 - x)
@@ -217,7 +221,7 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     steps, step_size, eigenvalues = jnp.broadcast_arrays(jnp.asarray(steps, float), step_size, eigenvalues)
     x, rounding = two_product(step_size, eigenvalues)
     base, error = two_sum(1.0, -x)
-    base, error = two_sum(base, error - rounding)                   # base + error = 1 - ηλ, to twice the digits
+    base, error = two_sum(base, error - rounding)  # base + error = 1 - ηλ, to twice the digits
     decays = base > 0
     inside = jnp.where(decays, base, 0.5)
     correction = jnp.where(decays, error / inside, 0.0)
@@ -228,18 +232,20 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
     left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
-    tiny = x < 1e-290                                               # where -log(1 - x) is x, and may underflow
+    tiny = x < 1e-290  # where -log(1 - x) is x, and may underflow
     factors = steps, jnp.where(tiny, step_size, -log_base), jnp.where(tiny, eigenvalues, 1.0)
     log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
-    learnt = Share(jnp.where(decays, 0.0 - expm1(-depth), 1.0 - alternating),
-                   jnp.where(decays, log_learnt, log1p(jnp.where(alternating <= 1.0, -alternating, jnp.nan))))
+    learnt = Share(
+        jnp.where(decays, 0.0 - expm1(-depth), 1.0 - alternating),
+        jnp.where(decays, log_learnt, log1p(jnp.where(alternating <= 1.0, -alternating, jnp.nan))),
+    )
     return nothing_lost(learnt, left, sharp=True)
 
 
 def ridge_shares(eigenvalues, penalty) -> Shares:
     """The shares of ridge regression, λ/(λ + c) and c/(λ + c)."""
     eigenvalues, penalty = jnp.broadcast_arrays(jnp.asarray(eigenvalues, float), jnp.asarray(penalty, float))
-    penalty = jnp.where((eigenvalues == 0) & (penalty == 0), 1.0, penalty)      # a null direction learns nothing
+    penalty = jnp.where((eigenvalues == 0) & (penalty == 0), 1.0, penalty)  # a null direction learns nothing
     return nothing_lost(_fraction(eigenvalues, penalty), _fraction(penalty, eigenvalues), sharp=True)
 
 
@@ -248,18 +254,22 @@ def _fraction(a, b) -> Share:
     mostly_a = jnp.abs(b) < jnp.abs(a)
     ratio = jnp.where(mostly_a, b, a) / jnp.where(mostly_a, a, b)
     tiny = (0 <= ratio) & (ratio < 1e-290)
-    log_ratio = jnp.where(tiny, log_or_nan(jnp.where(tiny, a, 1.0)) - log_or_nan(jnp.where(tiny, b, 1.0)),
-                          log_or_nan(jnp.where(tiny, 1.0, ratio)))
+    log_ratio = jnp.where(
+        tiny,
+        log_or_nan(jnp.where(tiny, a, 1.0)) - log_or_nan(jnp.where(tiny, b, 1.0)),
+        log_or_nan(jnp.where(tiny, 1.0, ratio)),
+    )
     return Share(jnp.where(mostly_a, 1.0, ratio) / (1.0 + ratio), jnp.where(mostly_a, 0.0, log_ratio) - log1p(ratio))
 
 
 def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     """The shares of an iteration with momentum: powers of its 2×2 recursion, by repeated squaring.
 
-    With the residual r and the velocity v of one direction, x = ηλ and b = `momentum`,
-    r' = (1 - x) r - b v and v' = x r + b v. Carrying M - I instead of M keeps the digits of small progress,
-    and powers stay smooth at critical damping, where a closed form is 0/0. NaN unless `steps` are whole. Near the largest stable step the residual
-    alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts with the velocity -2.
+    With the residual r and the velocity v of one direction, x = ηλ and b = `momentum`, r' = (1 - x) r - b v
+    and v' = x r + b v. Carrying M - I instead of M keeps the digits of small progress, and powers stay smooth
+    at critical damping, where a closed form is 0/0. NaN unless `steps` are whole. Near the largest stable
+    step the residual alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts
+    with the velocity -2.
     """
     (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
     whole = (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
@@ -271,7 +281,7 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     velocity, odd = jnp.where(alternates, -2.0, 0.0), alternates & (steps % 2 == 1)
     zero = jnp.zeros_like(x)
 
-    def times(p, q):                                                # (I + P)(I + Q) - I
+    def times(p, q):  # (I + P)(I + Q) - I
         (a, b, c, d), (e, f, g, h) = p, q
         return a + e + (a * e + b * g), b + f + (a * f + b * h), c + g + (c * e + d * g), d + h + (c * f + d * h)
 
@@ -285,9 +295,13 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     def square(_, carry):
         change, power, change_k, power_k, steps = carry
         odd, more = steps % 2 == 1, steps > 1
-        return (choose(more, times(change, change), change), choose(more, product(power, power), power),
-                choose(odd, times(change, change_k), change_k), choose(odd, product(power, power_k), power_k),
-                steps // 2)
+        return (
+            choose(more, times(change, change), change),
+            choose(more, product(power, power), power),
+            choose(odd, times(change, change_k), change_k),
+            choose(odd, product(power, power_k), power_k),
+            steps // 2,
+        )
 
     start = (-x, -b, x, b - 1.0), (1.0 - x, -b, x, b), (zero,) * 4, (zero + 1.0, zero, zero, zero + 1.0), steps
     _, _, change, power, _ = lax.fori_loop(0, 48, square, start)
@@ -295,4 +309,3 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     learnt = jnp.where(odd, 2.0 + moved, 0.0 - moved)
     left = jnp.where(learnt < 0.5, 1.0 - learnt, jnp.where(odd, -remains, remains))
     return nothing_lost(Share(learnt, log_or_nan(learnt)), Share(left, log_or_nan(left)))
-

@@ -1,9 +1,9 @@
 """Pictures of trajectories, spectra, checks and sweeps, on axes that you give.
 
-Each function draws on `ax` and returns it; none imports pyplot, shows or saves. The colours are those of Okabe
-and Ito, which readers with any colour vision tell apart. In pictures of training, colour is the direction and line
-style the trajectory: the teacher solid, its student dashed. To lay a loop over its theory, draw the theory first,
-then the loop with `marks`.
+Each function draws on `ax` and returns it; none imports pyplot, shows or saves. The colours are those of
+Okabe and Ito, which readers with any colour vision tell apart. In pictures of training, colour is the
+direction and line style the trajectory: the teacher solid, its student dashed. To lay a loop over its theory,
+draw the theory first, then the loop with `marks`.
 """
 
 import itertools
@@ -16,32 +16,39 @@ from kdtheory import claims, measures
 from kdtheory.problems import Eigensystem
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
 )
 GREY = "0.6"
 
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "o", "s", "^")
 _VERDICTS = {
-    claims.HOLDS: BLUE, claims.VIOLATED: VERMILLION, claims.UNDECIDABLE: ORANGE, claims.OUTSIDE: GREY,
+    claims.HOLDS: BLUE,
+    claims.VIOLATED: VERMILLION,
+    claims.UNDECIDABLE: ORANGE,
+    claims.OUTSIDE: GREY,
 }
 
 
-def convergence(
-    ax, *trajectories, directions=(0, 4, 9), labels=("teacher", "student"), matched_on=None, marks=None
-):
+def convergence(ax, *trajectories, directions=(0, 4, 9), labels=("teacher", "student"), matched_on=None, marks=None):
     """Progress along chosen eigendirections in training: colour is the direction, line style the trajectory.
 
-    Against the clock; or, with `matched_on`, against matched time: the first trajectory is the teacher's, and every
-    other is drawn against the teacher's clock at which the teacher had made the same progress on the direction
-    `matched_on`. There the curves of that direction coincide, and exaggerated bias is that the student's lie below
-    the teacher's on smaller eigenvalues.
+    Against the clock; or, with `matched_on`, against matched time: the first trajectory is the teacher's, and
+    every other is drawn against the teacher's clock at which the teacher had made the same progress on the
+    direction `matched_on`. There the curves of that direction coincide, and exaggerated bias is that the
+    student's lie below the teacher's on smaller eigenvalues.
 
-    `trajectories` are those of paths, with progress (T, K), and one of `labels` each. `marks` draws sparse markers
-    instead of lines, and is their name in the legend.
+    `trajectories` are those of paths, with progress (T, K), and one of `labels` each. `marks` draws sparse
+    markers instead of lines, and is their name in the legend.
 
-    Raises ValueError for a trajectory of a single moment or without a label. Warns when a direction shares its
-    eigenvalue, and so its progress, with others.
+    Raises ValueError for a trajectory of a single moment or without a label. Warns when a direction shares
+    its eigenvalue, and so its progress, with others.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -57,7 +64,7 @@ def convergence(
     for number, run in enumerate(trajectories):
         as_is = matched_on is None or run is teacher
         clock = np.asarray(run.clock) if as_is else measures.matched_clock(teacher, run, matched_on)
-        started = clock > 0                                           # the axis is logarithmic
+        started = clock > 0  # the axis is logarithmic
         progress = np.asarray(run.progress)[started]
         for k, color in _coloured(directions):
             ax.plot(clock[started], progress[:, k], color=color, **_style(number, marks))
@@ -67,12 +74,13 @@ def convergence(
 
 
 def exaggeration(ax, teacher, student, level=0.5, lead=0, directions=(), marks=None):
-    """How far the student lags along every direction when both have learnt the fraction `level` of `lead`: 1 − ρ.
+    """How far the student lags along every direction when both have learnt the fraction `level` of `lead`: 1
+    − ρ.
 
-    ρ is the student's progress over the teacher's, drawn against the eigenvalue. Zero is no exaggeration, as on
-    `lead` itself; one is a student that has learnt nothing. `teacher` and `student` are trajectories of paths, with
-    progress (T, K). `directions` are picked out in the colours that `convergence` gives them; for `marks` and errors
-    see there.
+    ρ is the student's progress over the teacher's, drawn against the eigenvalue. Zero is no exaggeration, as
+    on `lead` itself; one is a student that has learnt nothing. `teacher` and `student` are trajectories of
+    paths, with progress (T, K). `directions` are picked out in the colours that `convergence` gives them; for
+    `marks` and errors see there.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -96,10 +104,10 @@ def exaggeration(ax, teacher, student, level=0.5, lead=0, directions=(), marks=N
 def eigenspace(ax, *trajectories, x=0, y=1, labels=("teacher", "student"), marks=None):
     """Training as a curve in the plane of two eigendirections: progress along `y` against progress along `x`.
 
-    The target is at (1, 1). With x the larger eigenvalue a curve runs below the diagonal, on which all directions
-    are learnt at one speed; exaggerated bias is that the student's runs below its teacher's. `trajectories` are
-    those of paths, with progress (T, K), and one of `labels` each; for `marks`, errors and warnings see
-    `convergence`.
+    The target is at (1, 1). With x the larger eigenvalue a curve runs below the diagonal, on which all
+    directions are learnt at one speed; exaggerated bias is that the student's runs below its teacher's.
+    `trajectories` are those of paths, with progress (T, K), and one of `labels` each; for `marks`, errors and
+    warnings see `convergence`.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -128,8 +136,8 @@ def eigenspace(ax, *trajectories, x=0, y=1, labels=("teacher", "student"), marks
 def spectrum(ax, eigenvalues):
     """Eigenvalues against their rank, on logarithmic axes, where a power law is a line.
 
-    `eigenvalues` (K,) are drawn as they are. Those of an `Eigensystem` are drawn as shares of their sum, beside the
-    shares of the targets: how much of |y|² lies along each direction.
+    `eigenvalues` (K,) are drawn as they are. Those of an `Eigensystem` are drawn as shares of their sum,
+    beside the shares of the targets: how much of |y|² lies along each direction.
 
     >>> import kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -155,16 +163,23 @@ def spectrum(ax, eigenvalues):
 def margins(ax, check):
     """The signed margins of a Check, one mark per case in rising order, coloured by verdict.
 
-    Where a claim holds, none is below zero. The axis is linear around zero and logarithmic beyond it, so that tiny
-    margins keep their sign. The legend counts the cases of each verdict, those without a margin (NaN) too.
+    Where a claim holds, none is below zero. The axis is linear around zero and logarithmic beyond it, so that
+    tiny margins keep their sign. The legend counts the cases of each verdict, those without a margin (NaN)
+    too.
     """
     values = np.asarray(check.margins, float)
     rank = np.argsort(np.argsort(values))
     for verdict, count in check.counts.items():
         cases = np.asarray(check.verdicts) == verdict
         if count:
-            ax.plot(rank[cases], values[cases], color=_VERDICTS[verdict], marker=".", linestyle="none",
-                    label=f"{verdict} ({count:,})")
+            ax.plot(
+                rank[cases],
+                values[cases],
+                color=_VERDICTS[verdict],
+                marker=".",
+                linestyle="none",
+                label=f"{verdict} ({count:,})",
+            )
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size:
         ax.set_yscale("symlog", linthresh=max(sizes.min(), 1e-16 * sizes.max()))
@@ -177,8 +192,9 @@ def margins(ax, check):
 def heat(ax, table):
     """A sweep over two axes as a map of colours, with its colour bar.
 
-    `table` is a two-dimensional xarray.DataArray, such as a variable of what `sweep` returns; its first axis runs to
-    the right, its second upwards. Axes that are spaced more evenly in their logarithm are drawn so. NaN is blank.
+    `table` is a two-dimensional xarray.DataArray, such as a variable of what `sweep` returns; its first axis
+    runs to the right, its second upwards. Axes that are spaced more evenly in their logarithm are drawn so.
+    NaN is blank.
 
     >>> import kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -219,7 +235,8 @@ def loop(difference):
 
 
 def above(number):
-    """The power of ten above a small number, as text; 1e-12 at least, since rounding differs between machines.
+    """The power of ten above a small number, as text; 1e-12 at least, since rounding differs between
+    machines.
 
     >>> import kdtheory as kd
     >>> kd.plots.above(3e-8), kd.plots.above(0.0)
@@ -236,7 +253,8 @@ def _coloured(things):
 
 
 def _style(number, marks):
-    """Of the first trajectory (0), the second, …: lines, or markers, hollow but for the first, evenly on the page."""
+    """Of the first trajectory (0), the second, …: lines, or markers, hollow but for the first, evenly on the
+    page."""
     if marks is None:
         return dict(linestyle=_LINES[number % 4])
     face = "none" if number else None

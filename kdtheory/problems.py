@@ -1,8 +1,8 @@
 """Problems: data with a loss.
 
-A problem gives the gradient that a learner follows, and its eigensystem, in which theory lives. The loss is half
-the *mean* squared residual, so the eigenvalues λ are those of XᵀX/N for features X and of K/N for a kernel's Gram
-matrix K. (Papers that use the sum have eigenvalues N times larger and times N times smaller.)
+A problem gives the gradient that a learner follows, and its eigensystem, in which theory lives. The loss is
+half the *mean* squared residual, so the eigenvalues λ are those of XᵀX/N for features X and of K/N for a
+kernel's Gram matrix K. (Papers that use the sum have eigenvalues N times larger and times N times smaller.)
 
 Shapes: targets are (N,) or (N, C); parameters are path axes + (P,) + outputs. Where the parameter axis stands
 follows from the rank of the targets, never from a shape.
@@ -19,11 +19,13 @@ from kdtheory._record import record, static
 
 @record
 class Eigensystem:
-    """The eigendirections of a problem, and the coordinates of parameters, predictions and targets along them.
+    """The eigendirections of a problem, and the coordinates of parameters, predictions and targets along
+    them.
 
-    Coordinates are those of the parameters, c_k = v_kᵀw with v_k the eigenvectors of XᵀX/N; for a kernel they are
-    the same thing in its feature space, c_k = √(Nλ_k) u_kᵀα with u_k the eigenvectors of K. In both cases the
-    predictions have components u_kᵀf = √(Nλ_k) c_k, so the same data give the same coordinates either way.
+    Coordinates are those of the parameters, c_k = v_kᵀw with v_k the eigenvectors of XᵀX/N; for a kernel they
+    are the same thing in its feature space, c_k = √(Nλ_k) u_kᵀα with u_k the eigenvectors of K. In both cases
+    the predictions have components u_kᵀf = √(Nλ_k) c_k, so the same data give the same coordinates either
+    way.
 
     Directions whose eigenvalue is zero within rounding are cut, not clipped. Nearly equal eigenvalues form an
     eigenspace: within it single directions are arbitrary and only the whole is meaningful.
@@ -48,12 +50,14 @@ class Eigensystem:
         return along(self.reading.T, parameters, self.target.ndim)
 
     def of_predictions(self, predictions):
-        """Coordinates of predictions on the training inputs: path axes + (N,) + outputs to path axes + (K,) + outputs."""
+        """Coordinates of predictions on the training inputs: path axes + (N,) + outputs to path axes + (K,) +
+        outputs."""
         scale = jnp.sqrt(len(self.samples_basis) * self.eigenvalues)
         return along((self.samples_basis / scale).T, predictions, self.target.ndim)
 
     def parameters(self, coordinates, start=None):
-        """Parameters with the given coordinates. Outside the directions they are zero, or those of `start`."""
+        """Parameters with the given coordinates. Outside the directions they are zero, or those of
+        `start`."""
         parameters = along(self.writing, coordinates, self.target.ndim)
         if start is None:
             return parameters
@@ -108,19 +112,19 @@ class Linear:
     def reduced(self, start):
         """An equivalent problem with min(N, P) samples and parameters that starts at zero, and the way back.
 
-        From X = QR, or X = LQ when P > N, the loss changes by a constant only. For plain learners only: what a
-        distilled learner loses shrinks towards zero, not towards `start`.
+        From X = QR, or X = LQ when P > N, the loss changes by a constant only. For plain learners only: what
+        a distilled learner loses shrinks towards zero, not towards `start`.
         """
         samples, count = self.features.shape
         targets = np.asarray(self.targets - self.features @ start)
         features = np.asarray(self.features)
-        scale = float(np.sqrt(min(samples, count) / samples))       # keeps XᵀX/N, and float32
+        scale = float(np.sqrt(min(samples, count) / samples))  # keeps XᵀX/N, and float32
         if count > samples:
             q, r = np.linalg.qr(features.T)
             small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
             return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
         both = np.hstack([features, targets.reshape(samples, -1)])
-        r = np.linalg.qr(both, mode="r")[:count] * scale            # R of X, beside it Qᵀy: no need of Q
+        r = np.linalg.qr(both, mode="r")[:count] * scale  # R of X, beside it Qᵀy: no need of Q
         small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
         return small, lambda z: start + z
 
@@ -147,7 +151,8 @@ class Linear:
 class Kernel:
     """Kernel regression on dual coefficients α, predictions Kα. Made by `kernel`.
 
-    The gradient is that of function space, (Kα - y)/N in α; descending in α itself would square the eigenvalues.
+    The gradient is that of function space, (Kα - y)/N in α; descending in α itself would square the
+    eigenvalues.
     """
 
     gram: jax.Array  # (N, N)
@@ -157,7 +162,8 @@ class Kernel:
         return jnp.zeros_like(self.targets)
 
     def predict(self, parameters, inputs=None):
-        """Predictions Kα on the training inputs, or on new ones, given their kernel (M, N) with the training inputs."""
+        """Predictions Kα on the training inputs, or on new ones, given their kernel (M, N) with the training
+        inputs."""
         gram = self.gram if inputs is None else _new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
         return along(gram, parameters, self.targets.ndim)
 
@@ -183,7 +189,8 @@ class Kernel:
         return _top(self.gram) / len(self.gram)
 
     def eigensystem(self) -> Eigensystem:
-        """By eigh of the Gram matrix. Eigenvalues below N·eps·λ_max are not resolved; they are cut and counted."""
+        """By eigh of the Gram matrix. Eigenvalues below N·eps·λ_max are not resolved; they are cut and
+        counted."""
         gram, targets = np.asarray(self.gram), np.asarray(self.targets)
         samples = len(gram)
         d, u = np.linalg.eigh(gram)
@@ -209,8 +216,8 @@ def taught(problem, teacher_parameters, teacher_weight, temperature):
         teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)
     elif temperature != 1:
         raise ValueError(
-            f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other than 1"
-            " is for softmax (problems.softmax)"
+            f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other"
+            " than 1 is for softmax (problems.softmax)"
         )
     predictions = problem.predict(teacher_parameters)
     targets = teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets
@@ -250,10 +257,11 @@ def _eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolved):
 def linear(features, targets) -> Linear:
     """Linear regression on your own features (N, P) and targets (N,) or (N, C).
 
-    Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an intercept.
+    Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an
+    intercept.
 
-    Raises ValueError for values that are not finite, shapes that do not match, or an empty table; TypeError for what is
-    not an array of real numbers.
+    Raises ValueError for values that are not finite, shapes that do not match, or an empty table; TypeError
+    for what is not an array of real numbers.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0])
@@ -267,8 +275,8 @@ def linear(features, targets) -> Linear:
 def kernel(gram, targets) -> Kernel:
     """Kernel regression on a Gram matrix (N, N) of your own and targets (N,) or (N, C).
 
-    Raises ValueError for a matrix that is not square, not symmetric or not finite, and when its eigensystem shows that it
-    is not positive semidefinite.
+    Raises ValueError for a matrix that is not square, not symmetric or not finite, and when its eigensystem
+    shows that it is not positive semidefinite.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.kernel([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
@@ -282,8 +290,9 @@ def kernel(gram, targets) -> Kernel:
 def softmax(features, targets, classes=None):
     """Softmax regression on your own features (N, P) and labels (N,), or probabilities (N, C).
 
-    The loss is the mean cross-entropy to softmax(Xw). Labels may be of any kind; columns are in the order of `classes`, by
-    default the distinct labels, sorted. The loops run on it; there is no filter. See `classification.Softmax`.
+    The loss is the mean cross-entropy to softmax(Xw). Labels may be of any kind; columns are in the order of
+    `classes`, by default the distinct labels, sorted. The loops run on it; there is no filter. See
+    `classification.Softmax`.
 
     Raises ValueError for labels that are not among the classes, and for rows that are not probabilities.
 
@@ -298,7 +307,9 @@ def softmax(features, targets, classes=None):
 
 
 def softmax_kernel(gram, targets, classes=None):
-    """Softmax regression on a Gram matrix (N, N) of your own: logits Kα, gradient that of function space. See `softmax`.
+    """Softmax regression on a Gram matrix (N, N) of your own: logits Kα, the gradient that of function space.
+
+    Labels, probabilities and errors are those of `softmax`.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.softmax_kernel([[2.0, 0.0], [0.0, 1.0]], [0, 1])
@@ -312,14 +323,15 @@ def softmax_kernel(gram, targets, classes=None):
 
 
 def as_data(array, name, ranks):
-    """A user's array as float64 (float32 is kept), or an error that names the argument, the value and a way out."""
+    """A user's array as float64 (float32 is kept), or an error that names the argument, the value and a way
+    out."""
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be dropped; fill it or delete the masked rows")
     try:
         host = np.asarray(array)
     except Exception as problem:
         raise TypeError(f"{name} cannot be read as an array ({problem}); convert it with numpy.asarray") from problem
-    if host.dtype.kind not in "fiub" or host.dtype.itemsize == 2 and host.dtype.kind == "f":
+    if host.dtype.kind not in "fiub" or (host.dtype.itemsize == 2 and host.dtype.kind == "f"):
         raise TypeError(
             f"{name} must hold real numbers of at least 32 bits, got {host.dtype} from {type(array).__name__};"
             " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray())"
@@ -333,9 +345,7 @@ def as_data(array, name, ranks):
     bad = ~np.isfinite(host)
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows"
-        )
+        raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
     return jnp.asarray(host)
 
 
@@ -376,9 +386,9 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
 
     Row n is x_n ~ N(0, diag(eigenvalues)), targets are y = X·signal + noise·ε with ε ~ N(0, I).
 
-    `eigenvalues` (P,); `signal` a number or (P,) or (P, C), the true parameter along each population eigendirection;
-    `noise` the standard deviation σ; `key` a JAX key, or an int as its seed. The *sample* eigenvalues differ:
-    use `with_spectrum` where they must be exact.
+    `eigenvalues` (P,); `signal` a number or (P,) or (P, C), the true parameter along each population
+    eigendirection; `noise` the standard deviation σ; `key` a JAX key, or an int as its seed. The *sample*
+    eigenvalues differ: use `with_spectrum` where they must be exact.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.gaussian(0, kd.spectra.power_law(5), samples=20, noise=0.1)
@@ -394,9 +404,9 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
 def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Linear:
     """Linear regression on features whose *sample* eigenvalues are exactly the given ones, within rounding.
 
-    X = √N·U diag(√λ) Vᵀ with random orthonormal U and V. `signal`, a number or (P,) or (P, C), is the true parameter
-    along each sample eigendirection; targets are y = X V·signal + noise·ε. `samples` N is at least P = len(eigenvalues),
-    by default 2P.
+    X = √N·U diag(√λ) Vᵀ with random orthonormal U and V. `signal`, a number or (P,) or (P, C), is the true
+    parameter along each sample eigendirection; targets are y = X V·signal + noise·ε. `samples` N is at least
+    P = len(eigenvalues), by default 2P.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1], samples=10)
@@ -433,7 +443,11 @@ def as_key(key):
 
 def _as_spectrum(eigenvalues):
     eigenvalues = jnp.asarray(eigenvalues, float)
-    if eigenvalues.ndim != 1 or len(eigenvalues) == 0 or not bool(jnp.all((eigenvalues >= 0) & (eigenvalues < jnp.inf))):
+    if (
+        eigenvalues.ndim != 1
+        or len(eigenvalues) == 0
+        or not bool(jnp.all((eigenvalues >= 0) & (eigenvalues < jnp.inf)))
+    ):
         raise ValueError(f"eigenvalues must be a non-empty sequence of finite numbers >= 0, got {eigenvalues}")
     return eigenvalues
 
@@ -445,7 +459,9 @@ def _as_signal(signal, count):
     if signal.ndim == 0:
         return jnp.full(count, signal)
     if signal.shape[0] != count or signal.ndim > 2:
-        raise ValueError(f"signal has shape {signal.shape}, but there are {count} eigenvalues: ({count},) or ({count}, C)")
+        raise ValueError(
+            f"signal has shape {signal.shape}, but there are {count} eigenvalues: ({count},) or ({count}, C)"
+        )
     return signal
 
 

@@ -32,7 +32,9 @@ def sweep(function, *, chunk=None, **axes):
     try:
         import xarray
     except ImportError as missing:
-        raise ImportError("sweep returns labelled tables, which need xarray: pip install 'kdtheory[sweep]'") from missing
+        raise ImportError(
+            "sweep returns labelled tables, which need xarray: pip install 'kdtheory[sweep]'"
+        ) from missing
     name = getattr(function, "__name__", "value").strip("<>")
     values = {axis: _axis(axis, points) for axis, points in axes.items()}
     if not values:
@@ -53,7 +55,9 @@ def sweep(function, *, chunk=None, **axes):
     out = np.empty((total, *result.shape), result.dtype)
     for start in range(0, total, chunk):
         cells = np.unravel_index(np.arange(start, min(start + chunk, total)), shape)
-        out[start : start + chunk] = many({axis: points[i] for (axis, points), i in zip(values.items(), cells, strict=True)})
+        out[start : start + chunk] = many(
+            {axis: points[i] for (axis, points), i in zip(values.items(), cells, strict=True)}
+        )
     dims = [*values, *(f"{name}_{i}" for i in range(len(result.shape)))]
     return xarray.Dataset({name: (dims, out.reshape(shape + result.shape))}, coords=values)
 

@@ -1,14 +1,15 @@
 """Trajectories in eigen-coordinates, where practice and theory meet.
 
-`simulate` is what the algorithm does, `closed_form` what theory says, and `project` is for runs that were not made
-here. All three return a `Trajectory`, which does not remember its lane: each measure, claim and plot is written once.
+`simulate` is what the algorithm does, `closed_form` what theory says, and `project` is for runs that were not
+made here. All three return a `Trajectory`, which does not remember its lane: each measure, claim and plot is
+written once.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import numerics, problems
+from kdtheory import problems
 from kdtheory._record import record
 from kdtheory.learners import Learner, check_learner
 from kdtheory.problems import Eigensystem
@@ -18,8 +19,8 @@ from kdtheory.problems import Eigensystem
 class Trajectory:
     """Coordinates along the eigendirections of the data, at one or many moments.
 
-    Axes of `coordinates` are those of the path (T,) if there is one, then directions (K,), then outputs (C,) if the
-    targets have them.
+    Axes of `coordinates` are those of the path (T,) if there is one, then directions (K,), then outputs (C,)
+    if the targets have them.
     """
 
     eigenvalues: jax.Array  # (K,)
@@ -32,8 +33,8 @@ class Trajectory:
     def progress(self) -> jax.Array:
         """How much of the target is learnt: path axes + (K,), ⟨coordinates, target⟩/|target|².
 
-        The inner product runs over the outputs and over all directions of an eigenspace, whose members therefore share one
-        value. For a filter it is φ(λ). NaN where the target has no component.
+        The inner product runs over the outputs and over all directions of an eigenspace, whose members
+        therefore share one value. For a filter it is φ(λ). NaN where the target has no component.
         """
         along, size = self.coordinates * self.target, self.target**2
         if self.target.ndim == 2:
@@ -46,8 +47,9 @@ class Trajectory:
     def towards(self, target, spaces=None) -> "Trajectory":
         """The same run, its progress measured towards another target (K,) + outputs.
 
-        Softmax runs have none of their own; that of the teacher's last coordinates is usual. `spaces` (K,) numbers bands of
-        directions, from zero, whose progress is then that of the whole band, as for an eigenspace.
+        Softmax runs have none of their own; that of the teacher's last coordinates is usual. `spaces` (K,)
+        numbers bands of directions, from zero, whose progress is then that of the whole band, as for an
+        eigenspace.
 
         >>> import kdtheory as kd
         >>> seen = kd.closed_form(kd.GradientFlow([1.0, 2.0]), [2.0, 1.0])
@@ -67,9 +69,7 @@ class Trajectory:
         count = len(self.clock)
         if isinstance(moment, (int, np.integer)) and not -count <= moment < count:
             raise IndexError(f"moment {moment} is out of range: this trajectory has {count}")
-        return Trajectory(
-            self.eigenvalues, self.coordinates[moment], self.target, self.clock[moment], self.spaces
-        )
+        return Trajectory(self.eigenvalues, self.coordinates[moment], self.target, self.clock[moment], self.spaces)
 
     def __repr__(self):
         moments = f"{self.clock.shape[0]} moments" if self.clock.ndim else "1 moment"
@@ -80,8 +80,9 @@ class Trajectory:
 def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, start=None) -> Trajectory:
     """Run the learner on the data and project what it reaches: practice.
 
-    Pass `eigensystem` to pay for it once. `start` (P,) + outputs is where the learner begins, zero unless given. A step size
-    of None becomes 1/λ_max; one past the learner's bound gives a warning, since the loop then diverges.
+    Pass `eigensystem` to pay for it once. `start` (P,) + outputs is where the learner begins, zero unless
+    given. A step size of None becomes 1/λ_max; one past the learner's bound gives a warning, since the loop
+    then diverges.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
@@ -92,7 +93,9 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
      [1.   0.19]]
     """
     if not hasattr(problem, "eigensystem"):
-        raise TypeError(f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}")
+        raise TypeError(
+            f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}"
+        )
     eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
     start = None if start is None else _as_start(start, problem.zeros().shape)
     learner = _ready(learner, eigensystem, getattr(problem, "curvature", 1.0))
@@ -103,8 +106,8 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
 def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     """What theory says the learner does: filter × target, with no data: theory.
 
-    `eigensystem` is a problem's, or bare eigenvalues (K,), whose targets are then one. `start` holds parameters where there is
-    a problem, coordinates otherwise.
+    `eigensystem` is a problem's, or bare eigenvalues (K,), whose targets are then one. `start` holds
+    parameters where there is a problem, coordinates otherwise.
 
     >>> import kdtheory as kd
     >>> print(kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6))
@@ -117,15 +120,27 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
         eigenvalues = problems._as_spectrum(eigensystem)
         _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
         identity = jnp.eye(len(eigenvalues))
-        eigensystem = Eigensystem(eigenvalues, identity, identity, identity, jnp.ones(len(eigenvalues)), jnp.asarray(spaces),
-                                  jnp.asarray(0.0), unresolved=0)
+        eigensystem = Eigensystem(
+            eigenvalues,
+            identity,
+            identity,
+            identity,
+            jnp.ones(len(eigenvalues)),
+            jnp.asarray(spaces),
+            jnp.asarray(0.0),
+            unresolved=0,
+        )
     elif bool(jnp.all(jnp.isnan(eigensystem.target))):
-        raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or a problem with squared loss")
+        raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or squared loss")
     learner = _ready(learner, eigensystem)
     begin = None
     if start is not None:
-        begin = eigensystem.of_parameters(_as_start(start, eigensystem.reading.shape[:1] + eigensystem.target.shape[1:]))
-    return _trajectory(eigensystem, _coordinates(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock)
+        begin = eigensystem.of_parameters(
+            _as_start(start, eigensystem.reading.shape[:1] + eigensystem.target.shape[1:])
+        )
+    return _trajectory(
+        eigensystem, _coordinates(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock
+    )
 
 
 @jax.jit
@@ -137,11 +152,13 @@ def _coordinates(learner, eigenvalues, target, begin):
     return learnt * target if begin is None else learnt * target + left * begin
 
 
-def project(problem, *, parameters=None, predictions=None, clock=None, eigensystem: Eigensystem | None = None) -> Trajectory:
+def project(
+    problem, *, parameters=None, predictions=None, clock=None, eigensystem: Eigensystem | None = None
+) -> Trajectory:
     """Your own run in the eigen-coordinates of the problem: the third lane.
 
-    Give one of `parameters`, path axes + (P,) + outputs, and `predictions` on the training inputs, path axes + (N,) + outputs.
-    `clock` (T,) is step size × steps; the row numbers 0, 1, … if left out.
+    Give one of `parameters`, path axes + (P,) + outputs, and `predictions` on the training inputs, path axes
+    + (N,) + outputs. `clock` (T,) is step size × steps; the row numbers 0, 1, … if left out.
 
     Raises ValueError when both or neither are given, or shapes do not match the problem.
 
@@ -158,7 +175,7 @@ def project(problem, *, parameters=None, predictions=None, clock=None, eigensyst
     name, run = ("parameters", parameters) if predictions is None else ("predictions", predictions)
     shape = problem.zeros().shape if predictions is None else problem.targets.shape
     run = problems.as_data(run, name, ranks=None)
-    if run.shape[run.ndim - len(shape):] != shape:
+    if run.shape[run.ndim - len(shape) :] != shape:
         raise ValueError(f"{name} must end in the shape {shape} of the problem's, got {run.shape}")
     path = run.shape[: run.ndim - len(shape)]
     if clock is None:
@@ -180,7 +197,9 @@ def _as_start(start, shape):
 
 def _ready(learner, eigensystem, curvature=1.0):
     if not isinstance(learner, Learner):
-        raise TypeError(f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}")
+        raise TypeError(
+            f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
+        )
     largest = jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
     check_learner(learner, curvature * largest)

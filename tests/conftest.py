@@ -22,8 +22,10 @@ hypothesis.settings.load_profile("kdtheory")
 def split(values):
     """Numbers of mpmath as the nearest floats and what these lack."""
     nearest = np.array([float(value) for value in values])
-    lacking = [float(value - mpmath.mpf(x)) if np.isfinite(x) else 0.0
-               for value, x in zip(values, nearest.tolist(), strict=True)]
+    lacking = [
+        float(value - mpmath.mpf(x)) if np.isfinite(x) else 0.0
+        for value, x in zip(values, nearest.tolist(), strict=True)
+    ]
     return nearest, np.array(lacking)
 
 

@@ -51,7 +51,7 @@ def test_the_margin_in_floats_has_the_proved_sign_and_size():
 def test_a_chain_agrees_with_mpmath():
     with mpmath.workdps(60):
         for lead, other, times in ((2.0, 1.9, [0.3, 4.0, 2.0]), (1.0, 3.0, [5.0, 0.2]), (0.01, 0.5, [7.0] * 4)):
-            chain = lambda rate: mpmath.fprod(1 - mpmath.exp(-mpmath.mpf(rate) * t) for t in times)   # noqa: B023
+            chain = lambda rate: mpmath.fprod(1 - mpmath.exp(-mpmath.mpf(rate) * t) for t in times)  # noqa: B023
             clock = -mpmath.log(1 - chain(lead)) / lead
             difference = 1 - mpmath.exp(-other * clock) - chain(other)
             for route in ("delay", "definition"):
@@ -73,13 +73,16 @@ def test_undecided_is_an_answer(monkeypatch):
     assert certify.sign(1.0, 0.9, 900.0, 1000.0).sign == 1
 
 
-@pytest.mark.parametrize("arguments, options, message", [
-    ((1.0, 0.5, 2.0, 1.0), {}, "time must be between 0 and teacher_time = 1.0, got 2.0"),
-    ((1.0, 0.5, -1.0, 1.0), {}, "time must be between"),
-    ((1.0, 0.0, 0.5, 1.0), {}, "eigenvalues must be positive, got 0.0"),
-    ((1.0, 0.5, 0.5, 1.0), dict(route="guess"), "route must be 'delay' or 'definition', got 'guess'"),
-    ((1.0, 0.5, 0.5, 1.0), dict(learner=kd.GradientDescent(1.0, 1)), "must be below 1, got 1.0"),
-])
+@pytest.mark.parametrize(
+    "arguments, options, message",
+    [
+        ((1.0, 0.5, 2.0, 1.0), {}, "time must be between 0 and teacher_time = 1.0, got 2.0"),
+        ((1.0, 0.5, -1.0, 1.0), {}, "time must be between"),
+        ((1.0, 0.0, 0.5, 1.0), {}, "eigenvalues must be positive, got 0.0"),
+        ((1.0, 0.5, 0.5, 1.0), dict(route="guess"), "route must be 'delay' or 'definition', got 'guess'"),
+        ((1.0, 0.5, 0.5, 1.0), dict(learner=kd.GradientDescent(1.0, 1)), "must be below 1, got 1.0"),
+    ],
+)
 def test_what_is_refused(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         certify.sign(*arguments, **options)

@@ -39,14 +39,25 @@ def made():
 
 
 def test_verdicts_of_given_margins(made):
-    @made(source="", standing="own", value=uniform(-1, 1), rounding=uniform(0, 1),
-          hypotheses=dict(inside=lambda value: 10 - value))
+    @made(
+        source="",
+        standing="own",
+        value=uniform(-1, 1),
+        rounding=uniform(0, 1),
+        hypotheses=dict(inside=lambda value: 10 - value),
+    )
     def given(run, value, rounding):
         """The margin is the value."""
         return Margin(value, rounding)
 
-    cases = [(0.5, 0.1, HOLDS), (-0.5, 0.1, VIOLATED), (0.05, 0.1, UNDECIDABLE), (-0.05, 0.1, UNDECIDABLE),
-             (np.nan, 0.1, UNDECIDABLE), (0.5, np.nan, UNDECIDABLE)]
+    cases = [
+        (0.5, 0.1, HOLDS),
+        (-0.5, 0.1, VIOLATED),
+        (0.05, 0.1, UNDECIDABLE),
+        (-0.05, 0.1, UNDECIDABLE),
+        (np.nan, 0.1, UNDECIDABLE),
+        (0.5, np.nan, UNDECIDABLE),
+    ]
     for value, rounding, verdict in cases:
         assert given.at(value=value, rounding=rounding).verdict == verdict
 
@@ -63,9 +74,10 @@ def test_violated_outranks_undecidable_outranks_holds(made):
     assert "VIOLATED" in repr(check) and "kind=bad" in repr(check)
 
 
-@pytest.mark.parametrize("a, b, either_margin, both_margin", [(1.0, -1.0, 1.0, -1.0), (2.0, 1.0, 2.0, 1.0),
-                                                             (np.nan, 1.0, 1.0, np.nan),
-                                                             (-1.0, np.nan, np.nan, np.nan)])
+@pytest.mark.parametrize(
+    "a, b, either_margin, both_margin",
+    [(1.0, -1.0, 1.0, -1.0), (2.0, 1.0, 2.0, 1.0), (np.nan, 1.0, 1.0, np.nan), (-1.0, np.nan, np.nan, np.nan)],
+)
 def test_either_and_both_keep_what_is_unknown(a, b, either_margin, both_margin):
     first, second = (Margin(jnp.asarray(x), jnp.asarray(0.1)) for x in (a, b))
     for x, y in ((first, second), (second, first)):
@@ -96,9 +108,17 @@ def test_a_matched_clock_passes_its_error_on():
 
 
 def test_instances_lie_within_hypotheses_and_outside_the_dropped_one(made):
-    @made(source="", standing="own", a=positive(), b=positive(), pinned=usually(0.0, uniform(0.5, 1.0)), k=whole(2, 5),
-          many=several(3, positive(1.0, 2.0)), fits=among(2, 3),
-          hypotheses=dict(ordered=lambda a, b: a - b, pinned_at_zero=lambda pinned: pinned == 0))
+    @made(
+        source="",
+        standing="own",
+        a=positive(),
+        b=positive(),
+        pinned=usually(0.0, uniform(0.5, 1.0)),
+        k=whole(2, 5),
+        many=several(3, positive(1.0, 2.0)),
+        fits=among(2, 3),
+        hypotheses=dict(ordered=lambda a, b: a - b, pinned_at_zero=lambda pinned: pinned == 0),
+    )
     def drawn(run, a, b, pinned, k, many, fits):
         """Anything."""
         return Margin(a - b, jnp.asarray(0.0))
@@ -121,12 +141,18 @@ def test_the_same_key_draws_the_same_instances():
 def test_a_check_repeats_its_worst_instance():
     check = kd.theorems.exaggerated_bias.check(0, count=50)
     again = kd.theorems.exaggerated_bias.at(**check.instance())
-    assert again.margin == pytest.approx(check.margin, rel=1e-12)      # other vector lengths may round otherwise
+    assert again.margin == pytest.approx(check.margin, rel=1e-12)  # other vector lengths may round otherwise
 
 
 def test_a_false_claim_is_found_out_in_both_lanes(made):
-    @made(source="nobody", standing="own", lead=positive(), trail=positive(), time=positive(),
-          hypotheses=dict(ordered=lambda lead, trail: lead - trail))
+    @made(
+        source="nobody",
+        standing="own",
+        lead=positive(),
+        trail=positive(),
+        time=positive(),
+        hypotheses=dict(ordered=lambda lead, trail: lead - trail),
+    )
     def wrong_way_round(run, lead, trail, time):
         """Gradient flow learns the smaller eigenvalue first."""
         seen = run(kd.GradientFlow(time), jnp.stack([lead, trail]))
@@ -134,14 +160,14 @@ def test_a_false_claim_is_found_out_in_both_lanes(made):
 
     trial = wrong_way_round.trial(0, count=200, loops=10)
     assert trial.theory.verdict == trial.practice.verdict == VIOLATED and not trial.passed
-    assert trial.necessary == []                                       # without order it holds: nothing to refute
+    assert trial.necessary == []  # without order it holds: nothing to refute
 
 
 def test_what_claims_refuse(made):
     claim = kd.theorems.exaggerated_bias
     with pytest.raises(ValueError, match="no hypothesis 'order'; it has ordered, zero_start, same_inputs"):
         claim.falsify(0, drop="order")
-    with pytest.raises(ValueError, match="takes lead, trail, .* missing or unknown"):
+    with pytest.raises(ValueError, match=r"takes lead, trail, .* missing or unknown"):
         claim.at(lead=1.0)
 
     @made(source="", standing="own", a=uniform(0, 1), hypotheses=dict(impossible=lambda a: a - 2))

@@ -24,7 +24,7 @@ def test_the_lag_of_a_real_table_is_that_of_theory(diabetes):
             return 1 - (1 - x) ** r
 
         exact = 1 - g(0.5 / teacher) * g(teacher) / g(0.5)
-        assert row.exaggeration == pytest.approx(exact, abs=1e-5)                 # read between steps
+        assert row.exaggeration == pytest.approx(exact, abs=1e-5)  # read between steps
         assert row.exaggeration == pytest.approx(row.theory, abs=1e-9)
         assert row.teacher == pytest.approx(g(0.5), abs=1e-5)
         assert row.student == pytest.approx(row.teacher * (1 - row.exaggeration))
@@ -56,7 +56,7 @@ def test_the_figure_lays_the_runs_over_theory(diabetes):
 
 def test_by_default_the_teacher_has_learnt_half_of_the_middle_direction(diabetes):
     learnt = diabetes.stopped.filter(diabetes.teacher.eigenvalues)
-    assert float(learnt[4]) == pytest.approx(0.5, abs=0.05)                       # whole steps
+    assert float(learnt[4]) == pytest.approx(0.5, abs=0.05)  # whole steps
 
 
 def test_directions_are_clipped_to_those_that_exist():

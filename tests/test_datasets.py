@@ -14,8 +14,8 @@ def test_mnist():
     assert images.shape == (5000, 784) and images.dtype == float
     assert (images.min(), images.max()) == (0.0, 1.0)
     assert np.bincount(labels).tolist() == [500] * 10
-    assert 0.1 < images.mean() < 0.15                                             # mostly background
-    assert np.all(images.reshape(-1, 28, 28)[:, 0].mean(axis=0) < 0.01)           # digits are centred: an empty rim
+    assert 0.1 < images.mean() < 0.15  # mostly background
+    assert np.all(images.reshape(-1, 28, 28)[:, 0].mean(axis=0) < 0.01)  # digits are centred: an empty rim
 
 
 def test_diabetes_is_standardised():
@@ -24,7 +24,7 @@ def test_diabetes_is_standardised():
     for table in measurements, progression:
         np.testing.assert_allclose(table.mean(axis=0), 0, atol=1e-12)
         np.testing.assert_allclose(table.std(axis=0), 1)
-    assert np.corrcoef(measurements[:, 2], progression)[0, 1] == pytest.approx(0.586, abs=1e-3)   # body mass index
+    assert np.corrcoef(measurements[:, 2], progression)[0, 1] == pytest.approx(0.586, abs=1e-3)  # body mass index
 
 
 @pytest.mark.parametrize("load, package", [

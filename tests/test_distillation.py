@@ -27,7 +27,7 @@ def test_the_three_shares_sum_to_one(a, b, weight, other):
     inner = kd.switch(kd.GradientFlow(a), kd.distill(kd.Ridge(b), kd.GradientFlow(b), weight))
     shares = kd.distill(inner, kd.switch(kd.Ridge(a), kd.GradientFlow(b)), other).shares(λ)
     total = shares.learnt.value + shares.left.value + shares.lost.value
-    assert np.max(np.abs(total - 1)) <= 4.5e-16                        # two ulp: three rounded numbers and their sums
+    assert np.max(np.abs(total - 1)) <= 4.5e-16  # two ulp: three rounded numbers and their sums
 
 
 @given(times, times)
@@ -59,7 +59,7 @@ def test_self_distillation_of_ridge_is_borup_and_andersens(fits, truth):
 
 
 def test_endless_self_distillation_is_ridge_with_a_larger_penalty():
-    endless = kd.self_distill(kd.Ridge(0.2), 50, 0.6)                  # 0.6^50 is 1e-11
+    endless = kd.self_distill(kd.Ridge(0.2), 50, 0.6)  # 0.6^50 is 1e-11
     np.testing.assert_allclose(endless.filter(λ), kd.Ridge(0.2 / 0.4).filter(λ), rtol=1e-10)
 
 

@@ -39,7 +39,7 @@ def test_an_experiment_computes_and_draws(name):
     for ax in figure.axes:
         assert ax.lines or ax.collections, "an empty panel"
         assert ax.get_xlabel() or ax.get_ylabel()
-    figure.canvas.draw()                                              # warnings are errors
+    figure.canvas.draw()  # warnings are errors
 
 
 @pytest.mark.parametrize("name", ["exaggerated_bias", "exaggerated_bias_kernel", "exaggerated_bias_mnist"])
@@ -47,7 +47,7 @@ def test_what_the_captions_of_exaggerated_bias_say(name):
     found = computed(name)
     assert found.disagreement < 1e-11
     lags = [row.exaggeration for row in found.rows]
-    assert abs(lags[0]) < 1e-6 and np.all(np.diff(lags) > 0)          # the more so the smaller the eigenvalue
+    assert abs(lags[0]) < 1e-6 and np.all(np.diff(lags) > 0)  # the more so the smaller the eigenvalue
 
 
 def test_what_the_caption_of_eigenspace_trajectories_says():
@@ -59,14 +59,14 @@ def test_what_the_caption_of_eigenspace_trajectories_says():
 @pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum"])
 def test_loops_show_the_exaggeration_of_the_formula(name):
     found = computed(name)
-    np.testing.assert_allclose(found.seen, found.expected, atol=1e-6)             # read between steps
+    np.testing.assert_allclose(found.seen, found.expected, atol=1e-6)  # read between steps
 
 
 def test_what_the_caption_of_flat_spectrum_says():
     found = computed("flat_spectrum")
     for run in found.loop:
         assert np.max(np.ptp(run.progress, axis=1)) < 1e-12
-    assert np.all(np.diff(found.seen, axis=0) > 0)                    # the lag grows with the exponent
+    assert np.all(np.diff(found.seen, axis=0) > 0)  # the lag grows with the exponent
 
 
 def test_the_same_run_writes_the_same_bytes_and_the_gallery_shows_it(tmp_path):

@@ -131,9 +131,7 @@ def test_scikit_learn_agrees():
     )
     for smoothness in (0.5, 1.5, 2.5):
         expected = Matern(length_scale=1.7, nu=smoothness)(x, z)
-        np.testing.assert_allclose(
-            kd.kernels.matern(x, z, smoothness=smoothness, length=1.7), expected, rtol=1e-13
-        )
+        np.testing.assert_allclose(kd.kernels.matern(x, z, smoothness=smoothness, length=1.7), expected, rtol=1e-13)
     np.testing.assert_allclose(kd.kernels.laplace(x, z, length=1.7), Matern(1.7, nu=0.5)(x, z), rtol=1e-13)
 
 

@@ -9,14 +9,31 @@ def test_table_and_exit_status(capsys, monkeypatch):
     monkeypatch.setattr(command, "CLAIMS", only)
     assert command.main([]) == 0
     printed = capsys.readouterr().out
-    for word in ("claim", "source", "standing", "ridge_semigroup", "holds", "10,000", "zero_start", "1 of 1 claims hold"):
+    for word in (
+        "claim",
+        "source",
+        "standing",
+        "ridge_semigroup",
+        "holds",
+        "10,000",
+        "zero_start",
+        "1 of 1 claims hold",
+    ):
         assert word in printed
 
 
 def test_a_failing_claim_exits_with_one(capsys, monkeypatch):
     claim = CLAIMS["ridge_semigroup"]
-    broken = type(claim)("broken", "Statement.", "nobody", "own", lambda run, **q: -1.0 * _margin(q), claim.quantities,
-                         claim.hypotheses)
+    broken = type(claim)(
+        "broken",
+        "Statement.",
+        "nobody",
+        "own",
+        lambda run, **q: -1.0 * _margin(q),
+        claim.quantities,
+        claim.hypotheses,
+        None,
+    )
     monkeypatch.setattr(command, "CLAIMS", {"broken": broken})
     assert command.main(["--seed", "3"]) == 1
     assert "FAILED: broken" in capsys.readouterr().out

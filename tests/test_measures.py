@@ -41,7 +41,7 @@ def test_conventions_at_the_edges():
     assert np.isnan(measures.matched_time(1.0, 3.0, 2.0)) and np.isnan(measures.margin(1.0, 0.5, 3.0, 2.0))
     assert measures.matched_time(1.0, 1.5, np.inf) == 1.5 and measures.margin(1.0, 0.5, 1.5, np.inf) == 0
     assert measures.margin(0.5, 0.5, 1.0, 2.0) == 0 and measures.log_margin(0.5, 0.5, 1.0, 2.0) == -np.inf
-    assert np.isnan(measures.matched_time(1.0, 0.0, 0.0))                       # nothing was taught
+    assert np.isnan(measures.matched_time(1.0, 0.0, 0.0))  # nothing was taught
     assert np.isnan(measures.exaggeration(1.0, 0.5, level=0.9, teacher_time=1.0))
     assert measures.exaggeration(1.0, 1.0, level=0.5, teacher_time=1.0) == 0
 
@@ -68,8 +68,10 @@ def test_exaggeration_is_the_papers_ratio(trail):
 def test_exaggeration_has_gradients():
     slope = jax.grad(lambda t: measures.exaggeration(1.0, 0.3, 0.5, t))
     step = 1e-6
-    difference = (measures.exaggeration(1.0, 0.3, 0.5, 2 + step) - measures.exaggeration(1.0, 0.3, 0.5, 2 - step)) / 2 / step
-    assert slope(2.0) == pytest.approx(float(difference), rel=1e-7)             # central differences
+    difference = (
+        (measures.exaggeration(1.0, 0.3, 0.5, 2 + step) - measures.exaggeration(1.0, 0.3, 0.5, 2 - step)) / 2 / step
+    )
+    assert slope(2.0) == pytest.approx(float(difference), rel=1e-7)  # central differences
 
 
 def test_matched_penalty():
@@ -84,7 +86,7 @@ def test_the_criterion_of_single_crossing():
     x = np.asarray(λ * clock)
     seen = measures.crossing_criterion(lambda λ, t: kd.GradientFlow(t).log_filter(λ), λ, clock)
     exact = -1 - (np.expm1(x) - x * np.exp(x)) / np.expm1(x) ** 2
-    np.testing.assert_allclose(seen, exact, rtol=1e-9)                          # third derivatives
+    np.testing.assert_allclose(seen, exact, rtol=1e-9)  # third derivatives
     ridge = measures.crossing_criterion(lambda λ, t: kd.Ridge(1 / t).log_filter(λ), λ, clock)
     np.testing.assert_allclose(ridge, -1 / (1 + x) ** 2, rtol=1e-9)
     # a learner that learns ever more slowly violates it
@@ -123,7 +125,7 @@ def test_runs_that_cannot_be_matched():
     path = kd.closed_form(kd.GradientFlow(jnp.linspace(0, 1, 5)), [1.0, 0.5])
     with pytest.raises(ValueError, match="at least two moments"):
         measures.observed_exaggeration(stopped, path, 0.5)
-    assert np.all(np.isnan(measures.progress_at(path, 0.99)))                   # never got there
+    assert np.all(np.isnan(measures.progress_at(path, 0.99)))  # never got there
     still = kd.closed_form(kd.GradientFlow(jnp.zeros(3)), [1.0, 0.5])
     with pytest.raises(ValueError, match="direction 0 makes no progress"):
         measures.progress_at(still, 0.5)
@@ -139,7 +141,9 @@ def test_the_example_where_distillation_beats_early_stopping():
     risk = lambda learner: float(measures.risk(learner, EIGENVALUES, SIGNAL, NOISE).total)
     best = measures.best_stop(teacher, EIGENVALUES, SIGNAL, NOISE)
     assert risk(teacher) == pytest.approx(0.0516325743, abs=5e-11)
-    assert risk(best) == pytest.approx(0.0495040428, abs=5e-11) and float(best.time) == pytest.approx(2.231257, abs=5e-7)
+    assert risk(best) == pytest.approx(0.0495040428, abs=5e-11) and float(best.time) == pytest.approx(
+        2.231257, abs=5e-7
+    )
     assert risk(student) == pytest.approx(0.0485039905, abs=5e-11)
 
 
@@ -150,7 +154,7 @@ def test_risk_is_the_average_over_noise():
     exact = measures.risk(learner, EIGENVALUES, np.asarray(eigensystem.target), NOISE)
     sigma = np.sqrt(NOISE * samples)
     noise = sigma * np.random.default_rng(0).standard_normal((samples, 4000))
-    noisy = problem.relabel(problem.targets[:, None] + noise)                   # 4000 draws as outputs
+    noisy = problem.relabel(problem.targets[:, None] + noise)  # 4000 draws as outputs
     errors = (noisy.predict(learner.fit(noisy)) - problem.targets[:, None]) ** 2
     losses = np.asarray(errors).mean(0)
     standard_error = losses.std() / np.sqrt(4000)
@@ -160,4 +164,4 @@ def test_risk_is_the_average_over_noise():
 
 def test_best_stop_of_isotropic_ridge_is_the_wiener_filter():
     best = measures.best_stop(kd.Ridge(1.0), jnp.array([2.0, 0.3, 0.05]), signal=jnp.ones(3) * 0.5, noise_variance=0.02)
-    assert float(best.penalty) == pytest.approx(0.02 / 0.25, rel=1e-6)          # flat at its minimum
+    assert float(best.penalty) == pytest.approx(0.02 / 0.25, rel=1e-6)  # flat at its minimum

@@ -1,4 +1,5 @@
-"""Stable scalar functions: against values in many digits, eager and jitted; slopes; and what JAX may change."""
+"""Stable scalar functions: against values in many digits, eager and jitted; slopes; and what JAX may
+change."""
 
 import functools
 import json
@@ -25,8 +26,9 @@ COUNT = 600  # random points a function; everything is computed in this shape, t
 def faces(learner, eigenvalue):
     """The four faces before any jit, which `Learner.filter` and the others would bring."""
     shares = learner.shares(eigenvalue)
-    return dict(zip(FACES, (shares.learnt.value, shares.residual.value, shares.log_learnt(), shares.residual.log),
-                    strict=True))
+    return dict(
+        zip(FACES, (shares.learnt.value, shares.residual.value, shares.log_learnt(), shares.residual.log), strict=True)
+    )
 
 
 def compute(functions, arguments, mode):
@@ -42,7 +44,8 @@ def compute(functions, arguments, mode):
     return {name: jax.tree.map(cut[name], got) for name, got in run(padded).items()}
 
 
-# ------------------------------------------------------------------------------------------ the reference rows
+# ------------------------------------------------------------------------------------------ the reference
+# rows
 
 
 def flow(face):
@@ -95,17 +98,18 @@ def test_reference_rows(name, mode, oracle):
         assert oracle.ulps(got, exact) <= ROWS[name][1]
     elif name == "margin":
         assert (np.sign(got) == np.sign(exact[0])).all()
-        assert (np.maximum(*arguments[:2]) * arguments[3] <= 700).all()   # where the promise is 1e-12
+        assert (np.maximum(*arguments[:2]) * arguments[3] <= 700).all()  # where the promise is 1e-12
         assert oracle.relative(got, exact) <= 1e-12
     else:
-        assert oracle.relative(got, exact) <= 1e-12                 # promised; log_margin gets as near
+        assert oracle.relative(got, exact) <= 1e-12  # promised; log_margin gets as near
 
 
 def test_every_reference_file_is_tested(oracle):
     assert {path.stem for path in (oracle.folder / "numerics").glob("*.json")} == set(ROWS)
 
 
-# ----------------------------------------------------------------------------------------------- random points
+# ----------------------------------------------------------------------------------------------- random
+# points
 
 
 def log_uniform(random, low, high, count=COUNT):
@@ -124,20 +128,29 @@ def points():
         return random.permutation(x) / eigenvalue
 
     eigenvalue = log_uniform(random, -3, 3)
-    near_one = 1 - log_uniform(random, -16, 0)                      # η λ rounds to one, yet is not
-    x = np.where(random.random(COUNT) < 0.3, near_one, np.where(random.random(COUNT) < 0.5, random.random(COUNT),
-                                                                log_uniform(random, -100, 0)))
+    near_one = 1 - log_uniform(random, -16, 0)  # η λ rounds to one, yet is not
+    x = np.where(
+        random.random(COUNT) < 0.3,
+        near_one,
+        np.where(random.random(COUNT) < 0.5, random.random(COUNT), log_uniform(random, -100, 0)),
+    )
     step_size = x / eigenvalue
     product = [Fraction(a) * Fraction(b) for a, b in zip(step_size, eigenvalue, strict=True)]
     step_size = np.where([p < 1 for p in product], step_size, np.nextafter(step_size, 0) * (1 - 2.0**-52))
     weight = np.where(random.random(COUNT) < 0.3, 1 - log_uniform(random, -16, 0), random.random(COUNT))
     weight[::7], weight[1::7] = 1.0, 0.0
-    fastest = 180 / -np.log1p(-np.minimum(x, 1 - 2.0**-53))         # a composition reaches 1e-412, the oracle 1e-450
+    fastest = 180 / -np.log1p(-np.minimum(x, 1 - 2.0**-53))  # a composition reaches 1e-412, the oracle 1e-450
     columns = dict(
-        eigenvalue=eigenvalue, long=clocks(-300, 2.8), time=clocks(-100), other=clocks(-100), step_size=step_size,
+        eigenvalue=eigenvalue,
+        long=clocks(-300, 2.8),
+        time=clocks(-100),
+        other=clocks(-100),
+        step_size=step_size,
         steps=np.floor(np.clip(log_uniform(random, 0, 4), 1, fastest)),
         real=np.minimum(log_uniform(random, -3, 6), fastest),
-        penalty=eigenvalue * log_uniform(random, -60, 60), weight=weight, again=random.permutation(weight),
+        penalty=eigenvalue * log_uniform(random, -60, 60),
+        weight=weight,
+        again=random.permutation(weight),
     )
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return columns, [dict(zip(columns, map(mpf, row), strict=True)) for row in rows]
@@ -177,21 +190,39 @@ PLAIN = {
 }
 COMPOSED = {
     "three distillations": (
-        lambda p: distill(distill(distill(Flow(p["time"]), Ridge(p["penalty"]), p["weight"]),
-                                  Descent(p["step_size"], p["steps"]), p["again"]), Flow(p["other"]), p["weight"]),
-        lambda p: _distill(_distill(_distill(_flow(p, "time"), _ridge(p), p["weight"]),
-                                    _descent(p, "steps"), p["again"]), _flow(p, "other"), p["weight"])),
+        lambda p: distill(
+            distill(
+                distill(Flow(p["time"]), Ridge(p["penalty"]), p["weight"]),
+                Descent(p["step_size"], p["steps"]),
+                p["again"],
+            ),
+            Flow(p["other"]),
+            p["weight"],
+        ),
+        lambda p: _distill(
+            _distill(_distill(_flow(p, "time"), _ridge(p), p["weight"]), _descent(p, "steps"), p["again"]),
+            _flow(p, "other"),
+            p["weight"],
+        ),
+    ),
     "three switches": (
-        lambda p: switch(switch(switch(Flow(p["time"]), Ridge(p["penalty"])), Descent(p["step_size"], p["real"])),
-                         Flow(p["other"])),
-        lambda p: _switch(_switch(_switch(_flow(p, "time"), _ridge(p)), _descent(p, "real")), _flow(p, "other"))),
+        lambda p: switch(
+            switch(switch(Flow(p["time"]), Ridge(p["penalty"])), Descent(p["step_size"], p["real"])), Flow(p["other"])
+        ),
+        lambda p: _switch(_switch(_switch(_flow(p, "time"), _ridge(p)), _descent(p, "real")), _flow(p, "other")),
+    ),
     "mixed": (
         lambda p: distill(
             switch(Flow(p["time"]), distill(Ridge(p["penalty"]), Descent(p["step_size"], p["steps"]), p["again"])),
-            switch(distill(Flow(p["other"]), Flow(p["time"]), p["again"]), Flow(p["other"])), p["weight"]),
+            switch(distill(Flow(p["other"]), Flow(p["time"]), p["again"]), Flow(p["other"])),
+            p["weight"],
+        ),
         lambda p: _distill(
             _switch(_flow(p, "time"), _distill(_ridge(p), _descent(p, "steps"), p["again"])),
-            _switch(_distill(_flow(p, "other"), _flow(p, "time"), p["again"]), _flow(p, "other")), p["weight"])),
+            _switch(_distill(_flow(p, "other"), _flow(p, "time"), p["again"]), _flow(p, "other")),
+            p["weight"],
+        ),
+    ),
 }
 
 
@@ -210,8 +241,12 @@ def truth(name, split):
         learnt = [(PLAIN | COMPOSED)[name][1](p)[0] for p in points()[1]]
         left = [1 - a for a in learnt]
         logs = [(mpmath.log1p(-b), mpmath.log1p(-a)) for a, b in zip(learnt, left, strict=True)]
-        return {"filter": split(learnt), "residual": split(left), "log_filter": split([log for log, _ in logs]),
-                "log_residual": split([log for _, log in logs])}
+        return {
+            "filter": split(learnt),
+            "residual": split(left),
+            "log_filter": split([log for log, _ in logs]),
+            "log_residual": split([log for _, log in logs]),
+        }
 
 
 @MODES
@@ -225,7 +260,7 @@ def test_random_points(name, mode, oracle):
 def test_logarithms_survive_where_values_do_not(mode, oracle):
     """Products of λ and time far below and far above the range of floats."""
     cases = [(1e-200, 1e-200), (1e-300, 1e-7), (1e-5, 1e-300), (2.0, 400.0), (1e3, 1e4)]
-    with mpmath.workdps(5000):                                      # sees 1 - e^-800 and its logarithm
+    with mpmath.workdps(5000):  # sees 1 - e^-800 and its logarithm
         x = [mpf(a) * mpf(b) for a, b in cases]
         exact = oracle.split([mpmath.log(x) if x < 1e-100 else mpmath.log1p(-mpmath.exp(-x)) for x in x])
         left = oracle.split([-x for x in x])
@@ -237,10 +272,10 @@ def test_logarithms_survive_where_values_do_not(mode, oracle):
     }
     got = compute(composed, dict.fromkeys(composed, (rate, time)), mode)
     assert oracle.ulps(got["flow"]["log_filter"], exact) <= 4
-    assert oracle.ulps(got["flow"]["log_residual"], left) <= 4      # -1e-400 is below the range: not promised
+    assert oracle.ulps(got["flow"]["log_residual"], left) <= 4  # -1e-400 is below the range: not promised
     doubled = oracle.ulps(got["twice"]["log_filter"], (2 * exact[0], 2 * exact[1]))
     assert doubled <= 8
-    with mpmath.workdps(60):                                        # a small step, few steps, or both
+    with mpmath.workdps(60):  # a small step, few steps, or both
         learnt = oracle.split([mpmath.log(-mpmath.log1p(-l) * t) for l, t in zip(rate[:3], time[:3], strict=True)])
     assert oracle.ulps(got["descent"]["log_filter"][:3], learnt) <= 4
     deep = faces(Descent(0.5, jnp.array([2000.0, 1e5])), 1.0)["log_residual"]
@@ -250,7 +285,8 @@ def test_logarithms_survive_where_values_do_not(mode, oracle):
 @MODES
 @pytest.mark.parametrize("learner", [kd.HeavyBall, kd.Nesterov])
 def test_momentum_follows_its_recursion(learner, mode, oracle):
-    """Up to the largest stable step and critically damped, where powers of the recursion are nearly defective."""
+    """Up to the largest stable step and critically damped, where powers of the recursion are nearly
+    defective."""
     random = np.random.default_rng(3)
     count = 300
     momentum = random.choice([0.0, 0.3, 0.5, 0.9, 0.99, 0.999], count)
@@ -274,16 +310,16 @@ def test_momentum_follows_its_recursion(learner, mode, oracle):
             learnt.append(1 - r)
     exact = oracle.split(learnt)
     error, size = oracle.errors(got["filter"], exact), np.abs(exact[0])
-    assert np.max(error / np.maximum(size, 0.01)) <= 1e-12          # promised; near a zero of φ only relative to 1
+    assert np.max(error / np.maximum(size, 0.01)) <= 1e-12  # promised; near a zero of φ only relative to 1
     assert np.max(np.abs(got["residual"] - (1 - exact[0]))) <= 1e-12 * max(1, size.max())
     with np.errstate(invalid="ignore", divide="ignore"):
         log = np.log(exact[0])
     known = np.isfinite(log)
     assert (~known).any()
-    np.testing.assert_array_equal(np.isnan(got["log_filter"]), np.isnan(log))      # φ < 0 has no logarithm
+    np.testing.assert_array_equal(np.isnan(got["log_filter"]), np.isnan(log))  # φ < 0 has no logarithm
     np.testing.assert_array_equal(got["log_filter"] == -np.inf, log == -np.inf)
     far = known & (np.abs(exact[0] - 1) > 0.01) & (exact[0] > 0.01)
-    np.testing.assert_allclose(got["log_filter"][far], log[far], rtol=1e-9)        # 1e-12 over |log| >= 0.01
+    np.testing.assert_allclose(got["log_filter"][far], log[far], rtol=1e-9)  # 1e-12 over |log| >= 0.01
 
 
 def test_momentum_takes_whole_steps_only():
@@ -309,11 +345,29 @@ def test_the_ends_of_every_range():
     inf = np.inf
     e = -math.expm1(-1.0)
     cases = {  # learner of one number; rows of that number, λ, and what is learnt
-        "flow": (Flow, [(0.0, 1.0, 0.0), (inf, 1.0, 1.0), (1.0, 0.0, 0.0), (inf, 0.0, 0.0), (inf, 1e-300, 1.0),
-                        (1e300, 1e300, 1.0)]),
+        "flow": (
+            Flow,
+            [
+                (0.0, 1.0, 0.0),
+                (inf, 1.0, 1.0),
+                (1.0, 0.0, 0.0),
+                (inf, 0.0, 0.0),
+                (inf, 1e-300, 1.0),
+                (1e300, 1e300, 1.0),
+            ],
+        ),
         "descent": (lambda k: Descent(0.5, k), [(0.0, 1.0, 0.0), (10.0, 0.0, 0.0), (1.0, 2.0, 1.0), (1e18, 1.0, 1.0)]),
-        "ridge": (Ridge, [(0.0, 1.0, 1.0), (inf, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.7e308, 1.7e308, 0.5),
-                          (1e-307, 3e-307, 0.75)]),
+        "ridge": (
+            Ridge,
+            [
+                (0.0, 1.0, 1.0),
+                (inf, 1.0, 0.0),
+                (1.0, 0.0, 0.0),
+                (0.0, 0.0, 0.0),
+                (1.7e308, 1.7e308, 0.5),
+                (1e-307, 3e-307, 0.75),
+            ],
+        ),
         "heavy ball": (lambda k: kd.HeavyBall(0.5, 0.9, k), [(0.0, 1.0, 0.0), (7.0, 0.0, 0.0)]),
         "nesterov": (lambda k: kd.Nesterov(0.5, 0.9, k), [(0.0, 1.0, 0.0), (7.0, 0.0, 0.0)]),
         "teacher": (lambda t: distill(Flow(t), Flow(1.0)), [(inf, 1.0, e), (0.0, 1.0, 0.0), (inf, 0.0, 0.0)]),
@@ -327,7 +381,7 @@ def test_the_ends_of_every_range():
     for name, (_, _, learnt) in rows.items():
         np.testing.assert_allclose(got[name]["filter"], learnt, rtol=4e-16, err_msg=name)
         np.testing.assert_allclose(got[name]["residual"], 1 - learnt, rtol=4e-16, err_msg=name)
-        assert not np.signbit(got[name]["filter"]).any()            # no -0.0 in anyone's output
+        assert not np.signbit(got[name]["filter"]).any()  # no -0.0 in anyone's output
         np.testing.assert_array_equal(got[name]["log_filter"] == -inf, learnt == 0, err_msg=name)
         assert (got[name]["log_filter"] <= 0).all() and (got[name]["log_residual"] <= 0).all()  # no NaN
         np.testing.assert_array_equal(got[name]["log_residual"] <= -700, learnt == 1, err_msg=name)
@@ -336,7 +390,10 @@ def test_the_ends_of_every_range():
 def test_negative_shares_have_values_but_no_logarithm():
     """The strange corner: negative penalties and teacher weights past one run, and φ may be negative."""
     one = np.ones(2)
-    functions = {"ridge": lambda c, l: faces(Ridge(c), l), "past": lambda w, l: faces(distill(Flow(1e-3), Flow(1.0), w), l)}
+    functions = {
+        "ridge": lambda c, l: faces(Ridge(c), l),
+        "past": lambda w, l: faces(distill(Flow(1e-3), Flow(1.0), w), l),
+    }
     both = compute(functions, {"ridge": (np.array([-2.0, -0.5]), one), "past": (1.5 * one, one)}, "eager")
     got = both["ridge"]
     np.testing.assert_array_equal(got["filter"], [-1.0, 2.0])
@@ -352,7 +409,8 @@ def test_negative_shares_have_values_but_no_logarithm():
     assert np.isnan(both["past"]["log_filter"]).all()
 
 
-# ------------------------------------------------------------------------------- the scalar functions themselves
+# ------------------------------------------------------------------------------- the scalar functions
+# themselves
 
 
 def grid(*pieces):
@@ -424,7 +482,8 @@ def test_error_free_transformations_at_the_ends_of_the_range():
     np.testing.assert_array_equal(error, [0, 1e-300])
 
 
-# ------------------------------------------------------------------------------------------------- theorems, T1
+# ------------------------------------------------------------------------------------------------- theorems,
+# T1
 
 
 def T1(names=""):
@@ -456,13 +515,16 @@ def test_exaggerated_bias_reference(case):
         close([clock], [wanted["t"]])
         matched = plain(float(wanted["t"]))
     close(made.filter(eigenvalues)[:count], wanted["student"])
-    negative = np.array([mpf(x) < 0 for x in wanted["student"]])     # such a share has no logarithm
+    negative = np.array([mpf(x) < 0 for x in wanted["student"]])  # such a share has no logarithm
     close(made.log_filter(eigenvalues)[:count], np.where(negative, None, wanted["log_student"]))
     close(matched.log_filter(eigenvalues)[:count], wanted["log_teacher"])
     if "log_gap_student" in wanted:
-        # for a negative share the file is wrong in the sixth digit: log(1.0226070411017593) is .0223552891297492
-        gap = [mpmath.log1p(-mpf(x)) if mpf(x) < 0 else y for x, y in
-               zip(wanted["student"], wanted["log_gap_student"], strict=True)]
+        # for a negative share the file is wrong in the sixth digit: log(1.0226070411017593) is
+        # .0223552891297492
+        gap = [
+            mpmath.log1p(-mpf(x)) if mpf(x) < 0 else y
+            for x, y in zip(wanted["student"], wanted["log_gap_student"], strict=True)
+        ]
         close(made.log_residual(eigenvalues)[:count], gap)
         close(matched.log_residual(eigenvalues)[:count], wanted["log_gap_teacher"])
     if given.get("alpha") == 0 and given["family"] == "gf":
@@ -482,7 +544,7 @@ def test_where_exaggeration_fails():
     for eigenvalue, name in ((1.9, "1p9"), (1.5, "1p5")):
         close([student.filter(eigenvalue)], [wanted[f"student_at_lam_{name}"]])
         close([teacher.filter(eigenvalue)], [wanted[f"teacher_at_lam_{name}"]])
-    assert Descent(1.0, 1).filter(1.9) == 1.9                       # an odd number of steps overshoots
+    assert Descent(1.0, 1).filter(1.9) == 1.9  # an odd number of steps overshoots
 
     heavy = functools.partial(kd.HeavyBall, 0.1, 0.9)
     seen = np.array([distill(heavy(21), heavy(21)).filter([0.02, 1.0]), heavy(8).filter([0.02, 1.0])])
@@ -493,7 +555,7 @@ def test_where_exaggeration_fails():
     assert distill(low, low).filter([1.0, 0.2]).tolist() == [1, 1] and high.filter([1.0, 0.2]).tolist() == [1, 0]
 
     warm = kd.closed_form(distill(Flow(2.0), Flow(1.0)), [1.0, 0.1], start=[0.0, 0.5]).coordinates
-    assert abs(warm[1] - 0.469669) < 1e-6                           # the teacher, from zero, is at .076045
+    assert abs(warm[1] - 0.469669) < 1e-6  # the teacher, from zero, is at .076045
     assert abs(Flow(-math.log1p(-warm[0])).filter(0.1) - 0.076045) < 1e-6
 
     fast = Descent(0.99, 20)
@@ -511,7 +573,8 @@ def test_ground_truth_reverses():
     assert abs(student.filter(0.01) - 0.048055) < 1e-6 and abs(Flow(time).filter(0.01) - 0.012235) < 1e-6
 
 
-# -------------------------------------------------------------------------------------------------------- slopes
+# --------------------------------------------------------------------------------------------------------
+# slopes
 
 # λ t at zero, tiny, and on both sides of every point where a formula gives way to another
 SWITCHES = np.array([0.0, 1e-300, 1e-9, 0.28, 0.5, math.log(2), 0.7, 0.72, 1.0, 3.0, 800.0])
@@ -538,7 +601,7 @@ def agree(got, wanted, tolerance=1e-13):
 
 def test_slopes_of_the_flow():
     x = np.append(SWITCHES, 0.0)
-    time = np.append(np.full_like(SWITCHES, 2.0), 0.0)              # the last: λ = 3 at t = 0
+    time = np.append(np.full_like(SWITCHES, 2.0), 0.0)  # the last: λ = 3 at t = 0
     rate = np.append(SWITCHES / 2.0, 3.0)
     got = slopes(Flow, rate, time)
     agree(got["filter"][0], time * np.exp(-x))
@@ -547,7 +610,7 @@ def test_slopes_of_the_flow():
     agree(got["residual"][1], -rate * np.exp(-x))
     agree(got["log_residual"][0], -time)
     agree(got["log_residual"][1], -rate)
-    some = x > 1e-307                                               # log φ is -inf at zero: its slope is zero there
+    some = x > 1e-307  # log φ is -inf at zero: its slope is zero there
     safe = np.where(some, x, 1.0)
     with np.errstate(over="ignore"):
         agree(got["log_filter"][0], np.where(some, time / np.expm1(safe), 0.0))
@@ -561,7 +624,7 @@ def test_slopes_of_descent():
     step_size, rate, base = np.full_like(x, 0.5), x / 0.5, 1 - x
     got = slopes(Descent, rate, step_size, steps)
     for face, sign in (("filter", 1), ("residual", -1)):
-        agree(got[face][0], sign * steps * 0.5 * base**2, 1e-12)    # 1 - x is rounded here, not there
+        agree(got[face][0], sign * steps * 0.5 * base**2, 1e-12)  # 1 - x is rounded here, not there
         agree(got[face][1], sign * steps * rate * base**2, 1e-12)
     inside = x < 0.9
     by_steps = np.log1p(-np.where(inside, x, 0.0))
@@ -594,7 +657,7 @@ def test_slopes_of_ridge():
 @pytest.mark.parametrize("learner", [kd.HeavyBall, kd.Nesterov])
 def test_slopes_of_momentum(learner):
     """The residual is a polynomial in x, with slopes by numpy; in the momentum, by differences."""
-    momentum, steps = 0.25, 6                                       # critically damped for the heavy ball at x = 0.25
+    momentum, steps = 0.25, 6  # critically damped for the heavy ball at x = 0.25
     x = np.array([0.0, 1e-9, 0.25, 0.7, 1.25, 1.3, 2.2])
     X = np.polynomial.Polynomial([0.0, 1.0])
 
@@ -610,10 +673,10 @@ def test_slopes_of_momentum(learner):
 
     got = slopes(fields, x / 2, np.full_like(x, 2.0), np.full_like(x, momentum))
     slope = residual(X, momentum).deriv()(x)
-    for face, sign in (("filter", -1), ("residual", 1)):            # the slopes cancel near their zeros
+    for face, sign in (("filter", -1), ("residual", 1)):  # the slopes cancel near their zeros
         np.testing.assert_allclose(got[face][0], sign * 2 * slope, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(got[face][1], sign * x / 2 * slope, rtol=1e-12, atol=1e-13)
-        h = 1e-5                                                    # truncation 1e-10
+        h = 1e-5  # truncation 1e-10
         differences = sign * (residual(x, momentum + h) - residual(x, momentum - h)) / (2 * h)
         np.testing.assert_allclose(got[face][2], differences, rtol=1e-8, atol=1e-8)
 
@@ -625,7 +688,7 @@ def test_slopes_of_composed_learners():
     h, g = -np.expm1(-rate * T), -np.expm1(-rate * s)
     dh, dg = T * np.exp(-rate * T), s * np.exp(-rate * s)
     filter_, by_rate, by_weight = g * (w * h + 1 - w), dg * (w * h + 1 - w) + g * w * dh, g * (h - 1)
-    some = ("filter", "log_residual")                               # the others compile for seconds
+    some = ("filter", "log_residual")  # the others compile for seconds
     got = slopes(lambda w: distill(Flow(T), Flow(s), w), rate, w, of=some)
     for face, slope in (("filter", 1), ("log_residual", -1 / (1 - filter_))):
         agree(got[face][0], slope * by_rate)
@@ -637,7 +700,8 @@ def test_slopes_of_composed_learners():
     agree(got["log_residual"][1], -rate)
 
 
-# ------------------------------------------------------------------------------------------------------ canaries
+# ------------------------------------------------------------------------------------------------------
+# canaries
 
 
 def worst(function, definition, low, high):
@@ -649,7 +713,8 @@ def worst(function, definition, low, high):
 
 def test_canary_jax_loses_digits_where_ours_do_not():
     assert worst(jax.jit(jnp.log1p), np.log1p, -0.414, -0.293) > 50, (
-        "jnp.log1p is now accurate near -0.41 (jax#39707): numerics.log1p may go once older releases are dropped")
+        "jnp.log1p is now accurate near -0.41 (jax#39707): numerics.log1p may go once older releases are dropped"
+    )
     assert worst(jax.jit(jnp.expm1), np.expm1, -0.7, -0.1) > 2, "jnp.expm1 is now accurate: numerics.expm1 may go"
     assert worst(jax.jit(jnp.exp), np.exp, -2.0, -0.5) > 1.3, "jnp.exp is now accurate: numerics.exp_minus may go"
 
@@ -664,30 +729,35 @@ def test_canary_jax_rounds_logs_and_powers_well():
 
 def test_canary_subnormal_numbers_are_flushed():
     assert float(jnp.asarray(1e-310) * 1.0) == 0.0 and float(jnp.asarray(3e-308) / 4.0) == 0.0, (
-        "JAX now computes with subnormal numbers: values below 2.3e-308 could be promised too")
+        "JAX now computes with subnormal numbers: values below 2.3e-308 could be promised too"
+    )
 
 
 def test_canary_jit_rewrites_sums():
     tiny = 1e-20
     assert jax.jit(lambda x: (1.0 + x) - 1.0)(tiny) == tiny, (
-        "jit no longer rewrites (1 + x) - 1 into x: numerics.two_sum needs no optimization_barrier")
+        "jit no longer rewrites (1 + x) - 1 into x: numerics.two_sum needs no optimization_barrier"
+    )
     assert jax.jit(lambda x: lax.optimization_barrier(1.0 + x) - 1.0)(tiny) == 0.0, (
-        "optimization_barrier no longer stops (1 + x) - 1 from becoming x: numerics.two_sum is broken")
+        "optimization_barrier no longer stops (1 + x) - 1 from becoming x: numerics.two_sum is broken"
+    )
 
 
 def test_canary_jit_contracts_products():
-    """Behind an optimization_barrier too; `numerics._rounded` stops it, on machines with such an instruction."""
+    """Behind an optimization_barrier too; `numerics._rounded` stops it, on machines with such an
+    instruction."""
     a = np.linspace(0.5, 2.0, 100)
     b = (1 - 1e-13) / a
     rounded, barred = 1.0 - a * b, jax.jit(lambda a, b: 1.0 - lax.optimization_barrier(a * b))(a, b)
     np.testing.assert_array_equal(jax.jit(lambda a, b: 1.0 - numerics._rounded(a * b))(a, b), rounded)
     plain = jax.jit(lambda a, b: 1.0 - a * b)(a, b)
-    if (np.asarray(plain) != rounded).any():                        # this machine has it
+    if (np.asarray(plain) != rounded).any():  # this machine has it
         assert (np.asarray(barred) != rounded).any(), (
-            "optimization_barrier now keeps a product from being contracted: numerics._rounded may use it")
+            "optimization_barrier now keeps a product from being contracted: numerics._rounded may use it"
+        )
 
 
 def test_canary_float64_is_lost_in_silence():
     assert jnp.asarray(1.0).dtype == jnp.float64, "importing kdtheory no longer switches float64 on"
-    with jax.enable_x64(False):                                     # pytest turns any warning into an error
+    with jax.enable_x64(False):  # pytest turns any warning into an error
         assert jnp.asarray(np.ones(2)).dtype == jnp.float32, "JAX keeps float64 input now, even when x64 is off"

@@ -41,7 +41,7 @@ def test_convergence_draws_progress_against_the_clock(ax, runs):
     directions = [0, 2]
     assert kd.plots.convergence(ax, *runs, directions=directions) is ax
     for line, (run, k) in zip(drawn(ax), [(run, k) for run in runs for k in directions], strict=True):
-        np.testing.assert_array_equal(line.get_xdata(), CLOCK[1:])   # no zero on a logarithmic axis
+        np.testing.assert_array_equal(line.get_xdata(), CLOCK[1:])  # no zero on a logarithmic axis
         np.testing.assert_array_equal(line.get_ydata(), run.progress[1:, k])
     assert ax.get_xscale() == "log"
 
@@ -81,7 +81,7 @@ def test_grouped_directions_are_named_in_a_warning(ax):
     run = kd.closed_form(path, [1.0, 0.5, 0.5, 0.1])
     with pytest.warns(UserWarning, match="direction 2 shares its eigenvalue with others, from 1 to 2"):
         kd.plots.convergence(ax, run, directions=[0, 2])
-    kd.plots.convergence(ax, run, directions=[0, 3])                  # no warning
+    kd.plots.convergence(ax, run, directions=[0, 3])  # no warning
 
 
 @pytest.mark.parametrize("plot", [kd.plots.convergence, kd.plots.eigenspace])
@@ -112,7 +112,7 @@ def test_exaggeration_is_that_of_the_formula(ax, runs):
     teacher = 1 - np.exp(-EIGENVALUES[0] * TEACHER_TIME)
     expected = 1 - g(0.5 / teacher) * g(teacher) / g(0.5)
     np.testing.assert_allclose(every.get_xdata(), EIGENVALUES)
-    np.testing.assert_allclose(every.get_ydata(), expected, atol=1e-3)            # read between saved moments
+    np.testing.assert_allclose(every.get_ydata(), expected, atol=1e-3)  # read between saved moments
     np.testing.assert_allclose(one.get_ydata(), expected[2], atol=1e-3)
 
 

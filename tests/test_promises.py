@@ -1,7 +1,7 @@
 """The accuracy that the README promises, on random points, against ball arithmetic on the plain definitions.
 
-The ordinary run takes 1e4 points a function; `pytest -m slow tests/test_promises.py -s` takes 1e6 and prints the
-worst errors, in ulp of the true value.
+The ordinary run takes 1e4 points a function; `pytest -m slow tests/test_promises.py -s` takes 1e6 and prints
+the worst errors, in ulp of the true value.
 """
 
 import functools
@@ -20,7 +20,7 @@ COUNTS = [pytest.param(10_000, id="1e4"), pytest.param(1_000_000, id="1e6", mark
 
 @pytest.fixture(autouse=True, scope="module")
 def precision():
-    flint.ctx.prec, before = 1300, flint.ctx.prec                    # sees 1 - e^-740
+    flint.ctx.prec, before = 1300, flint.ctx.prec  # sees 1 - e^-740
     yield
     flint.ctx.prec = before
 
@@ -75,8 +75,9 @@ def flow_points(random, count):
 
 def descent_points(random, count):
     # ηλ down to 1e-18 and up to an ulp below one
-    x = np.where(random.random(count) < 0.5, log_uniform(random, 1e-18, 0.9, count),
-                 1 - log_uniform(random, 2e-16, 1, count))
+    x = np.where(
+        random.random(count) < 0.5, log_uniform(random, 1e-18, 0.9, count), 1 - log_uniform(random, 2e-16, 1, count)
+    )
     return np.clip(x, 1e-18, 1 - 2**-53), np.floor(log_uniform(random, 1, 1e6, count))
 
 
@@ -84,8 +85,11 @@ def ridge_points(random, count):
     return log_uniform(random, 1e-150, 1e150, count), log_uniform(random, 1e-150, 1e150, count)
 
 
-PLAIN = {"flow": (flow, flow_residual, flow_points), "descent": (descent, descent_residual, descent_points),
-         "ridge": (ridge, ridge_residual, ridge_points)}
+PLAIN = {
+    "flow": (flow, flow_residual, flow_points),
+    "descent": (descent, descent_residual, descent_points),
+    "ridge": (ridge, ridge_residual, ridge_points),
+}
 FACES = {
     "filter": lambda residual: 1 - residual,
     "residual": lambda residual: residual,
@@ -151,10 +155,12 @@ def true_delay(rate, time, teacher_time):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_matched_time_and_delay_are_right_to_eight_ulp(count):
-    rate, time, teacher_time = points = student_points(np.random.default_rng(3), count)
-    flint.ctx.prec = 2500                                            # the delay may be e^-600
-    for function, truth in ((kd.measures.delay, true_delay),
-                            (kd.measures.matched_time, lambda r, t, T: t + true_delay(r, t, T))):
+    _, time, _ = points = student_points(np.random.default_rng(3), count)
+    flint.ctx.prec = 2500  # the delay may be e^-600
+    for function, truth in (
+        (kd.measures.delay, true_delay),
+        (kd.measures.matched_time, lambda r, t, T: t + true_delay(r, t, T)),
+    ):
         got = np.asarray(jax.jit(jax.vmap(function))(*points))
         worst = ulps(got, truth, points)[time > 0].max()
         print(f"{function.__name__}: {worst:.2f} ulp")
@@ -178,8 +184,9 @@ def test_margins_keep_their_sign_and_twelve_digits(count):
     got = np.asarray(jax.jit(jax.vmap(kd.measures.margin))(*points))
     log = np.asarray(jax.jit(jax.vmap(kd.measures.log_margin))(*points))
     worst, worst_log = 0.0, 0.0
-    for value, logarithm, point in zip(got.tolist(), log.tolist(), zip(*(p.tolist() for p in points), strict=True),
-                                       strict=True):
+    for value, logarithm, point in zip(
+        got.tolist(), log.tolist(), zip(*(p.tolist() for p in points), strict=True), strict=True
+    ):
         true = truth(*map(arb, point))
         assert true > 0 and logarithm == logarithm
         worst_log = max(worst_log, abs(float((arb(logarithm) - true.log()).mid())))

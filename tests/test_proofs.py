@@ -76,7 +76,7 @@ def test_the_criterion_is_the_mixed_derivative():
 @pytest.mark.parametrize("λ, t", [(0.1, 3), (2, 2)])
 def test_the_two_integrals_of_the_proof(λ, t):
     """J = ∫ e^{x/2} ρ dx and -r_λ = ∫ ρ² dx increase, and f M = ∫ h (r_λ J)_t dt, at γ = 1."""
-    S = lambda x: speed(λ, x) * mp.exp(x / 2)                             # times λ
+    S = lambda x: speed(λ, x) * mp.exp(x / 2)  # times λ
     k_w = lambda t: mp.quad(lambda x: (S(t - x) / S(t)) ** 2, [0, t])
     J = lambda t: mp.quad(lambda x: mp.exp(x / 2) * S(t - x) / S(t), [0, t])
     rate = lambda λ: mp.diff(lambda x: mp.log(speed(λ, x)), t)
@@ -85,7 +85,7 @@ def test_the_two_integrals_of_the_proof(λ, t):
         assert float(k_w(t)) == pytest.approx(float(-mp.diff(rate, λ)), rel=1e-6)
         for grows in (k_w, J):
             assert np.all(np.diff([grows(x) for x in mp.linspace(t / 9, t, 9)]) > 0)
-    with mpmath.workdps(15):                                              # the last integral by parts
+    with mpmath.workdps(15):  # the last integral by parts
         fM = mp.quad(lambda x: progress(λ, x) * k_w(x), [0, t]) - progress(λ, t) * k_w(t) * J(t)
         assert float(fM / speed(λ, t) / J(t) ** 2) == pytest.approx(float(proof.criterion(λ, t)), rel=1e-8)
 
@@ -127,12 +127,15 @@ def test_the_loop_is_the_learner():
 def test_the_loop_crosses_once():
     random = np.random.default_rng(2)
     for _ in range(100):
-        root = Fraction(int(random.integers(1, 100)), 100)                # √β
+        root = Fraction(int(random.integers(1, 100)), 100)  # √β
         thousandths = 1 + np.sort(random.choice(1000, 2, replace=False))
         low, high = (Fraction(int(n), 1000) * (1 - root) ** 2 for n in thousandths)
         h = {rate: loop(rate, root**2, 24) for rate in (low, high)}
-        ratios = [mp.log(mp.mpf(h[low][k + 1]) / h[low][k]) / mp.log(mp.mpf(h[high][k + 1]) / h[high][k])
-                  for k in range(1, 12) if h[high][k] < 1 - Fraction(1, 10**20)]
+        ratios = [
+            mp.log(mp.mpf(h[low][k + 1]) / h[low][k]) / mp.log(mp.mpf(h[high][k + 1]) / h[high][k])
+            for k in range(1, 12)
+            if h[high][k] < 1 - Fraction(1, 10**20)
+        ]
         assert all(a < b for a, b in pairwise(ratios))
         T, s = (int(k) for k in random.integers(1, 25, 2))
         student = {rate: h[rate][T] * h[rate][s] for rate in h}
@@ -141,11 +144,11 @@ def test_the_loop_crosses_once():
 
 
 def test_where_it_must_not_hold():
-    h = {rate: loop(Fraction(rate) / 10, Fraction("0.9"), 21) for rate in ("0.02", "1")}    # underdamped
+    h = {rate: loop(Fraction(rate) / 10, Fraction("0.9"), 21) for rate in ("0.02", "1")}  # underdamped
     assert h["0.02"][21] ** 2 > h["0.02"][8] and h["1"][21] ** 2 < h["1"][8]
-    assert proof.criterion(900, 1 / 6) > 0 and 1 / 6 > proof.peak(900)    # past the first peak
+    assert proof.criterion(900, 1 / 6) > 0 and 1 / 6 > proof.peak(900)  # past the first peak
     first = reach(9, 1, proof.peak(9))
     student = lambda λ: progress(λ, mp.mpf("0.6")) * progress(λ, mp.mpf("4.4"))
     t = reach(9, student(9), first)
-    assert float(t) == pytest.approx(0.5509280599) and first < 4.4        # a clock past the first passage
+    assert float(t) == pytest.approx(0.5509280599) and first < 4.4  # a clock past the first passage
     assert student(1) > progress(1, t)

@@ -54,15 +54,29 @@ def test_the_commands_name_what_exists():
 
 def test_import_is_light():
     # what is heavy is imported where it is used
-    script = "import sys, kdtheory; print(sorted({'matplotlib', 'xarray', 'sklearn', 'scipy.interpolate'} & set(sys.modules)))"
+    heavy = {"matplotlib", "xarray", "sklearn", "scipy.interpolate"}
+    script = f"import sys, kdtheory; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_everything_public_is_documented():
     missing = []
-    for module in (kdtheory.problems, kdtheory.learners, kdtheory.distillation, kdtheory.trajectories, kdtheory.measures,
-                   kdtheory.claims, kdtheory.sweeps, kdtheory.spectra, kdtheory.kernels, kdtheory.plots, kdtheory.datasets,
-                   kdtheory.numerics, kdtheory.classification, kdtheory.confidence):
+    for module in (
+        kdtheory.problems,
+        kdtheory.classification,
+        kdtheory.learners,
+        kdtheory.distillation,
+        kdtheory.trajectories,
+        kdtheory.measures,
+        kdtheory.confidence,
+        kdtheory.claims,
+        kdtheory.sweeps,
+        kdtheory.spectra,
+        kdtheory.kernels,
+        kdtheory.plots,
+        kdtheory.datasets,
+        kdtheory.numerics,
+    ):
         for name, thing in vars(module).items():
             if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__ and callable(thing):
                 if not (thing.__doc__ or "").strip() or thing.__doc__.startswith(f"{name}("):

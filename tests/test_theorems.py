@@ -1,4 +1,5 @@
-"""Every claim: theory, practice, negative controls, and the counterexamples of the literature notes by their numbers."""
+"""Every claim: theory, practice, negative controls, and the counterexamples of the literature notes by their
+numbers."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +22,11 @@ def test_claim_holds_and_needs_each_hypothesis(claim):
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 def test_claim_is_documented(claim):
-    assert claim.statement[0].isupper() and claim.source and claim.standing in ("proved", "as recalled", "own", "conjecture")
+    assert (
+        claim.statement[0].isupper()
+        and claim.source
+        and claim.standing in ("proved", "as recalled", "own", "conjecture")
+    )
 
 
 def fractions(lane, learner, *eigenvalues, **options):
@@ -44,7 +49,9 @@ class TestCounterexamples:
         check = bias.at(lane.__name__, lead=4.0, trail=1.0, teacher_time=1.0, student_time=0.5, start=0.0, angle=0.6)
         assert check.verdict == VIOLATED
         # matched at .840157, the student has .559246 of the smaller one and its teacher .367700
-        assert check.margin == pytest.approx(np.log(0.367700 / (1 - 0.559246)) + np.log((1 - 0.559246) / 0.559246), abs=0.5)
+        assert check.margin == pytest.approx(
+            np.log(0.367700 / (1 - 0.559246)) + np.log((1 - 0.559246) / 0.559246), abs=0.5
+        )
 
     def test_large_steps(self, lane):
         golden = 1 - np.sqrt((np.sqrt(5) - 1) / 2)
@@ -80,9 +87,9 @@ def test_student_kernel_and_step_sizes_of_its_own():
 def test_equality_is_not_a_pass():
     same = dict(teacher_time=1.0, student_time=2.0, start=0.0, angle=0.0)
     tie = bias.at(lead=1.0, trail=1.0, **same)
-    assert tie.verdict == VIOLATED and tie.certified.all()             # a strict claim, and equality is proved
+    assert tie.verdict == VIOLATED and tie.certified.all()  # a strict claim, and equality is proved
     never = dict(lead=1.0, trail=0.5, student_time=2.0, start=0.0, angle=0.0)
-    assert bias.at(teacher_time=np.inf, **never).verdict == UNDECIDABLE       # the student is its teacher's equal
+    assert bias.at(teacher_time=np.inf, **never).verdict == UNDECIDABLE  # the student is its teacher's equal
     assert bias.at(teacher_time=np.nan, **never).verdict == UNDECIDABLE
 
 

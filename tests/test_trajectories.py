@@ -17,7 +17,7 @@ def test_there_and_back(problem):
     system = problem.eigensystem()
     start = np.random.default_rng(1).standard_normal((4, *problem.zeros().shape))
     back = system.parameters(system.of_parameters(start), start)
-    np.testing.assert_allclose(back, start, atol=1e-12)                 # with what lies outside the directions
+    np.testing.assert_allclose(back, start, atol=1e-12)  # with what lies outside the directions
     inside = system.parameters(system.of_parameters(start))
     np.testing.assert_allclose(problem.predict(inside), problem.predict(start), atol=1e-12)
     np.testing.assert_allclose(system.of_predictions(problem.predict(start)), system.of_parameters(start), atol=1e-11)
@@ -37,10 +37,12 @@ def test_a_log_of_parameters_and_one_of_predictions_are_the_same_run():
 
 def test_progress_runs_over_outputs_and_eigenspaces():
     flow = kd.GradientFlow(jnp.array([0.5, 2.0]))
-    np.testing.assert_allclose(kd.simulate(flow, TALL).progress, flow.filter(TALL.eigensystem().eigenvalues), atol=1e-12)
+    np.testing.assert_allclose(
+        kd.simulate(flow, TALL).progress, flow.filter(TALL.eigensystem().eigenvalues), atol=1e-12
+    )
     twins = kd.closed_form(flow, [1.0, 0.5, 0.5])
     assert twins.spaces.tolist() == [0, 1, 1]
-    hidden = kd.problems.linear(np.eye(2) * [2.0, 1.0], [1.0, 0.0])     # no target along the second direction
+    hidden = kd.problems.linear(np.eye(2) * [2.0, 1.0], [1.0, 0.0])  # no target along the second direction
     assert np.isnan(kd.simulate(flow, hidden).progress[:, 1]).all()
 
 
@@ -62,14 +64,20 @@ def test_moments():
         run[0][0]
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (dict(), "give exactly one of parameters and predictions"),
-    (dict(parameters=np.ones((6, 2)), predictions=np.ones((20, 2))), "give exactly one"),
-    (dict(parameters=np.ones((5, 2))), r"parameters must end in the shape \(6, 2\) of the problem's, got \(5, 2\)"),
-    (dict(predictions=np.ones((3, 20))), r"predictions must end in the shape \(20, 2\)"),
-    (dict(parameters=np.ones((3, 6, 2)), clock=[1.0]), r"clock has shape \(1,\), but parameters have \(3,\) moments"),
-    (dict(parameters=np.full((6, 2), np.nan)), "parameters has 12 non-finite values"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (dict(), "give exactly one of parameters and predictions"),
+        (dict(parameters=np.ones((6, 2)), predictions=np.ones((20, 2))), "give exactly one"),
+        (dict(parameters=np.ones((5, 2))), r"parameters must end in the shape \(6, 2\) of the problem's, got \(5, 2\)"),
+        (dict(predictions=np.ones((3, 20))), r"predictions must end in the shape \(20, 2\)"),
+        (
+            dict(parameters=np.ones((3, 6, 2)), clock=[1.0]),
+            r"clock has shape \(1,\), but parameters have \(3,\) moments",
+        ),
+        (dict(parameters=np.full((6, 2), np.nan)), "parameters has 12 non-finite values"),
+    ],
+)
 def test_logs_that_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         kd.project(TALL, **arguments)
@@ -80,7 +88,7 @@ def test_what_else_is_refused():
         kd.simulate(kd.GradientFlow(1.0), TALL, start=np.ones(6))
     with pytest.raises(TypeError, match=r"give it problem.eigensystem\(\), not the problem"):
         kd.closed_form(kd.GradientFlow(1.0), TALL)
-    with pytest.raises(TypeError, match="problem must be made by problems.linear"):
+    with pytest.raises(TypeError, match="problem must be made by problems"):
         kd.simulate(kd.GradientFlow(1.0), np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"eigenvalues must be a non-empty sequence"):
         kd.closed_form(kd.GradientFlow(1.0), [-1.0])

@@ -1,4 +1,5 @@
-"""The spine: for every learner and every problem, the algorithm on the data agrees with filter times target."""
+"""The spine: for every learner and every problem, the algorithm on the data agrees with filter times
+target."""
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ def data(samples, count, outputs, rank=None, seed=0):
     features = random.standard_normal((samples, count)) * np.arange(1, count + 1) ** -0.7
     if rank is not None:
         features = features[:, :rank] @ random.standard_normal((rank, count)) / rank
-    features /= np.linalg.norm(features, 2) / np.sqrt(samples)                 # λ_max = 1
+    features /= np.linalg.norm(features, 2) / np.sqrt(samples)  # λ_max = 1
     return features, random.standard_normal((samples, outputs) if outputs else samples)
 
 
@@ -78,10 +79,11 @@ def test_fit_agrees_with_filter(learner, problem, warm):
     expected = kd.closed_form(learner, eigensystem, start=start)
     size = np.linalg.norm(problem.targets)
     assert seen.coordinates.shape == expected.coordinates.shape
-    # coordinates divide the predictions' rounding, 1e-11 of the targets, by √(Nλ): the scale of a small direction
+    # coordinates divide the predictions' rounding, 1e-11 of the targets, by √(Nλ): the scale of a small
+    # direction
     resolved = np.asarray(eigensystem.eigenvalues) >= 1e-6 * float(eigensystem.eigenvalues[0])
     time_scale = 2.3e-15 * float(jnp.max(expected.clock)) if np.all(np.isfinite(expected.clock)) else 0.0
-    bound = (1e-11 + time_scale) * size                                        # the flow: 10·eps·λ₁·t
+    bound = (1e-11 + time_scale) * size  # the flow: 10·eps·λ₁·t
     difference = np.abs(seen.coordinates - expected.coordinates)
     axis = -2 if problem.targets.ndim == 2 else -1
     assert np.all(np.compress(resolved, difference, axis=axis) <= bound)
@@ -113,8 +115,8 @@ def test_a_hundred_thousand_steps_lose_no_digit(shape, momentum):
 
 
 def test_a_hundred_thousand_steps_on_a_kernel():
-    # a Gram matrix only knows its small eigenvalues to eps·λ₁, in theory as in practice: coordinates are promised
-    # from 1e-4 λ₁, predictions everywhere
+    # a Gram matrix only knows its small eigenvalues to eps·λ₁, in theory as in practice: coordinates are
+    # promised from 1e-4 λ₁, predictions everywhere
     features, targets = steep(40, 60)
     problem = kd.problems.kernel(features @ features.T, targets)
     learner = kd.GradientDescent(step_size=1.0, steps=jnp.array([100, 10_000, 100_000]))

@@ -14,7 +14,20 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory import certify
-from kdtheory.claims import ahead, among, both, claim, either, measured, positive, same, several, uniform, usually, whole
+from kdtheory.claims import (
+    ahead,
+    among,
+    both,
+    claim,
+    either,
+    measured,
+    positive,
+    same,
+    several,
+    uniform,
+    usually,
+    whole,
+)
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientFlow, HeavyBall, Ridge
 
@@ -37,7 +50,8 @@ def turned_student(run, teacher, student, spectrum, angle):
 
 
 def behind(lead, other, clocks, learner=None):
-    """Certificate that a chain of fits, all from zero and on the same inputs, is behind on `other` if matched on `lead`."""
+    """Certificate that a chain of fits, all from zero and on the same inputs, is behind on `other` if matched
+    on `lead`."""
     return certify.crossing(lead, other, clocks, learner=learner) if all(map(math.isfinite, clocks)) else None
 
 
@@ -48,7 +62,8 @@ def crosses(lead, other, clocks, learner=None):
 
 
 def in_steps(run, learner, trail, steps, moment, start):
-    """The margin of "further on the eigenvalue 1, or behind on `trail`", of a student against a single shorter run."""
+    """The margin of "further on the eigenvalue 1, or behind on `trail`", of a student against a single
+    shorter run."""
     spectrum = jnp.stack([jnp.ones_like(trail), trail])
     begin = jnp.stack([jnp.zeros_like(start), start])
     seen = run(chain([learner(k) for k in steps]), spectrum, start=begin)
@@ -67,10 +82,16 @@ def chain(learners):
 
 
 @claim(
-    source="own", standing="proved",
+    source="own",
+    standing="proved",
     method=among("flow", "loop", "ridge"),
-    eigenvalue=positive(), first=whole(1, 60), second=whole(1, 60), rate=uniform(0.05, 1.8), momentum=pushed,
-    start=started, angle=turned,
+    eigenvalue=positive(),
+    first=whole(1, 60),
+    second=whole(1, 60),
+    rate=uniform(0.05, 1.8),
+    momentum=pushed,
+    start=started,
+    angle=turned,
     hypotheses=dict(zero_start=zero_start, same_inputs=same_inputs),
 )
 def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, start, angle):
@@ -78,9 +99,11 @@ def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, sta
 
     For gradient flow, for gradient descent with or without momentum, and for ridge; any λ, stable steps.
     """
-    learner = dict(flow=lambda k: GradientFlow(k * rate / eigenvalue),
-                   loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k),
-                   ridge=lambda k: Ridge(eigenvalue / (k * rate)))[method]
+    learner = dict(
+        flow=lambda k: GradientFlow(k * rate / eigenvalue),
+        loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k),
+        ridge=lambda k: Ridge(eigenvalue / (k * rate)),
+    )[method]
     teacher, student = learner(first), learner(second)
     spectrum = jnp.stack([eigenvalue, 0.3 * eigenvalue])
     seen = run(distill(teacher, student), spectrum, start=start)
@@ -90,9 +113,15 @@ def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, sta
 
 
 @claim(
-    source="own", standing="proved",
-    method=among("flow", "loop"), fits=among(2, 3),
-    eigenvalue=positive(), rate=uniform(0.05, 1.8), times=several(3, whole(1, 40)), momentum=pushed, start=started,
+    source="own",
+    standing="proved",
+    method=among("flow", "loop"),
+    fits=among(2, 3),
+    eigenvalue=positive(),
+    rate=uniform(0.05, 1.8),
+    times=several(3, whole(1, 40)),
+    momentum=pushed,
+    start=started,
     hypotheses=dict(no_momentum=no_momentum, zero_start=zero_start),
 )
 def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
@@ -103,8 +132,9 @@ def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
     descent with one step size, where what is left after s + t is the product of what is left after each;
     hence for predictions on any inputs as well.
     """
-    learner = dict(flow=lambda k: GradientFlow(k * rate / eigenvalue),
-                   loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k))[method]
+    learner = dict(
+        flow=lambda k: GradientFlow(k * rate / eigenvalue), loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k)
+    )[method]
     spectrum = jnp.stack([eigenvalue, 0.3 * eigenvalue])
     distilled = run(chain([learner(times[i]) for i in range(fits)]), spectrum, start=start).learnt
     combined = 0.0
@@ -116,8 +146,12 @@ def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
 
 
 @claim(
-    source="own", standing="proved",
-    eigenvalue=positive(), teacher=positive(), student=positive(), start=started,
+    source="own",
+    standing="proved",
+    eigenvalue=positive(),
+    teacher=positive(),
+    student=positive(),
+    start=started,
     hypotheses=dict(zero_start=zero_start),
 )
 def ridge_semigroup(run, eigenvalue, teacher, student, start):
@@ -134,10 +168,17 @@ def ridge_semigroup(run, eigenvalue, teacher, student, start):
 
 
 @claim(
-    source="Nagarajan et al. 2023, Theorem 4.1 as recalled", standing="proved",
-    lead=positive(), trail=positive(), teacher_time=positive(), student_time=positive(), start=started, angle=turned,
+    source="Nagarajan et al. 2023, Theorem 4.1 as recalled",
+    standing="proved",
+    lead=positive(),
+    trail=positive(),
+    teacher_time=positive(),
+    student_time=positive(),
+    start=started,
+    angle=turned,
     certificate=lambda lead, trail, teacher_time, student_time, start, angle: (
-        behind(lead, trail, [teacher_time, student_time]) if start == angle == 0 else None),
+        behind(lead, trail, [teacher_time, student_time]) if start == angle == 0 else None
+    ),
     hypotheses=dict(ordered=lambda lead, trail: lead - trail, zero_start=zero_start, same_inputs=same_inputs),
 )
 def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle):
@@ -157,11 +198,14 @@ def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle)
 
 
 @claim(
-    source="own; strengthens Nagarajan et al. 2023", standing="proved",
+    source="own; strengthens Nagarajan et al. 2023",
+    standing="proved",
     fits=among(2, 3, 5),
-    lead=positive(), other=positive(), times=several(5, positive()), start=started,
-    certificate=lambda fits, lead, other, times, start: (
-        crosses(lead, other, times[:fits]) if start == 0 else None),
+    lead=positive(),
+    other=positive(),
+    times=several(5, positive()),
+    start=started,
+    certificate=lambda fits, lead, other, times, start: crosses(lead, other, times[:fits]) if start == 0 else None,
     hypotheses=dict(zero_start=zero_start),
 )
 def single_crossing(run, fits, lead, other, times, start):
@@ -181,12 +225,21 @@ def single_crossing(run, fits, lead, other, times, start):
 
 
 @claim(
-    source="own; Nagarajan et al. 2023 for real loops", standing="proved",
+    source="own; Nagarajan et al. 2023 for real loops",
+    standing="proved",
     fits=among(2, 3),
-    trail=uniform(0.01, 1.5), rate=uniform(0.02, 1.9), times=several(3, uniform(0.1, 4.0)), moment=uniform(0.0, 1.0),
-    momentum=pushed, start=started,
-    hypotheses=dict(ordered=lambda trail: 1.0 - trail, small_step=lambda rate: 1.0 - rate, no_momentum=no_momentum,
-                    zero_start=zero_start),
+    trail=uniform(0.01, 1.5),
+    rate=uniform(0.02, 1.9),
+    times=several(3, uniform(0.1, 4.0)),
+    moment=uniform(0.0, 1.0),
+    momentum=pushed,
+    start=started,
+    hypotheses=dict(
+        ordered=lambda trail: 1.0 - trail,
+        small_step=lambda rate: 1.0 - rate,
+        no_momentum=no_momentum,
+        zero_start=zero_start,
+    ),
 )
 def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, start):
     """A student no further along on a top eigendirection than a single run is strictly behind it on every
@@ -201,18 +254,25 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
 
 
 @claim(
-    source="own", standing="proved",
+    source="own",
+    standing="proved",
     fits=among(2, 3),
-    trail=uniform(0.01, 1.5), damping=uniform(0.02, 4.0), momentum=uniform(0.05, 0.9),
-    times=several(3, uniform(0.1, 4.0)), moment=uniform(0.0, 1.0), start=started,
+    trail=uniform(0.01, 1.5),
+    damping=uniform(0.02, 4.0),
+    momentum=uniform(0.05, 0.9),
+    times=several(3, uniform(0.1, 4.0)),
+    moment=uniform(0.0, 1.0),
+    start=started,
     hypotheses=dict(ordered=lambda trail: 1.0 - trail, overdamped=lambda damping: 1.0 - damping, zero_start=zero_start),
 )
 def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, moment, start):
-    """With momentum too, a student no further along on a top eigendirection is strictly behind on every lower one.
+    """With momentum too, a student no further along on a top eigendirection is strictly behind on every lower
+    one.
 
     Heavy ball from rest and from zero in whole steps, ηλ <= (1 - √β)² on the larger eigenvalue (here 1, with
-    η = `damping` · (1 - √β)² and β = `momentum`), where no mode swings; m >= 2 fits. The continuous heavy ball
-    x'' + γx' + λ(x - 1) = 0 is proved along with it, for λ <= γ²/4, in tests/proofs/overdamped_heavy_ball.py.
+    η = `damping` · (1 - √β)² and β = `momentum`), where no mode swings; m >= 2 fits. The continuous heavy
+    ball x'' + γx' + λ(x - 1) = 0 is proved along with it, for λ <= γ²/4, in
+    tests/proofs/overdamped_heavy_ball.py.
     """
     rate = damping * (1.0 - jnp.sqrt(momentum)) ** 2
     learner = lambda steps: HeavyBall(rate, momentum, steps)
@@ -221,11 +281,16 @@ def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, mo
 
 
 @claim(
-    source="own; Nagarajan et al. 2023 for ridge", standing="proved",
+    source="own; Nagarajan et al. 2023 for ridge",
+    standing="proved",
     fits=among(2, 3, 5),
-    lead=positive(), other=positive(), penalties=several(5, positive()), start=started,
+    lead=positive(),
+    other=positive(),
+    penalties=several(5, positive()),
+    start=started,
     certificate=lambda fits, lead, other, penalties, start: (
-        crosses(lead, other, [1 / Fraction(c) for c in penalties[:fits]], Ridge(1.0)) if start == 0 else None),
+        crosses(lead, other, [1 / Fraction(c) for c in penalties[:fits]], Ridge(1.0)) if start == 0 else None
+    ),
     hypotheses=dict(zero_start=zero_start),
 )
 def single_crossing_of_ridge(run, fits, lead, other, penalties, start):

@@ -90,7 +90,7 @@ def lemma(sign=1):
 
 def speed(sign=1):
     """h = 1 - e^{-γt/2}(S' + γ/2 S) starts at rest from 0, has f = λ e^{-γt/2} S and obeys the heavy ball."""
-    decay, S, C, g, w = ring("decay S C g w")                             # C = S', g = γ/2
+    decay, S, C, g, w = ring("decay S C g w")  # C = S', g = γ/2
     in_time = dict(decay=-g * decay, S=C, C=w * S)
     h, f = 1 - decay * (C + sign * g * S), (g**2 - w) * decay * S
     at_rest = all(p.subs(dict(decay=1, S=0, C=1)) == 0 for p in (h, f))
@@ -116,16 +116,16 @@ def riccati(sign=1):
 
 def loop_speed(sign=1):
     """f_k = ηλ β^{(k-1)/2} S_k obeys f_{k+1} = f_k + β(f_k - f_{k-1}) - ηλ f_k, the loop's difference."""
-    root, S, before, ξ = ring("root S before xi")                         # √β, S_k, S_{k-1}
-    rate = 1 + root**2 - 2 * root * ξ                                     # ηλ
+    root, S, before, ξ = ring("root S before xi")  # √β, S_k, S_{k-1}
+    rate = 1 + root**2 - 2 * root * ξ  # ηλ
     after = 2 * ξ * S - sign * before
-    f_before, f, f_after = before, root * S, root**2 * after              # over ηλ β^{(k-2)/2}
+    f_before, f, f_after = before, root * S, root**2 * after  # over ηλ β^{(k-2)/2}
     return f_after == f + root**2 * (f - f_before) - rate * f
 
 
 def loop_wronskian(sign=1):
     """S_{k+1-i} S_k - S_{k-i} S_{k+1} does not depend on k; it is S_i at k = i."""
-    S, before, lag, lag_before, ξ = ring("S before lag lag_before xi")    # S_k, S_{k-1}, S_{k-i}, S_{k-1-i}
+    S, before, lag, lag_before, ξ = ring("S before lag lag_before xi")  # S_k, S_{k-1}, S_{k-i}, S_{k-1-i}
     after, lag_after = 2 * ξ * S - before, 2 * ξ * lag - sign * lag_before
     return lag_after * S - lag * after == lag * before - lag_before * S
 
@@ -140,7 +140,7 @@ def loop_growth(sign=1):
 
 def loop_lemma(sign=1):
     """p_k A_k = α_k + p_{k-1} B_{k-1}, from J_k = 1 + a J_{k-1}, ∂_ξ a = -α a and ∂_ξ J = -p J (J - 1) L."""
-    J, L, p, a, α = ring("J L p a alpha")                                 # J, L, p of k - 1
+    J, L, p, a, α = ring("J L p a alpha")  # J, L, p of k - 1
     J_k = 1 + a * J
     p_A = α + sign * p * (J - 1) * L
     return derivative(J_k, J=-p * J * (J - 1) * L, a=-α * a) == -p_A * (J_k - 1)
@@ -149,8 +149,8 @@ def loop_lemma(sign=1):
 def form(S, C, growth, g, w, t):
     """∂²q/∂λ∂t as numerator, denominator: J = B/(λS) with B = growth - C - gS and growth = e^{γt/2}."""
     B = growth - C - g * S
-    twist, drift = C * S - t, t * C - S                                   # 2w S² k_w and 2w S_w
-    J_w = 2 * w * S * B - (g**2 - w) * ((w * t * S + g * drift) * S + B * drift)       # times 2w (λS)²
+    twist, drift = C * S - t, t * C - S  # 2w S² k_w and 2w S_w
+    J_w = 2 * w * S * B - (g**2 - w) * ((w * t * S + g * drift) * S + B * drift)  # times 2w (λS)²
     return -(J_w * S**2 + twist * B**2), 2 * w * S**2 * B**2
 
 
@@ -158,11 +158,11 @@ def closed_form(sign=1):
     """The form above is ∂²q/∂λ∂t for q = log(λ S/B): both sides times S² B² and 2w."""
     C, S, growth, g, w, t = ring("C S growth g w t")
     in_time = dict(C=w * S, S=C, growth=g * growth, t=1)
-    in_w = lambda p: derivative(p, C=w * t * S, S=t * C - S, growth=0, w=2 * w)        # times 2w
+    in_w = lambda p: derivative(p, C=w * t * S, S=t * C - S, growth=0, w=2 * w)  # times 2w
     mixed = lambda p: in_w(derivative(p, **in_time)) * p - in_w(p) * derivative(p, **in_time)
     B = growth - C - g * S
     numerator, _ = form(S, C, growth, g, w, t)
-    excess = numerator + sign * (mixed(S) * B**2 - mixed(B) * S**2)       # ∂_λ = -∂_w
+    excess = numerator + sign * (mixed(S) * B**2 - mixed(B) * S**2)  # ∂_λ = -∂_w
     return divmod(excess, C**2 - w * S**2 - 1)[1] == 0
 
 
@@ -218,8 +218,10 @@ def main():
     print(f"{'[10] in ball arithmetic':47} negative at {sum(signs)} of {len(signs)} points")
     print("covered: every λ > 0, every t > 0 before the first peak of h; up to λ = γ²/4 that is every t > 0;")
     print("         the loop with ηλ <= (1 - √β)², every k")
-    print("left:    nothing. Past the peak the sign can turn, with log|f/h| for q: "
-          f"{float(criterion(900, 1 / 6)):+.4f} at γ = 1, λ = 900, t = 1/6")
+    print(
+        "left:    nothing. Past the peak the sign can turn, with log|f/h| for q: "
+        f"{float(criterion(900, 1 / 6)):+.4f} at γ = 1, λ = 900, t = 1/6"
+    )
     return all(signs) and all(step() for step in STEPS.values())
 
 
