@@ -1,4 +1,7 @@
-"""python -m experiments: rebuild the figures, and the page that shows them."""
+"""python -m experiments: rebuild the figures, and the page that shows them.
+
+python -m experiments report: the seed paper on real data, a page of its own.
+"""
 
 import argparse
 import importlib
@@ -18,7 +21,8 @@ FIGURES = Path(__file__).parent.parent / "figures"
 
 def discover():
     """The names of all experiments: the modules of this package that do not start with an underscore."""
-    return [found.name for found in pkgutil.iter_modules(experiments.__path__) if not found.name.startswith("_")]
+    found = pkgutil.iter_modules(experiments.__path__)
+    return [module.name for module in found if not module.name.startswith("_") and not module.ispkg]
 
 
 def load(name):
@@ -80,13 +84,20 @@ def timed(names):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m experiments", description="Rebuild the figures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all of them if left out")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones, or report; all figures if left out")
     parser.add_argument("--list", action="store_true", help="print the names and titles, and stop")
     chosen = parser.parse_args(arguments)
     known = discover()
     if chosen.list:
         for name in known:
             print(f"{name:32} {caption(load(name))[0]}")
+        return
+    if chosen.names == ["report"]:
+        from experiments.report import _page
+
+        prepare(FIGURES)
+        _page.build(FIGURES, FIGURES / "kdtheory.mplstyle", timed)
+        print(f"the report is {FIGURES / 'report.md'}")
         return
     unknown = sorted(set(chosen.names) - set(known))
     if unknown:

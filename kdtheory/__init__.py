@@ -16,12 +16,34 @@ import jax
 if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
-from kdtheory import certify, claims, datasets, kernels, measures, numerics, plots, problems, spectra, theorems
+from kdtheory import (
+    certify,
+    claims,
+    classification,
+    confidence,
+    datasets,
+    kernels,
+    measures,
+    numerics,
+    plots,
+    problems,
+    spectra,
+    theorems,
+)
 from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
 from kdtheory.distillation import distill, self_distill, switch
-from kdtheory.learners import Filter, GradientDescent, GradientFlow, HeavyBall, Learner, Nesterov, Ridge
+from kdtheory.learners import (
+    Filter,
+    GradientDescent,
+    GradientFlow,
+    HeavyBall,
+    Learner,
+    Nesterov,
+    Ridge,
+    StochasticDescent,
+)
 from kdtheory.sweeps import sweep
 from kdtheory.trajectories import Trajectory, closed_form, project, simulate
 
@@ -33,13 +55,16 @@ __all__ = [
     "Learner",
     "Nesterov",
     "Ridge",
+    "StochasticDescent",
     "Trajectory",
     "ahead",
     "certify",
     "claim",
     "claims",
+    "classification",
     "closed_form",
     "compare",
+    "confidence",
     "datasets",
     "distill",
     "kernels",

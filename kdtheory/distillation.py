@@ -21,17 +21,20 @@ class Distilled(Learner):
     """A student that learns from weight · teacher's predictions + (1 - weight) · targets. Made by `distill`.
 
     φ = φ_S · (w φ_T + 1 - w) with w = `teacher_weight`. What the teacher had not learnt is lost to the
-    student. The teacher starts at zero; `start` is the student's.
+    student. The teacher starts at zero; `start` is the student's. A `temperature` other than one is for
+    softmax problems, which have no filter: it is then NaN.
     """
 
     teacher: Learner
     student: Learner
     teacher_weight: float | jax.Array
+    temperature: float | jax.Array = 1.0
 
     def shares(self, eigenvalues):
         # one axis for the student's path, none for the teacher's, which is stopped
         t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
-        w, rest = share(self.teacher_weight), share(1.0 - jnp.asarray(self.teacher_weight))
+        weight = jnp.where(jnp.asarray(self.temperature) == 1, self.teacher_weight, jnp.nan)
+        w, rest = share(weight), share(1.0 - weight)
         return Shares(s.learnt * (w * t.learnt + rest), s.left, s.lost + s.learnt * (w * t.residual))
 
     @property
@@ -48,7 +51,7 @@ class Distilled(Learner):
 
     def fit(self, problem, start=None):
         """Fit the teacher, teach the problem, fit the student."""
-        taught = problem.taught(self.teacher.fit(problem), self.teacher_weight)
+        taught = problem.taught(self.teacher.fit(problem), self.teacher_weight, self.temperature)
         return self.student.fit(taught, start)
 
 
@@ -81,12 +84,16 @@ class Switched(Learner):
         return self.then.fit(problem, self.first.fit(problem, start))
 
 
-def distill(teacher: Learner, student: Learner, teacher_weight=1.0) -> Distilled:
+def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=1.0) -> Distilled:
     """A student trained on its teacher's predictions on the same inputs.
 
     Its targets are teacher_weight · predictions + (1 - teacher_weight) · targets; `teacher_weight` is ξ in
     the papers that weight the teacher, 1 - α in those that weight the ground truth. It may leave [0, 1]. The
     student may be a path; the teacher is a single stopped learner, ValueError otherwise.
+
+    On a softmax problem the student's loss is (1 - w) · cross-entropy to the labels + w · τ² · cross-entropy
+    from the teacher's softmax(z_T/τ) to softmax(z/τ), with τ = `temperature` > 0. With squared loss τ must be
+    1.
 
     >>> import kdtheory as kd
     >>> teacher, student = kd.GradientFlow(1.0), kd.GradientFlow(2.0)
@@ -97,7 +104,9 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0) -> Distilled
     _single(teacher, "teacher")
     _learner(student, "student")
     _weight(teacher_weight)
-    return Distilled(teacher, student, teacher_weight)
+    if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}; 1 leaves the probabilities as they are")
+    return Distilled(teacher, student, teacher_weight, temperature)
 
 
 def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:

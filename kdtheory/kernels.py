@@ -259,3 +259,34 @@ def _relu_gap(gap: jax.Array, angle: jax.Array) -> jax.Array:
 def _step_gap(angle: jax.Array) -> jax.Array:
     """(1 − κ₀(θ))/2."""
     return angle / (2 * jnp.pi)
+
+
+# Kernels of a network.
+
+
+def empirical_ntk(apply: Callable, parameters, x: jax.Array, z: jax.Array | None = None) -> jax.Array:
+    """The neural tangent kernel of your own network at given parameters, ⟨∂f(x)/∂θ, ∂f(z)/∂θ⟩: (N, M).
+
+    `apply(parameters, x)` maps any pytree and rows (N, D) to outputs (N,) or (N, C), each row on its own; with C
+    outputs the kernel is the mean of theirs. Holds N · C · P slopes in memory. Jacot et al. 2018 (as recalled).
+
+    >>> import jax.numpy as jnp, kdtheory as kd
+    >>> linear = lambda weights, x: x @ weights
+    >>> kd.kernels.empirical_ntk(linear, jnp.zeros(2), [[1.0, 2.0], [0.0, 1.0]]).tolist()
+    [[5.0, 2.0], [2.0, 1.0]]
+    """
+    x, z = _rows(x, z)
+    of_x = _slopes(apply, parameters, x)
+    of_z = of_x if z is x else _slopes(apply, parameters, z)
+    gram = jnp.einsum("ncp,mcp->nm", of_x, of_z) / of_x.shape[1]
+    return (gram + gram.T) / 2 if z is x else gram
+
+
+def _slopes(apply, parameters, x):
+    """(N, C, P), all parameters in one row."""
+
+    def outputs(parameters, row):
+        return apply(parameters, row[None]).reshape(-1)
+
+    tree = jax.vmap(jax.jacrev(outputs), in_axes=(None, 0))(parameters, x)
+    return jnp.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in jax.tree.leaves(tree)], axis=-1)

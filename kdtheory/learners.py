@@ -22,6 +22,7 @@ from jax import lax
 from kdtheory import numerics
 from kdtheory._record import record, static
 from kdtheory.numerics import Shares
+from kdtheory.problems import as_key
 
 
 class Learner(abc.ABC):
@@ -111,6 +112,7 @@ class Ridge(Learner):
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
         data."""
+        _needs_squared_loss("Ridge", problem)
         return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
 
@@ -142,6 +144,7 @@ class GradientFlow(Learner):
 
     def fit(self, problem, start=None):
         """The affine system, by exponentials of its matrix: no eigenvectors."""
+        _needs_squared_loss("GradientFlow", problem)
         return _in_small(problem, start, _flow, _finite(self.time, "time"), reduce=_wide(problem))
 
 
@@ -164,13 +167,11 @@ class _Loop(Learner):
     def fit(self, problem, start=None):
         """The loop itself. Many steps on a tall or wide table run on an equivalent square one."""
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
-        steps = _finite(learner.steps, "steps")
-        if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
-            raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+        steps = _whole(learner.steps)
         reduce = _pays_to_reduce(problem, steps)
         on_gram = reduce or (not hasattr(problem, "reduced") and hasattr(problem, "normal_equations"))
         run = partial(_descend, dataclasses.replace(learner, steps=None), on_gram=on_gram)
-        return _in_small(problem, start, run, steps.astype(int), reduce=reduce)
+        return _in_small(problem, start, run, steps, reduce=reduce)
 
 
 @record
@@ -269,6 +270,42 @@ class Nesterov(_Loop):
 
 
 @record
+class StochasticDescent(_Loop):
+    """Mini-batch gradient descent, w ← w - η · gradient of a fresh batch: the filter is that of its mean.
+
+    Each step draws `batch` rows, uniformly with replacement, from `key` (a JAX key, or an int as its seed).
+    With squared loss the mean over draws is exactly where gradient descent would be, 1 - (1 - ηλ)^steps; a
+    single run scatters around it. (The scatter has a stricter stability bound than the mean's 2/λ_max.)
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0], [1.0]], [1.0, 1.0])                 # no two batches differ
+    >>> kd.StochasticDescent(step_size=0.5, batch=1, key=0, steps=[1, 2]).fit(problem).tolist()
+    [[0.5], [0.75]]
+    """
+
+    step_size: float | jax.Array | None
+    batch: int = static()
+    key: jax.Array | int
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        return GradientDescent(self.step_size, self.steps).shares(eigenvalues)
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 / max_eigenvalue
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters)
+
+    def fit(self, problem, start=None):
+        """The loop itself, on batches of the data."""
+        learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
+        start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
+        learner = dataclasses.replace(learner, key=None, steps=None)
+        return _descend(learner, problem, start, _whole(self.steps), key=as_key(self.key))
+
+
+@record
 class Filter(Learner):
     """Any φ(λ) that you write down: theory only, there is no algorithm to run.
 
@@ -309,12 +346,25 @@ def _down(path, eigenvalues):
 # How a plain learner runs on data.
 
 
+def _needs_squared_loss(name, problem):
+    if not hasattr(problem, "normal_equations"):
+        loops = "GradientDescent, HeavyBall or Nesterov"
+        raise TypeError(f"{name} needs squared loss; use {loops} on {type(problem).__name__}")
+
+
 def _finite(clock, field):
     """A clock to run to, as an array. Theory knows what happens at infinity, an algorithm never gets
     there."""
     if _concrete(clock) and not np.all(np.isfinite(clock)):
         raise ValueError(f"{field} must be finite for a fit, got {clock}; filter and closed_form take an infinite one")
     return jnp.asarray(clock)
+
+
+def _whole(steps):
+    steps = _finite(steps, "steps")
+    if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
+        raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+    return steps.astype(int)
 
 
 def _concrete(tree):
@@ -409,8 +459,8 @@ _REFRESH = 16  # steps between exact gradients
 
 
 @partial(jax.jit, static_argnames="on_gram")
-def _descend(learner, problem, start, steps, on_gram=False):
-    """Run the loop up to each of the saved steps, keeping those states only.
+def _descend(learner, problem, start, steps, on_gram=False, key=None):
+    """Run the loop up to each of the saved steps, keeping those states only. With a `key`, on batches.
 
     With `on_gram` a step costs one product with H. It works on the displacement d from an anchor, whose
     gradient is g + Hd, and every few steps moves the anchor to where it is and computes g from the data. The
@@ -422,9 +472,13 @@ def _descend(learner, problem, start, steps, on_gram=False):
     learner = jax.tree.map(lambda x: jnp.asarray(x, start.dtype), learner)
     hessian = problem.normal_equations()[0] if on_gram else None
 
-    def direct(_, state):
+    def direct(step, state):
         parameters, previous = state
-        return learner.advance(problem.gradient, parameters, previous), parameters
+        gradient = problem.gradient
+        if key is not None:
+            rows = jax.random.randint(jax.random.fold_in(key, step), (learner.batch,), 0, len(problem.targets))
+            gradient = partial(problem.gradient, rows=rows)
+        return learner.advance(gradient, parameters, previous), parameters
 
     def anchored(age, state):
         moved, previous, anchor, slope = lax.cond(age % _REFRESH == 0, refresh, lambda state: state, state)
@@ -462,7 +516,8 @@ def check_learner(learner, max_eigenvalue=None):
                     f"{name}.{field} has shape {np.shape(getattr(part, field))}, but only {name}.{last} may be an array"
                     f"; sweep {field} with jax.vmap"
                 )
-            if isinstance(getattr(part, field), (int, float, np.ndarray, jax.Array)) and np.isnan(getattr(part, field)):
+            number = isinstance(getattr(part, field), (int, float, np.ndarray, jax.Array)) and field != "key"
+            if number and np.isnan(getattr(part, field)):
                 raise ValueError(f"{name}.{field} must be a number, got nan")
         if last is not None:
             _check_clock(name, last, getattr(part, last))

@@ -90,18 +90,19 @@ class Linear:
         features = self.features if inputs is None else _new_inputs(inputs, self.features.shape[1], "inputs")
         return along(features, parameters, self.targets.ndim)
 
-    def gradient(self, parameters):
-        """Xᵀ(Xw - y)/N."""
-        residual = self.features @ parameters - self.targets
-        return (residual.T @ self.features).T / len(self.features)  # contiguous: three times as fast as X.T @ r
+    def gradient(self, parameters, rows=slice(None)):
+        """Xᵀ(Xw - y)/N. `rows` picks a mini-batch, over which it is then the mean."""
+        features = self.features[rows]
+        residual = features @ parameters - self.targets[rows]
+        return (residual.T @ features).T / len(features)  # contiguous: three times as fast as X.T @ r
 
     def relabel(self, targets):
         """The same inputs with other targets, (N,) or (N, C)."""
         return relabelled(self, targets, "features", self.features)
 
-    def taught(self, teacher_parameters, teacher_weight=1.0):
+    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
         """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
-        return taught(self, teacher_parameters, teacher_weight)
+        return taught(self, teacher_parameters, teacher_weight, temperature)
 
     def normal_equations(self):
         """H = XᵀX/N and b = Xᵀy/N, with Hw = b at the solution."""
@@ -166,17 +167,18 @@ class Kernel:
         gram = self.gram if inputs is None else _new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
         return along(gram, parameters, self.targets.ndim)
 
-    def gradient(self, parameters):
-        """(Kα - y)/N."""
-        return (self.gram @ parameters - self.targets) / len(self.gram)
+    def gradient(self, parameters, rows=slice(None)):
+        """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
+        residual = self.gram[rows] @ parameters - self.targets[rows]
+        return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 
     def relabel(self, targets):
         """The same inputs with other targets, (N,) or (N, C)."""
         return relabelled(self, targets, "gram", self.gram)
 
-    def taught(self, teacher_parameters, teacher_weight=1.0):
+    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
         """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
-        return taught(self, teacher_parameters, teacher_weight)
+        return taught(self, teacher_parameters, teacher_weight, temperature)
 
     def normal_equations(self):
         """H = K/N and b = y/N, with Hα = b at the solution."""
@@ -208,8 +210,15 @@ class Kernel:
         return _eigensystem(d / samples, u, u * root, u / root, spaces, targets, unresolved=samples - rank)
 
 
-def taught(problem, teacher_parameters, teacher_weight):
+def taught(problem, teacher_parameters, teacher_weight, temperature):
     """The problem with the targets weight · teacher's predictions + (1 - weight) · own targets."""
+    if isinstance(temperature, jax.core.Tracer):
+        teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)
+    elif temperature != 1:
+        raise ValueError(
+            f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other"
+            " than 1 is for softmax (problems.softmax)"
+        )
     predictions = problem.predict(teacher_parameters)
     targets = teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets
     return dataclasses.replace(problem, targets=targets)
@@ -275,16 +284,42 @@ def kernel(gram, targets) -> Kernel:
     [1.0, 0.5]
     """
     gram = as_data(gram, "gram", ranks=(2,))
-    if gram.shape[0] != gram.shape[1]:
-        raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
-    asymmetry = float(jnp.max(jnp.abs(gram - gram.T)))
-    if asymmetry > 1e3 * jnp.finfo(gram.dtype).eps * float(jnp.max(jnp.abs(gram))):
-        worst = np.unravel_index(np.argmax(np.abs(gram - gram.T)), gram.shape)
-        raise ValueError(
-            f"gram is not symmetric: entries {tuple(map(int, worst))} and its mirror differ by {asymmetry:.3g}."
-            " If it holds the kernel of test with training inputs, pass it to predict(parameters, inputs=...)"
-        )
-    return Kernel((gram + gram.T) / 2, _as_targets(targets, "gram", len(gram), gram.dtype))
+    return Kernel(_as_gram(gram), _as_targets(targets, "gram", len(gram), gram.dtype))
+
+
+def softmax(features, targets, classes=None):
+    """Softmax regression on your own features (N, P) and labels (N,), or probabilities (N, C).
+
+    The loss is the mean cross-entropy to softmax(Xw). Labels may be of any kind; columns are in the order of
+    `classes`, by default the distinct labels, sorted. The loops run on it; there is no filter. See
+    `classification.Softmax`.
+
+    Raises ValueError for labels that are not among the classes, and for rows that are not probabilities.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.softmax([[1.0], [-1.0]], [0, 1])
+    >>> round(float(problem.loss(problem.zeros())), 6)
+    0.693147
+    """
+    from kdtheory import classification
+
+    return classification.softmax(as_data(features, "features", ranks=(2,)), targets, classes, is_kernel=False)
+
+
+def softmax_kernel(gram, targets, classes=None):
+    """Softmax regression on a Gram matrix (N, N) of your own: logits Kα, the gradient that of function space.
+
+    Labels, probabilities and errors are those of `softmax`.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.softmax_kernel([[2.0, 0.0], [0.0, 1.0]], [0, 1])
+    >>> kd.GradientDescent(step_size=1.0, steps=1).fit(problem).tolist()
+    [[0.25, -0.25], [-0.25, 0.25]]
+    """
+    from kdtheory import classification
+
+    gram = as_data(gram, "gram", ranks=(2,))
+    return classification.softmax(_as_gram(gram), targets, classes, is_kernel=True)
 
 
 def as_data(array, name, ranks):
@@ -312,6 +347,19 @@ def as_data(array, name, ranks):
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
     return jnp.asarray(host)
+
+
+def _as_gram(gram):
+    if gram.shape[0] != gram.shape[1]:
+        raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
+    asymmetry = float(jnp.max(jnp.abs(gram - gram.T)))
+    if asymmetry > 1e3 * jnp.finfo(gram.dtype).eps * float(jnp.max(jnp.abs(gram))):
+        worst = np.unravel_index(np.argmax(np.abs(gram - gram.T)), gram.shape)
+        raise ValueError(
+            f"gram is not symmetric: entries {tuple(map(int, worst))} and its mirror differ by {asymmetry:.3g}."
+            " If it holds the kernel of test with training inputs, pass it to predict(parameters, inputs=...)"
+        )
+    return (gram + gram.T) / 2
 
 
 def _as_targets(targets, other, samples, dtype):

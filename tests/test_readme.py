@@ -63,10 +63,12 @@ def test_everything_public_is_documented():
     missing = []
     for module in (
         kdtheory.problems,
+        kdtheory.classification,
         kdtheory.learners,
         kdtheory.distillation,
         kdtheory.trajectories,
         kdtheory.measures,
+        kdtheory.confidence,
         kdtheory.claims,
         kdtheory.sweeps,
         kdtheory.spectra,

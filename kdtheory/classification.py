@@ -1,0 +1,151 @@
+"""Classification: softmax cross-entropy on features or on a kernel.
+
+Its gradient is all that this loss gives. The loops follow it unchanged, but there are no normal equations and
+no filter: `Ridge` and `GradientFlow` do not apply, and `closed_form` has nothing to say. Parameters still
+project on the eigendirections of the data, so `simulate` shows how far a run got along each of them.
+
+The entry points are `problems.softmax` and `problems.softmax_kernel`.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory import problems
+from kdtheory._record import record, static
+
+
+@record
+class Term:
+    """One term of the loss: weight · τ² · mean cross-entropy from `targets` to softmax(z/τ), with z the predictions.
+
+    Its gradient in z is weight · τ · (softmax(z/τ) - targets)/N. The factor τ² keeps its size as the
+    temperature grows (Hinton, Vinyals & Dean 2015): in the limit it is weight · (z - z_T)/CN for centred
+    logits, as with squared loss.
+    """
+
+    targets: jax.Array  # (N, C) probabilities
+    weight: float | jax.Array
+    temperature: float | jax.Array
+
+    def loss(self, logits):
+        crossed = jnp.sum(self.targets * jax.nn.log_softmax(logits / self.temperature), axis=-1)
+        return -self.weight * self.temperature**2 * jnp.mean(crossed)
+
+    def slope(self, logits, rows):
+        """N times the gradient in the logits of some rows."""
+        surplus = jax.nn.softmax(logits / self.temperature) - self.targets[rows]
+        return self.weight * self.temperature * surplus
+
+
+@record
+class Softmax:
+    """Softmax regression on features or on a kernel, with a loss of one or more terms. Made by `problems.softmax`.
+
+    The logits are z = Xw, or Kα. Distillation adds a term: (1 - w) · what the loss was + w · τ² · mean
+    cross-entropy from the teacher's softmax(z_T/τ) to softmax(z/τ). As long as the weights sum to one and
+    none is negative the curvature of the loss is at most λ_max/2, so gradient descent is stable below the
+    step size 4/λ_max.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.softmax([[1.0], [-1.0]], ["cat", "dog"])
+    >>> kd.GradientDescent(step_size=1.0, steps=1).fit(problem).tolist()
+    [[0.5, -0.5]]
+    """
+
+    inputs: jax.Array  # (N, P) features, or (N, N) the Gram matrix
+    terms: tuple[Term, ...]
+    is_kernel: bool = static()
+
+    curvature = 0.5  # of the loss in the logits, at most; one for squared loss
+
+    @property
+    def targets(self):
+        """The probabilities (N, C) of the first term: what the problem was made with."""
+        return self.terms[0].targets
+
+    def zeros(self):
+        return jnp.zeros((self.inputs.shape[1], self.targets.shape[1]), self.targets.dtype)
+
+    def predict(self, parameters, inputs=None):
+        """Logits on the training inputs, or on new features (M, P); for a kernel on a cross-gram (M, N)."""
+        name = "inputs (the cross-gram)" if self.is_kernel else "inputs"
+        inputs = self.inputs if inputs is None else problems._new_inputs(inputs, self.inputs.shape[1], name)
+        return inputs @ parameters
+
+    def loss(self, parameters):
+        """Σ weight · τ² · mean cross-entropy over the terms."""
+        logits = self.predict(parameters)
+        return sum(term.loss(logits) for term in self.terms)
+
+    def gradient(self, parameters, rows=slice(None)):
+        """Xᵀs/N with s = Σ weight · τ · (softmax(z/τ) - targets); for a kernel s/N, that of function space.
+
+        `rows` picks a mini-batch, over which it is then the mean.
+        """
+        inputs = self.inputs[rows]
+        logits = inputs @ parameters
+        slope = sum(term.slope(logits, rows) for term in self.terms) / len(logits)
+        return jnp.zeros_like(parameters).at[rows].add(slope) if self.is_kernel else (slope.T @ inputs).T
+
+    def relabel(self, targets):
+        """The same inputs with other probabilities (N, C), of the same classes, as the only targets."""
+        if not isinstance(targets, jax.core.Tracer):
+            name, classes = "gram" if self.is_kernel else "features", range(self.targets.shape[1])
+            targets = _probabilities(targets, classes, len(self.inputs), name, self.inputs.dtype)
+        return dataclasses.replace(self, terms=(Term(targets, 1.0, 1.0),))
+
+    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
+        """The student's problem: (1 - weight) · this loss + weight · τ² · cross-entropy from the teacher at τ."""
+        soft = jax.nn.softmax(self.predict(teacher_parameters) / temperature)
+        own = (dataclasses.replace(term, weight=(1.0 - teacher_weight) * term.weight) for term in self.terms)
+        return dataclasses.replace(self, terms=(*own, Term(soft, teacher_weight, temperature)))
+
+    def max_eigenvalue(self):
+        """λ_max of XᵀX/N or K/N, for the default step size."""
+        return self._regression().max_eigenvalue()
+
+    def eigensystem(self) -> problems.Eigensystem:
+        """The eigendirections of the features or of the Gram matrix. Its targets are NaN: no filter leads to them."""
+        eigensystem = self._regression().eigensystem()
+        nan = jnp.nan
+        return dataclasses.replace(eigensystem, target=eigensystem.target * nan, unseen=eigensystem.unseen * nan)
+
+    def _regression(self):
+        return (problems.Kernel if self.is_kernel else problems.Linear)(self.inputs, self.targets)
+
+
+def softmax(inputs, targets, classes, is_kernel):
+    """The problem, once inputs were checked."""
+    name = "gram" if is_kernel else "features"
+    probabilities = _probabilities(targets, classes, len(inputs), name, inputs.dtype)
+    return Softmax(inputs, (Term(probabilities, 1.0, 1.0),), is_kernel)
+
+
+def _probabilities(targets, classes, samples, other, dtype):
+    """Labels (N,) or probabilities (N, C) as probabilities (N, C)."""
+    host = np.asarray(targets)
+    if len(np.shape(host)) == 0 or len(host) != samples:
+        raise ValueError(f"targets have shape {host.shape}, but {other} has {samples} rows: one target per sample")
+    if host.ndim == 1:
+        classes = np.unique(host) if classes is None else np.asarray(classes)
+        unknown = sorted(set(host.tolist()) - set(classes.tolist()))
+        if unknown:
+            raise ValueError(f"targets hold {unknown}, which are not among the classes {classes.tolist()}")
+        if len(classes) < 2:
+            raise ValueError(f"targets hold the one class {classes.tolist()}; name the missing ones with classes=")
+        return jnp.asarray(host[:, None] == classes, dtype)
+    probabilities = problems.as_data(host, "targets", ranks=(2,)).astype(dtype)
+    if classes is not None and len(classes) != host.shape[1]:
+        raise ValueError(f"targets have {host.shape[1]} columns, but there are {len(classes)} classes: one column each")
+    sums = np.asarray(probabilities.sum(axis=1))
+    wrong = (np.asarray(probabilities) < 0).any(axis=1) | (abs(sums - 1) > 1e-6)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"targets must be labels (N,) or probabilities (N, C) that are >= 0 and sum to 1; row {row} is"
+            f" {np.asarray(probabilities[row]).tolist()}, with sum {sums[row]:.6g}"
+        )
+    return probabilities

@@ -1,0 +1,114 @@
+"""Confidence measures, on synthetic data whose slope is known, and against scipy and scikit-learn."""
+
+import jax
+import numpy as np
+import pytest
+import scipy.stats
+from scipy.special import softmax
+
+import kdtheory as kd
+
+RANDOM = np.random.default_rng(0)
+
+
+def two_classes(z):
+    return np.stack([z, np.zeros_like(z)], axis=1)
+
+
+def test_the_logit_of_a_class():
+    logits = RANDOM.standard_normal((50, 4)) * 3
+    classes = RANDOM.integers(4, size=50)
+    p = softmax(logits, axis=1)[np.arange(50), classes]
+    np.testing.assert_allclose(kd.confidence.class_logit(logits, classes), np.log(p / (1 - p)), rtol=1e-11)
+    sure = kd.confidence.class_logit([[800.0, 0.0, 0.0], [800.0, 0.0, 0.0]], [0, 1])  # where p rounds to 1, and to 0
+    np.testing.assert_allclose(sure, [800 - np.log(2), -800], rtol=1e-14)
+
+
+def test_the_student_is_asked_about_the_teachers_top_class():
+    x, y = kd.confidence.top_class([[0.0, 2.0]], [[5.0, 0.0]])
+    assert (x.item(), y.item()) == (2.0, -5.0)
+    with pytest.raises(ValueError, match=r"both logits must be \(N, C\)"):
+        kd.confidence.top_class([[0.0, 2.0]], [[5.0, 0.0, 1.0]])
+
+
+@pytest.mark.parametrize("slope, intercept", [(1.5, -1.0), (0.7, 0.2), (1.0, 0.0)])
+def test_a_known_slope_is_found_and_scatter_biases_the_two_slopes_apart(slope, intercept):
+    x = 1 + RANDOM.gamma(4.0, 1.0, 20_000)
+    clean = kd.confidence.compare(two_classes(x), two_classes(slope * x + intercept))
+    assert clean.slope == pytest.approx(slope) and clean.orthogonal_slope == pytest.approx(slope)
+    assert clean.intercept == pytest.approx(intercept)
+    assert np.sign(round(clean.high_residual - clean.low_residual, 9)) == np.sign(slope - 1)
+    noisy = kd.confidence.of_points(x, slope * x + intercept + RANDOM.standard_normal(20_000))
+    assert noisy.slope == pytest.approx(slope, abs=0.02)
+    assert noisy.orthogonal_slope > slope + 0.02                      # scatter in y alone steepens the axis
+    both = np.stack([x, slope * x]) + RANDOM.standard_normal((2, 20_000))
+    even = kd.confidence.of_points(*both)
+    assert even.orthogonal_slope == pytest.approx(slope, abs=0.03) and even.slope < slope - 0.1
+
+
+def test_orthogonal_regression_is_the_principal_axis():
+    points = RANDOM.standard_normal((2, 200)) * [[1.0], [0.3]]
+    x, y = np.array([[0.8, -0.6], [0.6, 0.8]]) @ points
+    axis = np.linalg.svd(np.stack([x - x.mean(), y - y.mean()]), full_matrices=False)[0][:, 0]
+    assert kd.confidence.of_points(x, y).orthogonal_slope == pytest.approx(axis[1] / axis[0])
+    falling = kd.confidence.of_points(x, -y)
+    assert falling.orthogonal_slope == pytest.approx(-axis[1] / axis[0])
+
+
+def test_a_scale_makes_the_slope_free_of_overall_confidence():
+    x = np.linspace(1.0, 5.0, 100)
+    teacher, short = two_classes(x), two_classes(0.25 * x)
+    assert kd.confidence.compare(teacher, short).slope == pytest.approx(0.25)
+    scale = kd.confidence.matching_scale(np.eye(3)[:, :2], 0.25 * np.eye(3)[:, :2], directions=2)
+    assert kd.confidence.compare(teacher, short, scale).slope == pytest.approx(1.0)
+
+
+def test_against_the_truth():
+    from sklearn.metrics import accuracy_score, log_loss
+
+    logits, labels = RANDOM.standard_normal((300, 5)), RANDOM.integers(5, size=300)
+    p = softmax(logits, axis=1)
+    assert kd.confidence.accuracy(logits, labels) == accuracy_score(labels, p.argmax(1))
+    assert kd.confidence.log_loss(logits, labels) == pytest.approx(log_loss(labels, p))
+    assert kd.confidence.log_loss(logits, np.eye(5)[labels]) == pytest.approx(log_loss(labels, p))
+
+
+def test_calibration():
+    p = RANDOM.uniform(0.5, 1.0, 40_000)
+    logits = two_classes(np.log(p / (1 - p)))
+    honest = (RANDOM.uniform(size=40_000) > p).astype(int)            # class 0 with probability p
+    assert kd.confidence.calibration_error(logits, honest) < 0.01
+    assert kd.confidence.calibration_error(logits, np.zeros(40_000, int)) == pytest.approx(1 - p.mean())
+
+
+def test_the_bootstrap_covers_and_the_interval_of_runs_is_students():
+    covered = 0
+    for seed in range(40):
+        x = np.random.default_rng(seed).normal([0.0, 5.0], size=(40, 2))
+        low, high = kd.confidence.bootstrap(lambda rows: rows.mean(0), x, key=seed, draws=300)
+        assert low.shape == (2,)
+        covered += int(low[1] < 5.0 < high[1])
+    assert 34 <= covered <= 40
+    values = RANDOM.standard_normal(5)
+    _, low, high = kd.confidence.mean_interval(values)
+    expected = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
+    np.testing.assert_allclose((low, high), expected)
+    with pytest.raises(ValueError, match="at least two runs"):
+        kd.confidence.mean_interval([1.0])
+
+
+def test_the_empirical_kernel_is_that_of_a_wide_network():
+    def network(parameters, x):
+        first, second = parameters
+        return np.sqrt(2 / len(second)) * jax.nn.relu(x @ first) @ second
+
+    x = RANDOM.standard_normal((6, 3))
+    keys = jax.random.split(jax.random.key(0))
+    wide = [jax.random.normal(keys[0], (3, 4000)), jax.random.normal(keys[1], (4000, 1))]
+    expected = kd.kernels.relu_ntk(x)
+    np.testing.assert_allclose(kd.kernels.empirical_ntk(network, wide, x), expected, atol=0.1 * expected.max())
+    narrow = [wide[0][:, :7], jax.random.normal(keys[1], (7, 2))]
+    both = kd.kernels.empirical_ntk(network, narrow, x)
+    each = [kd.kernels.empirical_ntk(lambda p, x, c=c: network(p, x)[:, c], narrow, x) for c in (0, 1)]
+    np.testing.assert_allclose(both, (each[0] + each[1]) / 2, atol=1e-12)
+    np.testing.assert_allclose(kd.kernels.empirical_ntk(network, narrow, x, x[:2]), both[:, :2], atol=1e-12)
