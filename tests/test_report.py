@@ -14,7 +14,7 @@ TOY = {
     "report_confidence": STUDIES,
     "report_generalisation": STUDIES,
     "report_teacher_fit": STUDIES,
-    "report_controls": dict(rows=120, count=20, longest=200, **SEEDS),
+    "report_controls": dict(rows=120, count=20, longest=1000, **SEEDS),
     "report_together": dict(rows=420, **STUDIES),
     "report_bias_to_confidence": dict(rows=120, tested=100, kernels=("whitened",), noise=(0.3,), **SEEDS),
     "report_switching": dict(settings={"NACE": SMALL}, steps=(4, 8), validation=(100,), **SEEDS),
