@@ -5,10 +5,21 @@ Sources, by author and year:
 * Nagarajan, Menon, Bhojanapalli, Mobahi, Kumar 2023: On student-teacher deviations in distillation: does it
   pay to disobey? NeurIPS, arXiv 2301.12923. Theorem numbers and constants as recalled.
 
+* Borup, Andersen 2021: Even your teacher needs guidance: ground-truth targets dampen regularization imposed by
+  self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
+
 The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.self_distillation import (
+    best_truth_weight,
+    limit_of_self_distillation,
+    powers_of_ridge,
+    ridge_student_with_truth,
+    self_distillation_sparsifies,
+    sparsification_is_monotone,
+)
 from kdtheory.theorems.spectral_bias import (
     exaggerated_bias,
     filters_multiply,
@@ -21,12 +32,18 @@ from kdtheory.theorems.spectral_bias import (
 )
 
 __all__ = [
+    "best_truth_weight",
     "exaggerated_bias",
     "filters_multiply",
+    "limit_of_self_distillation",
+    "powers_of_ridge",
     "ridge_semigroup",
+    "ridge_student_with_truth",
+    "self_distillation_sparsifies",
     "semigroup",
     "single_crossing",
     "single_crossing_in_steps",
     "single_crossing_of_heavy_ball",
     "single_crossing_of_ridge",
+    "sparsification_is_monotone",
 ]
