@@ -7,11 +7,15 @@ Sources, by author and year:
 
 * Borup, Andersen 2021: Even your teacher needs guidance: ground-truth targets dampen regularization imposed by
   self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
+* Das, Sanghavi 2023: Understanding self-distillation in the presence of label noise. ICML, arXiv 2301.13304. As
+  recalled.
+* Dang, Patil, Rinaldo 2026: arXiv 2602.17565. As recalled.
 
 The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.mixing import student_on_the_tangent, trust_grows_with_noise
 from kdtheory.theorems.self_distillation import (
     best_truth_weight,
     limit_of_self_distillation,
@@ -46,4 +50,6 @@ __all__ = [
     "single_crossing_of_heavy_ball",
     "single_crossing_of_ridge",
     "sparsification_is_monotone",
+    "student_on_the_tangent",
+    "trust_grows_with_noise",
 ]
