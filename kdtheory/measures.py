@@ -596,3 +596,49 @@ def _solved(matrix, vector):
         known = sum(a * x for a, x in zip(rows[i][i + 1 : -1], solution, strict=True))
         solution.insert(0, (rows[i][-1] - known) / rows[i][i])
     return solution
+
+
+# Constrained self-distillation.
+
+
+def constrained_penalty(eigenvalues, labels, tolerance) -> float:
+    """The ridge penalty of the smallest fit, in norm, whose total squared residual is at most `tolerance`.
+
+    The root c of Σ (c/(c + λ_k))² z_k² = `tolerance` with z = `labels` (K,) in eigen-coordinates, the sum of their
+    squares that of the labels; `tolerance` is N times the mean squared residual allowed (Mobahi, Farajtabar &
+    Bartlett 2020, as recalled: their K ε). Infinite where Σ z² <= tolerance: the fit collapses to zero. NaN
+    where the part of z on null directions alone reaches the tolerance: no fit is that close.
+
+    Squares of labels on directions below c are added up exactly, less the tolerance, and only what c changes of
+    them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0)
+    1.0
+    """
+    from scipy.optimize import brentq
+
+    d, z = np.asarray(eigenvalues, float), np.asarray(labels, float)
+    squares, bound = [Fraction(x) ** 2 for x in z.tolist()], Fraction(float(tolerance))
+    if sum(squares) <= bound:
+        return np.inf
+    if sum(x for x, λ in zip(squares, d, strict=True) if λ == 0) >= bound:
+        return np.nan
+
+    def excess(c):
+        below = d <= c
+        exact = float(sum((x for x, low in zip(squares, below, strict=True) if low), Fraction(0)) - bound)
+        missed = np.sum((z[~below] * c / (c + d[~below])) ** 2)
+        lost = np.sum(z[below] ** 2 * (d[below] / (c + d[below])) * (1.0 + c / (c + d[below])))
+        return exact + (missed - lost)
+
+    seen = d[d > 0]
+    low, high = seen.min() / 2.0, seen.max() * 2.0
+    while excess(2.0 * low) > 0:  # a factor of two clear of the root, for the rounding of logarithms
+        low *= 1e-3
+    while excess(high / 2.0) < 0:
+        high *= 1e3
+    c = np.exp(brentq(lambda at: excess(np.exp(at)), np.log(low), np.log(high), xtol=1e-300, rtol=1e-15))
+    for _ in range(2):  # Newton's method, in log c, whose slope has no cancellation
+        c = c * np.exp(-excess(c) / np.sum(2.0 * (z * c / (c + d)) ** 2 * d / (c + d)))
+    return float(c)
