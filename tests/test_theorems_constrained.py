@@ -29,3 +29,15 @@ def test_reference(case):
         np.testing.assert_allclose(factor[z != 0], exactly(filtered)[z != 0], rtol=1e-12)
     if len(norms) > wanted["N_noncollapsed_fits"] and given["tmax"] == 200:
         assert measures.constrained_penalty(d, factor * z, tolerance) == np.inf
+
+
+def test_penalty_is_that_of_a_convex_solver():
+    """min |f|² under the constraint, by SLSQP on the values of f: it knows no ridge and no penalty."""
+    from scipy.optimize import minimize
+
+    d, z, tolerance = np.array([2.0, 0.7, 0.3]), np.array([1.5, -1.0, 0.8]), 0.5
+    constraint = {"type": "ineq", "fun": lambda f: tolerance - np.sum((f - z) ** 2)}
+    found = minimize(lambda f: np.sum(f**2 / d), z, method="SLSQP", constraints=[constraint], options={"ftol": 1e-14})
+    c = measures.constrained_penalty(d, z, tolerance)
+    np.testing.assert_allclose(d / (c + d) * z, found.x, rtol=1e-6)
+    assert np.sum((c / (c + d) * z) ** 2) == pytest.approx(tolerance, rel=1e-14)

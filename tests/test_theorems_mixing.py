@@ -88,3 +88,23 @@ def test_weights_of_repeated_distillation(given, wanted):
         assert explodes == bool(said) == (best.reached > 1.000001 * best.least)
         if not explodes:
             assert best.reached == pytest.approx(best.least, rel=1e-9)
+
+
+def test_best_ridge_student_may_be_a_limit():
+    """T4.3: with signal (1, .05) the infimum is at the edge or beats the best ridge; compared with a grid."""
+    spectrum, v = jnp.array([4.0, 1.0]), 0.1
+    for signal in (jnp.sqrt(jnp.array([1.0, 0.05])), jnp.sqrt(jnp.array([0.05, 1.0]))):
+        total = lambda learner, signal=signal: float(measures.risk(learner, spectrum, signal, v).total)
+        best = total(measures.best_ridge_student(spectrum, signal, v))
+        c = np.geomspace(1e-7, 1e7, 4001)[:, None]
+        s, h = 4.0 / (4.0 + c), 1.0 / (1.0 + c)
+        filters = np.concatenate([s, h], 1)
+        moved = filters * (1 - filters)
+        curvature = np.asarray(spectrum * signal**2 + v)
+        wiener = np.asarray(spectrum * signal**2) / curvature
+        ξ = np.sum(curvature * moved * (filters - wiener), 1) / np.sum(curvature * moved**2, 1)
+        students = filters - ξ[:, None] * moved
+        least = np.sum(curvature * (students - wiener) ** 2, 1).min() + np.sum(v * wiener)
+        assert best <= least * (1 + 1e-9) and best == pytest.approx(least, rel=1e-5)
+        assert best >= np.sum(v * wiener) * (1 - 1e-12)
+        assert best <= total(measures.best_stop(kd.Ridge(1.0), spectrum, signal, v)) * (1 + 1e-12)
