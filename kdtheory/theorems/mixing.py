@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory import measures
-from kdtheory.claims import Margin, among, both, claim, positive, same, several, uncertainty, uniform
+from kdtheory.claims import Margin, among, both, claim, positive, same, several, uncertainty, uniform, usually
 from kdtheory.distillation import distill
 from kdtheory.learners import Ridge
 from kdtheory.theorems.self_distillation import sometimes_turned_by
@@ -67,3 +67,30 @@ def trust_grows_with_noise(run, level, spectrum, signal, penalty, noise, part):
     error = (1.0 + jnp.abs(best)) * (uncertainty(before) + uncertainty(after))
     rounding = jnp.sum(curvature * (error * (jnp.abs(step) + jnp.abs(total)) + 1e-15 * jnp.abs(step * total)))
     return both(Margin(more, 1e-13 * (1.0 + jnp.abs(best))), Margin(lower, rounding))
+
+
+@claim(
+    source="own; the separation of Pareek, Du & Oh 2024 with explicit constants",
+    standing="proved",
+    penalty=positive(0.01, 100.0, tame=(0.01, 100.0)),
+    weight=uniform(-3.0, 3.0),
+    spread=uniform(0.02, 0.25),
+    power=positive(10.0, 1e4, tame=(10.0, 1e3)),
+    others=usually(0.0, uniform(0.5, 1.0)),
+    hypotheses=dict(aligned=lambda others: others == 0),
+)
+def one_student_is_factors_behind(run, penalty, weight, spread, power, others):
+    """With signal on the middle of three near eigenvalues, one ridge student has up to three times the least risk.
+
+    Eigenvalues 1 ± e and 1, and S = θ²/v: for every penalty and weight, risk/v >= min_h (1 - h)² S + h² + (2h -
+    a)²/2 with a = 2e²/(1 - e²), while three students reach v S/(S + 1). (`others` is the signal elsewhere.)
+    """
+    spectrum, ridge = jnp.stack([1.0 + spread, jnp.ones_like(spread), 1.0 - spread]), Ridge(penalty)
+    strength = power * jnp.stack([others, jnp.ones_like(others), others])
+    learnt = run(distill(ridge, ridge, weight), spectrum).learnt
+    risk = jnp.sum((1.0 - learnt) ** 2 * strength + learnt**2)
+    a = 2.0 * spread**2 / (1.0 - spread**2)
+    h = (power + a) / (power + 3.0)
+    bound = (1.0 - h) ** 2 * power + h**2 + (2.0 * h - a) ** 2 / 2.0
+    factor = bound * (power + 1.0) / power
+    return Margin(risk / jnp.sum(strength / (strength + 1.0)) - factor, jnp.asarray(1e-8))
