@@ -33,7 +33,7 @@ from kdtheory import (
 from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
-from kdtheory.distillation import distill, self_distill, switch
+from kdtheory.distillation import SelfDistilled, distill, self_distill, switch
 from kdtheory.learners import (
     Filter,
     GradientDescent,
@@ -55,6 +55,7 @@ __all__ = [
     "Learner",
     "Nesterov",
     "Ridge",
+    "SelfDistilled",
     "StochasticDescent",
     "Trajectory",
     "ahead",

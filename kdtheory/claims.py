@@ -76,6 +76,14 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
     return Margin(value, rounding)
 
 
+def uncertainty(seen: Seen):
+    """The absolute error of `learnt` and of `residual`, whichever logarithm knows it better."""
+    return jnp.nanmin(
+        jnp.stack([seen.log_learnt_error * jnp.abs(seen.learnt), seen.log_residual_error * jnp.abs(seen.residual)]),
+        axis=0,
+    )
+
+
 def same(first, second, error) -> Margin:
     """The allowed difference minus |first - second|, for claims of equality: never negative within
     `error`."""

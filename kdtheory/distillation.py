@@ -13,7 +13,7 @@ import numpy as np
 
 from kdtheory._record import record
 from kdtheory.learners import Learner
-from kdtheory.numerics import Shares, share
+from kdtheory.numerics import Share, Shares, expm1, log1p, share
 
 
 @record
@@ -53,6 +53,72 @@ class Distilled(Learner):
         """Fit the teacher, teach the problem, fit the student."""
         taught = problem.taught(self.teacher.fit(problem), self.teacher_weight, self.temperature)
         return self.student.fit(taught, start)
+
+
+@record
+class SelfDistilled(Learner):
+    """One learner fitted `fits` times in all, each on weight · the predictions of the fit before + (1 - weight) ·
+    targets.
+
+    With s the filter of `learner`, w = `teacher_weight` and α = 1 - w, φ = s (α (1 - q^n)/(1 - q) + q^n) for q
+    = w s and n = `fits` - 1 (Borup & Andersen 2021, as recalled: their τ is `fits`). It is what the fold
+    `self_distill` makes, in one step, so `fits` may be large, a path, or infinite: the filter of endless
+    distillation is α s/(1 - q), for ridge that of a single fit with penalty/α. `start` is that of the last fit.
+
+    `fit` runs all fits up to the largest of `fits`, which must be whole numbers >= 1 (ValueError otherwise) and
+    known when it is compiled. A filter of fewer than one fit is NaN.
+
+    >>> import kdtheory as kd
+    >>> kd.SelfDistilled(kd.Ridge(1.0), teacher_weight=0.5, fits=jnp.array([1, 2, jnp.inf])).filter(1.0).tolist()
+    [0.5, 0.375, 0.3333333333333333]
+    """
+
+    learner: Learner
+    teacher_weight: float | jax.Array
+    fits: int | jax.Array
+
+    def shares(self, eigenvalues):
+        s, w = self.learner.shares(eigenvalues), share(self.teacher_weight)
+        n = jnp.asarray(self.fits, float).reshape(jnp.shape(self.fits) + (1,) * jnp.ndim(eigenvalues)) - 1.0
+        n = jnp.where(n >= 0, n, jnp.nan)
+        truth = share(1.0 - jnp.asarray(self.teacher_weight))
+        q, lack = w * s.learnt, s.residual + truth * s.learnt  # they sum to one
+        log_q = jnp.where(lack.value < 0.5, log1p(-jnp.minimum(lack.value, 0.5)), w.log + s.log_learnt())
+        decay = jnp.where(n == 0, 0.0, n * jnp.where(q.value > 0, log_q, jnp.where(q.value == 0, -jnp.inf, jnp.nan)))
+        power = Share(jnp.where(q.value < 0, q.value**n, jnp.exp(decay)), decay)  # q^n
+        grown = jnp.where(q.value < 0, 1.0 - power.value, -expm1(decay))
+        never = lack.value == 0  # nothing is lacking, so that the sum below multiplies zeros
+        total = share(jnp.where(never, jnp.nan_to_num(n), grown / jnp.where(never, 1.0, lack.value)))  # Σ q^i, i < n
+        learnt, lost = s.learnt * (truth * total + power), s.lost + q * s.residual * total
+        return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), s.left), lost)
+
+    @property
+    def clock(self):
+        """How many fits: the clock of every one of them stands still."""
+        return jnp.asarray(self.fits, float)
+
+    def parts(self):
+        return self.learner.parts()
+
+    def tuned(self, max_eigenvalue):
+        return dataclasses.replace(self, learner=self.learner.tuned(max_eigenvalue))
+
+    def fit(self, problem, start=None):
+        """Fit, teach the problem, and fit again."""
+        _single(self.learner, "learner")
+        wanted = np.asarray(self.fits)
+        if not np.all((wanted >= 1) & (wanted == np.floor(wanted)) & np.isfinite(wanted)):
+            raise ValueError(
+                f"fits must be whole numbers >= 1 for a fit, got {self.fits}; filter takes an infinite one"
+            )
+        taught, ended = problem, {}
+        for count in range(1, int(wanted.max()) + 1):
+            if count in wanted:
+                ended[count] = self.learner.fit(taught, start)
+            if count < wanted.max():
+                teacher = self.learner.fit(taught) if start is not None or count not in wanted else ended[count]
+                taught = problem.taught(teacher, self.teacher_weight)
+        return jnp.stack([ended[int(count)] for count in wanted.ravel()]).reshape(wanted.shape + ended[count].shape)
 
 
 @record
@@ -114,7 +180,8 @@ def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
     learner itself.
 
     With a weight below one every student also sees the targets, as in Borup & Andersen (2021), where α is 1 -
-    weight.
+    weight. `teacher_weight` may be a sequence of fits - 1 weights, one for every student in turn. For many fits,
+    or a path over them, see `SelfDistilled`, which does not nest.
 
     >>> import kdtheory as kd
     >>> kd.self_distill(kd.Ridge(1.0), fits=3).filter(1.0).item()
@@ -122,9 +189,13 @@ def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
     """
     if isinstance(fits, bool) or not isinstance(fits, (int, np.integer)) or fits < 1:
         raise ValueError(f"fits must be a whole number >= 1 (1 is the learner itself), got {fits!r}")
+    if np.ndim(teacher_weight) > 0 and np.shape(teacher_weight) != (fits - 1,):
+        raise ValueError(
+            f"teacher_weight must be one number, or {fits - 1} for {fits} fits; got shape {np.shape(teacher_weight)}"
+        )
     result = learner
-    for _ in range(fits - 1):
-        result = distill(result, learner, teacher_weight)
+    for student in range(fits - 1):
+        result = distill(result, learner, teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight)
     return result
 
 

@@ -5,10 +5,26 @@ Sources, by author and year:
 * Nagarajan, Menon, Bhojanapalli, Mobahi, Kumar 2023: On student-teacher deviations in distillation: does it
   pay to disobey? NeurIPS, arXiv 2301.12923. Theorem numbers and constants as recalled.
 
+* Borup, Andersen 2021: Even your teacher needs guidance: ground-truth targets dampen regularization imposed by
+  self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
+* Das, Sanghavi 2023: Understanding self-distillation in the presence of label noise. ICML, arXiv 2301.13304. As
+  recalled.
+* Pareek, Du, Oh 2024: Understanding the gains from repeated self-distillation. NeurIPS, arXiv 2407.04600. As recalled.
+* Dang, Patil, Rinaldo 2026: arXiv 2602.17565. As recalled.
+
 The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.mixing import one_student_is_factors_behind, student_on_the_tangent, trust_grows_with_noise
+from kdtheory.theorems.self_distillation import (
+    best_truth_weight,
+    limit_of_self_distillation,
+    powers_of_ridge,
+    ridge_student_with_truth,
+    self_distillation_sparsifies,
+    sparsification_is_monotone,
+)
 from kdtheory.theorems.spectral_bias import (
     exaggerated_bias,
     filters_multiply,
@@ -21,12 +37,21 @@ from kdtheory.theorems.spectral_bias import (
 )
 
 __all__ = [
+    "best_truth_weight",
     "exaggerated_bias",
     "filters_multiply",
+    "limit_of_self_distillation",
+    "one_student_is_factors_behind",
+    "powers_of_ridge",
     "ridge_semigroup",
+    "ridge_student_with_truth",
+    "self_distillation_sparsifies",
     "semigroup",
     "single_crossing",
     "single_crossing_in_steps",
     "single_crossing_of_heavy_ball",
     "single_crossing_of_ridge",
+    "sparsification_is_monotone",
+    "student_on_the_tangent",
+    "trust_grows_with_noise",
 ]
