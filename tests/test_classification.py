@@ -29,7 +29,7 @@ def test_the_gradient_against_finite_differences(problem, change):
     h = 1e-5
     slope = (problem.loss(at + h * along) - problem.loss(at - h * along)) / (2 * h)
     gradient = problem.gradient(at)
-    if problem.is_kernel:                                             # of function space: K is between it and α's
+    if problem.is_kernel:  # of function space: K is between it and α's
         gradient = problem.inputs @ gradient
     assert float(jnp.sum(gradient * along)) == pytest.approx(float(slope), rel=1e-7)
 
@@ -54,9 +54,14 @@ def test_a_high_temperature_is_squared_loss_on_centred_logits():
     np.testing.assert_allclose(limit, squared - squared.mean(1, keepdims=True), atol=1e-5)
 
 
-@pytest.mark.parametrize("learner", [
-    kd.GradientDescent(step_size=0.5, steps=20_000), kd.HeavyBall(0.5, 0.9, 3000), kd.Nesterov(0.5, 0.9, 3000),
-])
+@pytest.mark.parametrize(
+    "learner",
+    [
+        kd.GradientDescent(step_size=0.5, steps=20_000),
+        kd.HeavyBall(0.5, 0.9, 3000),
+        kd.Nesterov(0.5, 0.9, 3000),
+    ],
+)
 def test_full_batch_descent_meets_an_independent_optimiser(learner):
     problem, c = PROBLEMS["features"], 1e-2
     one_hot = np.asarray(problem.targets)
@@ -109,7 +114,7 @@ def test_a_student_in_every_arrangement():
     start = kd.distill(DESCENT, DESCENT, 0.8, temperature=2.0).fit(problem)
     np.testing.assert_array_equal(late.fit(problem)[0], start)
     converged = kd.distill(DESCENT, kd.HeavyBall(0.5, 0.95, 3000), temperature=2.0).fit(problem)
-    np.testing.assert_allclose(converged, DESCENT.fit(problem), atol=1e-9)        # the teacher is realisable
+    np.testing.assert_allclose(converged, DESCENT.fit(problem), atol=1e-9)  # the teacher is realisable
 
 
 def test_there_is_no_theory_but_progress_all_the_same():
@@ -134,7 +139,7 @@ def test_there_is_no_theory_but_progress_all_the_same():
 def test_the_step_size_may_be_twice_as_long_as_with_squared_loss():
     problem = PROBLEMS["features"]
     λ = float(problem.eigensystem().eigenvalues[0])
-    kd.simulate(kd.GradientDescent(3.9 / λ, 5), problem)                          # a warning would be an error
+    kd.simulate(kd.GradientDescent(3.9 / λ, 5), problem)  # a warning would be an error
     with pytest.warns(UserWarning, match="past the bound"):
         kd.simulate(kd.GradientDescent(4.1 / λ, 5), problem)
 
@@ -145,20 +150,23 @@ def test_a_temperature_needs_softmax():
         kd.distill(DESCENT, DESCENT, temperature=2.0).fit(problem)
     fit = jax.jit(lambda temperature: kd.distill(DESCENT, DESCENT, 1.0, temperature).fit(problem))
     assert bool(jnp.all(jnp.isnan(fit(2.0)))) and bool(jnp.all(jnp.isfinite(fit(1.0))))
-    assert np.isnan(kd.distill(DESCENT, DESCENT, temperature=2.0).filter(1.0))    # no silent answer in theory either
+    assert np.isnan(kd.distill(DESCENT, DESCENT, temperature=2.0).filter(1.0))  # no silent answer in theory either
     for temperature in 0.0, -1.0, np.nan:
         with pytest.raises(ValueError, match="temperature must be positive"):
             kd.distill(DESCENT, DESCENT, temperature=temperature)
 
 
-@pytest.mark.parametrize("targets, classes, message", [
-    (LABELS[:-1], None, "targets have shape"),
-    (LABELS, ["ant", "bee"], r"targets hold \['cat'\], which are not among the classes"),
-    (["ant"] * 30, None, "with classes="),
-    (np.full((30, 3), 0.3), None, "row 0 is"),
-    (np.tile([1.5, -0.5, 0.0], (30, 1)), None, "must be labels"),
-    (np.full((30, 2), 0.5), ["a", "b", "c"], "one column each"),
-])
+@pytest.mark.parametrize(
+    "targets, classes, message",
+    [
+        (LABELS[:-1], None, "targets have shape"),
+        (LABELS, ["ant", "bee"], r"targets hold \['cat'\], which are not among the classes"),
+        (["ant"] * 30, None, "with classes="),
+        (np.full((30, 3), 0.3), None, "row 0 is"),
+        (np.tile([1.5, -0.5, 0.0], (30, 1)), None, "must be labels"),
+        (np.full((30, 2), 0.5), ["a", "b", "c"], "one column each"),
+    ],
+)
 def test_targets_that_are_refused(targets, classes, message):
     with pytest.raises(ValueError, match=message):
         kd.problems.softmax(X, targets, classes)
@@ -178,9 +186,15 @@ def test_missing_classes_and_soft_labels_are_welcome():
 # Mini-batches.
 
 
-@pytest.mark.parametrize("problem", [
-    kd.problems.linear(X, X @ np.ones(5) + 1), kd.problems.kernel(GRAM, X[:, :2]), *PROBLEMS.values(),
-], ids=["linear", "kernel", "softmax", "softmax kernel"])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        kd.problems.linear(X, X @ np.ones(5) + 1),
+        kd.problems.kernel(GRAM, X[:, :2]),
+        *PROBLEMS.values(),
+    ],
+    ids=["linear", "kernel", "softmax", "softmax kernel"],
+)
 def test_a_batch_is_the_mean_over_its_rows(problem):
     at = jnp.asarray(RANDOM.standard_normal(problem.zeros().shape))
     rows = [problem.gradient(at, jnp.array([row])) for row in range(30)]
@@ -196,7 +210,7 @@ def test_the_mean_of_stochastic_descent_is_gradient_descent():
     expected = kd.closed_form(kd.StochasticDescent(0.05, 4, 0, steps), eigensystem).coordinates
     seen = eigensystem.of_parameters(runs)
     error = (seen.mean(0) - expected) / (seen.std(0) / np.sqrt(draws))
-    assert np.abs(error).max() < 4 and np.asarray(seen.std(0)).min() > 0          # ten standard errors, and real noise
+    assert np.abs(error).max() < 4 and np.asarray(seen.std(0)).min() > 0  # ten standard errors, and real noise
 
 
 def test_stochastic_descent_is_seeded_and_a_learner_like_others():
@@ -205,7 +219,7 @@ def test_stochastic_descent_is_seeded_and_a_learner_like_others():
     first, again = learner.fit(problem), learner.fit(problem)
     np.testing.assert_array_equal(first, again)
     shorter = kd.StochasticDescent(None, 8, jax.random.key(3), 10).fit(problem)
-    np.testing.assert_array_equal(first[1], shorter)                              # a longer run only goes on
+    np.testing.assert_array_equal(first[1], shorter)  # a longer run only goes on
     student = kd.StochasticDescent(None, 8, jax.random.key(3), jnp.array([50, 10]))
     assert kd.simulate(kd.distill(DESCENT, student, temperature=2.0), problem).coordinates.shape == (2, 5, 3)
     with pytest.raises(ValueError, match="whole numbers"):
@@ -224,12 +238,18 @@ def two_levels(members=20, within=0.5, flips=4):
     return gram, labels, (1 - within + within * members, 1 - within)
 
 
-@pytest.mark.parametrize("teacher, student, expected", [
-    (0.2, 0.2, 0.9727), (1.5, 0.1, 1.3217), (1.5, 1.5, 1.5276), (6.0, 6.0, 1.9502),
-])
+@pytest.mark.parametrize(
+    "teacher, student, expected",
+    [
+        (0.2, 0.2, 0.9727),
+        (1.5, 0.1, 1.3217),
+        (1.5, 1.5, 1.5276),
+        (6.0, 6.0, 1.9502),
+    ],
+)
 def test_two_levels_with_squared_loss(teacher, student, expected):
     gram, labels, (top, low) = two_levels()
-    problem, times = kd.problems.kernel(gram, labels), 40             # the catalogue's sum loss: N times ours
+    problem, times = kd.problems.kernel(gram, labels), 40  # the catalogue's sum loss: N times ours
     flows = kd.GradientFlow(teacher * times), kd.GradientFlow(student * times)
     x = labels * problem.predict(flows[0].fit(problem))
     y = labels * problem.predict(kd.distill(*flows).fit(problem))
@@ -238,10 +258,10 @@ def test_two_levels_with_squared_loss(teacher, student, expected):
     assert slope == pytest.approx(expected, abs=1e-4)
     seen = kd.confidence.of_points(x, y)
     assert float(seen.slope) == pytest.approx(slope, abs=1e-9)
-    np.testing.assert_allclose(y, slope * x + s2 * h2 - slope * h2, atol=1e-10)   # affine, flipped labels too
+    np.testing.assert_allclose(y, slope * x + s2 * h2 - slope * h2, atol=1e-10)  # affine, flipped labels too
     scaled = kd.confidence.of_points(x, y / s1)
     assert float(scaled.slope) == pytest.approx((1 - s2 * h2 / (s1 * h1)) / (1 - h2 / h1), abs=1e-9)
-    assert float(scaled.slope) > 1                                                # unconditionally
+    assert float(scaled.slope) > 1  # unconditionally
 
 
 def test_two_levels_with_logistic_loss():
@@ -251,7 +271,7 @@ def test_two_levels_with_logistic_loss():
     steps = np.unique(np.geomspace(1, 400_000, 40).astype(int))
     peaks = []
     for time in 1, 20, 400:
-        teacher = kd.GradientDescent(0.5, 40 * time)                    # the catalogue's clock is 2/N of ours
+        teacher = kd.GradientDescent(0.5, 40 * time)  # the catalogue's clock is 2/N of ours
         logits = [problem.predict(teacher.fit(problem))]
         logits.extend(map(problem.predict, kd.distill(teacher, kd.GradientDescent(0.5, steps)).fit(problem)))
         x, *students = [labels * (z[:, 1] - z[:, 0]) for z in logits]

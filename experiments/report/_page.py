@@ -86,9 +86,7 @@ def build(folder, style, timed, sizes=None):
             made = f"kdtheory {importlib.metadata.version('kdtheory')}, experiments.report.{name}"
             for suffix, metadata in ("svg", {"Date": None}), ("png", {}):
                 figure.savefig(folder / f"{name}.{suffix}", metadata={"Title": title, "Source": made, **metadata})
-        counts = ", ".join(
-            f"{count} {verdict}" for verdict, count in Counter(f.verdict for f in findings).items()
-        )
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(f.verdict for f in findings).items())
         summary.append(f"| {title} | **{overall(findings)}** | {counts} |")
         extra = ""
         if hasattr(module, "grid"):
@@ -100,10 +98,6 @@ def build(folder, style, timed, sizes=None):
         )
     claim = kd.theorems.exaggerated_bias
     theory, practice = claim.check(0, 1000), claim.practice(0, 10)
-    summary.insert(
-        0, f"| P1: the theorem | **{theory.verdict}** in theory, **{practice.verdict}** in practice | |"
-    )
+    summary.insert(0, f"| P1: the theorem | **{theory.verdict}** in theory, **{practice.verdict}** in practice | |")
     head = HEAD.format(seeds=list(_study.SEEDS), validation=list(_study.VALIDATION), summary="\n".join(summary))
-    (folder / "report.md").write_text(
-        "\n".join([head, THEORY.format(theory=theory, practice=practice), *sections])
-    )
+    (folder / "report.md").write_text("\n".join([head, THEORY.format(theory=theory, practice=practice), *sections]))

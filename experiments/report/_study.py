@@ -43,9 +43,7 @@ def data(name, rows, noise, seed, tested=3000) -> Data:
     order = np.random.default_rng(seed).permutation(len(labels))
     first, rest = order[:rows], order[rows : rows + tested]
     images = inputs.dtype.kind == "f"
-    train, test = (
-        (inputs[first], inputs[rest]) if images else kd.datasets.text_features(inputs[first], inputs[rest])
-    )
+    train, test = (inputs[first], inputs[rest]) if images else kd.datasets.text_features(inputs[first], inputs[rest])
     noisy = kd.datasets.label_noise(seed, labels[first], noise, CONFUSABLE if images else None)
     return Data(train, test, noisy, labels[first], labels[rest])
 
@@ -143,9 +141,7 @@ def run(name, kernel="neural tangent", rows=4000, noise=0.3, seed=0, tested=3000
         for arm in range(len(ARMS)):
             other = _trajectory(eigensystem, path, students[arm, i]).towards(target, bands)
             lags[arm, i] = kd.measures.observed_exaggeration(seen.towards(target, bands), other, level=0.5)[-1]
-            scales[arm, i] = [
-                kd.confidence.matching_scale(target, c, BANDS[0]) for c in other.coordinates[judged]
-            ]
+            scales[arm, i] = [kd.confidence.matching_scale(target, c, BANDS[0]) for c in other.coordinates[judged]]
 
     train, test = (_logits(k, np.asarray(teacher)[judged]) for k in (gram, cross))
     s_train, s_test = (_logits(k, students[:, :, judged]) for k in (gram, cross))
@@ -190,8 +186,7 @@ def _judge(logits, labels):
     )
     flat = logits.reshape(-1, *logits.shape[-2:])
     return {
-        name: np.reshape([measure(z, labels) for z in flat], logits.shape[:-2])
-        for name, measure in measures.items()
+        name: np.reshape([measure(z, labels) for z in flat], logits.shape[:-2]) for name, measure in measures.items()
     }
 
 
@@ -202,9 +197,7 @@ def _slopes(train, s_train, test, s_test, scales):
         for where, teacher, student in ("train", train[i], s_train[index]), ("test", test[i], s_test[index]):
             plain = kd.confidence.compare(teacher, student)
             free = kd.confidence.compare(teacher, student, scales[index])
-            numbers = dict(
-                zip(("", " orthogonal", " intercept", " low", " high"), vars(plain).values(), strict=True)
-            )
+            numbers = dict(zip(("", " orthogonal", " intercept", " low", " high"), vars(plain).values(), strict=True))
             for name, value in (numbers | {" scale-free": free.slope}).items():
                 found.setdefault(where + name, np.empty(scales.shape))[index] = value
     return found
@@ -232,9 +225,7 @@ class Chosen(NamedTuple):
 
 def choose(studies) -> Chosen:
     """The best stop of the teacher, and for each teacher the best temperature and stop of its student, by accuracy."""
-    teacher, loss = (
-        np.mean([study.teacher[name] for study in studies], axis=0) for name in ("accuracy", "log_loss")
-    )
+    teacher, loss = (np.mean([study.teacher[name] for study in studies], axis=0) for name in ("accuracy", "log_loss"))
     student = np.mean([study.student["accuracy"][: len(TEMPERATURES)] for study in studies], axis=0)
     best = [np.unravel_index(np.argmax(student[:, i]), student[:, i].shape) for i in range(student.shape[1])]
     arms, moments = (np.array(index) for index in zip(*best, strict=True))

@@ -37,9 +37,7 @@ class Finding(NamedTuple):
     def __str__(self):
         mean, low, high = self.interval
         claimed = (
-            f"= {self.null:g} ± {self.tolerance:g}"
-            if self.claim == "equal"
-            else f"{_SIGN[self.claim]} {self.null:g}"
+            f"= {self.null:g} ± {self.tolerance:g}" if self.claim == "equal" else f"{_SIGN[self.claim]} {self.null:g}"
         )
         said = self.verdict if self.stable else f"{self.verdict}, not stable over seeds"
         return f"| {self.what} | {claimed} | {mean:.3f} [{low:.3f}, {high:.3f}] | {said} |"

@@ -20,9 +20,7 @@ from experiments.report._kept import kept
 from experiments.report._study import TAUGHT
 from experiments.report._verdicts import Finding
 
-CLAIMED = (
-    "The exaggerated bias of gradient descent is what exaggerates confidence (argued, and shown on a network)."
-)
+CLAIMED = "The exaggerated bias of gradient descent is what exaggerates confidence (argued, and shown on a network)."
 KERNELS, NOISE = ("neural tangent", "Gaussian", "linear", "whitened"), (0.0, 0.15, 0.3)
 GRID = (
     "teacher stop × noise × kernel, on 500 images of digits; the student's gain in test accuracy over its own"
@@ -94,9 +92,7 @@ def draw(result):
             )
             ax.plot(lag.mean(axis=0), slopes.mean(axis=0), **look)
         mean, low, high = kd.confidence.mean_interval(correlations(result, slope))
-        ax.text(
-            0.03, 0.95, f"rank correlation {mean:.2f} [{low:.2f}, {high:.2f}]", transform=ax.transAxes, va="top"
-        )
+        ax.text(0.03, 0.95, f"rank correlation {mean:.2f} [{low:.2f}, {high:.2f}]", transform=ax.transAxes, va="top")
         ax.axhline(1, color="0.6", linewidth=0.8)
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set(xlabel="exaggeration of bias, 1 − ρ", ylabel=f"slope of confidence, {slope}", yscale="log")

@@ -44,9 +44,7 @@ def findings(result):
         for name in "train", "train orthogonal", "train scale-free", "test":
             at = slopes(fresh, chosen, name, INTERPOLATING)
             yield Finding(f"{title}: slope, {name}, interpolating teacher", at, "above", 1.0)
-        excess = slopes(fresh, chosen, "train", INTERPOLATING) - slopes(
-            fresh, chosen, "train", INTERPOLATING, True
-        )
+        excess = slopes(fresh, chosen, "train", INTERPOLATING) - slopes(fresh, chosen, "train", INTERPOLATING, True)
         yield Finding(
             f"{title}: the same on train, minus that of the one-hot learner after as many steps", excess, "above"
         )

@@ -46,9 +46,7 @@ def findings(result):
         yield Finding(f"{who} over that stop which is best in hindsight", 100 * (student - hindsight), "above")
         yield Finding(f"{who} over the one-hot learner after as many steps", 100 * (student - as_long), "above")
         student, own, best, _ = at(fresh, chosen, INTERPOLATING, "log_loss")
-        yield Finding(
-            f"{title}: fall in log loss against the best early-stopped teacher", best - student, "above"
-        )
+        yield Finding(f"{title}: fall in log loss against the best early-stopped teacher", best - student, "above")
 
 
 def draw(result):
@@ -63,9 +61,7 @@ def draw(result):
                 _curve(ax, curves, color, f"student of {TAUGHT[teacher]} steps, τ = {τ:g}")
             best = at(fresh, chosen, INTERPOLATING, measure)[2]
             ax.axhline(best.mean(), color="black", linestyle=":", label="best early stop")
-            ax.set(
-                xscale="log", xlabel="steps", ylabel="test accuracy" if measure == "accuracy" else "test log loss"
-            )
+            ax.set(xscale="log", xlabel="steps", ylabel="test accuracy" if measure == "accuracy" else "test log loss")
             ax.set_xticks(JUDGED, JUDGED, minor=False)
             ax.minorticks_off()
         column[0].set_title(title, loc="left")

@@ -39,8 +39,7 @@ def compute(*, settings=None, seeds=_study.SEEDS, validation=_study.VALIDATION, 
     result = {}
     for title, setting in (settings or SETTINGS).items():
         tuned = [
-            [kept(one, seed=seed, steps=(count,) * 2, **setting).arms[:, 0] for seed in validation]
-            for count in steps
+            [kept(one, seed=seed, steps=(count,) * 2, **setting).arms[:, 0] for seed in validation] for count in steps
         ]
         best = np.argmax(np.mean(tuned, axis=1), axis=0)  # for each teacher
         chosen = tuple(steps[index] for index in best)

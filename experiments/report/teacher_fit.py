@@ -61,9 +61,7 @@ def draw(result):
                 label=label,
             )
         ax.axhline(0, color="0.6", linewidth=0.8)
-        ax.set(
-            xlabel="teacher's accuracy on its noisy labels", ylabel="student's gain in test accuracy  [points]"
-        )
+        ax.set(xlabel="teacher's accuracy on its noisy labels", ylabel="student's gain in test accuracy  [points]")
         ax.set_title(title, loc="left")
     ax.legend()
     return figure

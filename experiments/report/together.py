@@ -60,9 +60,7 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
         bands = _study._bands(len(eigensystem.eigenvalues))
         temperature = 1.0 if problem is squared else 4.0
         teacher = kd.GradientDescent(η, path)
-        student = kd.distill(
-            kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature
-        )
+        student = kd.distill(kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature)
         parameters = [np.asarray(each.fit(problem)) for each in (teacher, student)]
         target = eigensystem.of_parameters(parameters[0][-1])
         runs.append(
@@ -97,9 +95,7 @@ def findings(result):
             yield Finding(
                 f"{title}: slope, {where}", confidence.slopes(fresh, chosen, where, INTERPOLATING), "above", 1.0
             )
-        yield Finding(
-            f"{title}: fall of the error against its own teacher, in points", 100 * (student - own), "above"
-        )
+        yield Finding(f"{title}: fall of the error against its own teacher, in points", 100 * (student - own), "above")
         yield Finding(f"{title}: the same against the best early stop", 100 * (student - best), "above")
     at = {name: np.array([getattr(one, name) for one in controls]) for name in Control._fields}
     yield Finding("control, squared loss: ρ", at["squared_ratio"], "equal", 1.0, tolerance=1e-9)

@@ -44,12 +44,8 @@ class Seen(NamedTuple):
 
 
 def compute(*, seeds=_study.SEEDS, rows=4000, few=600, longest=600, width=32, titles=None):
-    sizes = {
-        title: dict(rows=rows if title in ON_PIXELS else few, longest=longest, width=width) for title in MODELS
-    }
-    return {
-        title: [kept(one, title=title, seed=seed, **sizes[title]) for seed in seeds] for title in titles or MODELS
-    }
+    sizes = {title: dict(rows=rows if title in ON_PIXELS else few, longest=longest, width=width) for title in MODELS}
+    return {title: [kept(one, title=title, seed=seed, **sizes[title]) for seed in seeds] for title in titles or MODELS}
 
 
 def one(title, seed, rows, longest, width) -> Seen:
@@ -109,8 +105,7 @@ def softmax(pixels, labels, seed, longest, width):
     learner = kd.GradientDescent(step_size, np.unique(np.geomspace(1, longest, 100).astype(int)))
     teacher = kd.GradientDescent(step_size, longest // 2)
     runs = [
-        kd.simulate(each, problem, eigensystem)
-        for each in (learner, kd.distill(teacher, learner, temperature=4.0))
+        kd.simulate(each, problem, eigensystem) for each in (learner, kd.distill(teacher, learner, temperature=4.0))
     ]
     target = kd.simulate(teacher, problem, eigensystem).coordinates
     return _seen(*(run.towards(target) for run in runs))
