@@ -22,6 +22,7 @@ from kdtheory import (
     classification,
     confidence,
     datasets,
+    files,
     kernels,
     measures,
     numerics,
@@ -34,6 +35,7 @@ from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
 from kdtheory.distillation import distill, self_distill, switch
+from kdtheory.files import load, save
 from kdtheory.learners import (
     Filter,
     GradientDescent,
@@ -67,13 +69,16 @@ __all__ = [
     "confidence",
     "datasets",
     "distill",
+    "files",
     "kernels",
+    "load",
     "measures",
     "numerics",
     "plots",
     "problems",
     "project",
     "record",
+    "save",
     "self_distill",
     "simulate",
     "spectra",
