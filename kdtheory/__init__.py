@@ -22,6 +22,7 @@ from kdtheory import (
     classification,
     confidence,
     datasets,
+    files,
     kernels,
     measures,
     numerics,
@@ -34,6 +35,7 @@ from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
 from kdtheory.distillation import SelfDistilled, distill, self_distill, switch
+from kdtheory.files import load, save
 from kdtheory.learners import (
     Filter,
     GradientDescent,
@@ -68,13 +70,16 @@ __all__ = [
     "confidence",
     "datasets",
     "distill",
+    "files",
     "kernels",
+    "load",
     "measures",
     "numerics",
     "plots",
     "problems",
     "project",
     "record",
+    "save",
     "self_distill",
     "simulate",
     "spectra",

@@ -1,8 +1,10 @@
 """Records: frozen dataclasses that JAX can map over."""
 
 import dataclasses
+import html
 
 import jax
+import numpy as np
 
 
 def record(cls):
@@ -15,7 +17,10 @@ def record(cls):
     different classes with as many fields compare equal, and `jit` may then run the program compiled for the
     other class. `tests/test_record.py` watches this.
     """
-    cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    cls = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+    if "__repr__" not in vars(cls):
+        cls.__repr__ = _one_line
+    cls._repr_html_ = _table
     fields = dataclasses.fields(cls)
     leaves = [f.name for f in fields if not f.metadata.get("static")]
     fixed = [f.name for f in fields if f.metadata.get("static")]
@@ -40,3 +45,31 @@ def record(cls):
 def static():
     """A field that is not an array: JAX compiles anew when it changes."""
     return dataclasses.field(metadata={"static": True})
+
+
+# How records look: arrays by their shape, in a line or, in a notebook, as a table.
+
+
+def _one_line(self):
+    fields = ", ".join(f"{field.name}={_short(getattr(self, field.name))}" for field in dataclasses.fields(self))
+    return f"{type(self).__name__}({fields})"
+
+
+def _table(self):
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{field.name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
+        for field in dataclasses.fields(self)
+        for text in [_short(getattr(self, field.name))]
+    )
+    return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+def _short(value):
+    if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
+        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            return f"key {jax.random.key_data(value).tolist()}"
+        if value.ndim > 1 or value.size > 4:
+            ends = "" if value.ndim > 1 else f", {value[0]:.6g} … {value[-1]:.6g}" if value.dtype.kind in "iuf" else ""
+            return f"<{value.shape} {value.dtype}{ends}>"
+        return str(value.tolist())
+    return getattr(value, "__qualname__", None) or repr(value)

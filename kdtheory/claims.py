@@ -426,8 +426,18 @@ class Claim:
                     certified[case], verdicts[case] = True, HOLDS if proved.sign > 0 else VIOLATED
         return Check(self, lane, drop, margins, rounding, verdicts, certified, instances)
 
+    def __reduce__(self):
+        return listed, (self.name,)
+
     def __repr__(self):
         return f"<claim {self.name} ({self.standing}): {self.statement.splitlines()[0]}>"
+
+
+def listed(name) -> Claim:
+    """The claim of a name: what pickles and files of checks hold of it."""
+    if name not in CLAIMS:
+        raise ValueError(f"there is no claim {name!r} in this session; import or define it, then load again")
+    return CLAIMS[name]
 
 
 @functools.cache

@@ -1,26 +1,51 @@
-"""Sweeps: a function of scalars over the outer product of axes, with labels."""
+"""Sweeps: a function of scalars over the outer product of axes, with labels.
 
+Cells are computed in chunks. A chunk is one compiled program of fixed size, whichever device or process runs it, so
+that results do not depend on how many there are, nor on where a killed sweep was resumed.
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
 import inspect
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from kdtheory import _folder
+
+BUDGET = 2**28  # bytes that a chunk may need on a device, results and intermediates
+PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
 
 
-def sweep(function, *, chunk=None, **axes):
+def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devices=None, **axes):
     """Apply a function to every combination of its arguments' values; returns a labelled `xarray.Dataset`.
 
-    `function` takes one value of each axis and returns a number or an array; it is vmapped and compiled, so
-    it must be traceable. `axes` maps each argument to a one-dimensional array of values. The variable is
-    named after the function and has the axes as its dimensions, in the order given; axes of what the function
-    returns follow, as `NAME_0`, `NAME_1`, ….
+    `function` takes one value of each axis and returns a number or an array, or a dict or record of them. It is
+    vmapped and compiled if it can be traced, and one cell after another is computed if it factorises matrices, since
+    JAX may wait for itself inside batched LAPACK calls. What cannot be traced (data from files, scipy, Python's own
+    branches) is called as it is.
 
-    `chunk` is how many combinations are computed at once. By default as many as keep results under 2^24
-    numbers (128 MB).
+    `axes` maps each argument to a one-dimensional array of numbers or strings; a function of strings is not traced.
+    With `seeds`, a number of them or a list, the function also takes a `key`, a JAX key made of each seed.
+    Variables are named after the function, or by what it returns where that has names, and have the axes as their
+    dimensions, in the order given, `seed` last; axes of what the function returns follow, as `NAME_0`, `NAME_1`, ….
+    The attributes say by which version and which code the table was made.
 
-    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments;
-    ImportError without xarray, which is in the extra `kdtheory[sweep]`.
+    `folder` keeps finished chunks: the same call goes on where it was killed, to the same bits. A chunk is written
+    whole or not at all. `chunk` is how many cells are computed at once, by default so many that a device needs less
+    than 2^28 bytes (256 MB) and that at least 32 chunks show the progress. `devices` are JAX devices of this
+    process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been initialised,
+    each process computes its share and all return the whole table.
+
+    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, and for a
+    folder that holds another sweep (another function, axis, seed, chunk or version), naming the difference;
+    BlockingIOError for a folder in which another process is at work; PermissionError for one that cannot be written
+    to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):
@@ -35,35 +60,301 @@ def sweep(function, *, chunk=None, **axes):
         raise ImportError(
             "sweep returns labelled tables, which need xarray: pip install 'kdtheory[sweep]'"
         ) from missing
-    name = getattr(function, "__name__", "value").strip("<>")
-    values = {axis: _axis(axis, points) for axis, points in axes.items()}
+    name, values = _named(function), {axis: _axis(axis, points) for axis, points in axes.items()}
+    if seeds is not None:
+        if "seed" in values or "key" in values:
+            raise ValueError("with seeds, the axis is called seed and the function's argument key; rename yours")
+        values["seed"] = _seeds(seeds)
     if not values:
         raise ValueError("give at least one axis, such as exponent=jnp.linspace(0.5, 3, 26)")
-    try:
-        inspect.signature(function).bind(**values)
-    except TypeError as problem:
-        raise ValueError(f"the axes {', '.join(values)} do not match the arguments of {name}: {problem}") from None
+    _check_arguments(function, name, [axis if axis != "seed" or seeds is None else "key" for axis in values])
 
+    def cell(entries):
+        if seeds is not None:
+            entries = {**entries, "key": jax.random.key(entries["seed"])}
+            del entries["seed"]
+        return function(**entries)
+
+    devices = jax.local_devices() if devices is None else list(devices)
+    if folder is not None:
+        _folder.prepare(folder)  # an error now is better than one after the work
     shape = tuple(map(len, values.values()))
     total = math.prod(shape)
-    scalars = {axis: jax.ShapeDtypeStruct((), points.dtype) for axis, points in values.items()}
-    result = jax.eval_shape(function, **scalars)
-    if not hasattr(result, "shape"):
-        raise ValueError(f"{name} must return a number or an array, got {type(result).__name__}")
-    chunk = chunk or max(1, 2**24 // math.prod(result.shape))
-    many = jax.jit(jax.vmap(lambda cell: function(**cell)))
-    out = np.empty((total, *result.shape), result.dtype)
-    for start in range(0, total, chunk):
-        cells = np.unravel_index(np.arange(start, min(start + chunk, total)), shape)
-        out[start : start + chunk] = many(
-            {axis: points[i] for (axis, points), i in zip(values.items(), cells, strict=True)}
+    compute, chunk = _computer(cell, name, values, shape, chunk, devices)
+    version = f"kdtheory {importlib.metadata.version('kdtheory')}, jax {jax.__version__}"
+    configuration = {
+        "name": name,
+        "version": version,
+        "axes": {axis: _summary(points) for axis, points in values.items()},
+        "chunk": chunk,
+        "code": _folder.reads(function),
+    }
+    with _opened(folder, configuration) as kept:
+        columns = _run(compute, kept, total, chunk, progress and jax.process_index() == 0, name, len(devices))
+
+    clash = sorted(columns.keys() & values.keys())
+    if clash:
+        raise ValueError(f"{name} returns {clash[0]}, which is also the name of an axis; rename one of the two")
+    variables = {
+        variable: (
+            [*values, *(f"{variable}_{i}" for i in range(column.ndim - 1))],
+            column.reshape(shape + column.shape[1:]),
         )
-    dims = [*values, *(f"{name}_{i}" for i in range(len(result.shape)))]
-    return xarray.Dataset({name: (dims, out.reshape(shape + result.shape))}, coords=values)
+        for variable, column in columns.items()
+    }
+    attributes = {
+        "version": version,
+        "axes": ", ".join(f"{axis} ({len(points)})" for axis, points in values.items()),
+        "seeds": "none" if seeds is None else " ".join(map(str, values["seed"].tolist())),
+        "code": _folder.source(function),
+    }
+    return xarray.Dataset(variables, coords=values, attrs=attributes)
+
+
+# What users hand us.
+
+
+def _named(function):
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", "value").strip("<>")
 
 
 def _axis(name, points):
     points = np.asarray(points)
     if points.ndim != 1 or len(points) == 0:
         raise ValueError(f"axis {name} must be a one-dimensional array of at least one value, got shape {points.shape}")
+    if points.dtype.kind == "U":
+        return points
+    if points.dtype.kind not in "biuf":
+        raise ValueError(f"axis {name} must hold numbers or strings, got {points.dtype}; make the rest inside")
     return np.asarray(jnp.asarray(points))
+
+
+def _seeds(seeds):
+    seeds = np.asarray(range(seeds) if isinstance(seeds, int | np.integer) else seeds)
+    if seeds.ndim != 1 or len(seeds) == 0 or seeds.dtype.kind not in "iu":
+        raise ValueError(f"seeds must be a number of them or a list of whole numbers, got {seeds}")
+    return seeds.astype(np.int64)
+
+
+def _check_arguments(function, name, given):
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(given))
+    except TypeError as problem:
+        raise ValueError(f"the axes {', '.join(given)} do not match the arguments of {name}: {problem}") from None
+
+
+def _summary(points):
+    checksum = hashlib.sha256(repr(points.tolist()).encode()).hexdigest()
+    return f"{len(points)} values from {points[0]} to {points[-1]} (sha256 {checksum[:16]})"
+
+
+# How a chunk is computed.
+
+
+def _computer(cell, name, values, shape, chunk, devices):
+    """What computes the cells of given numbers, and how many it takes at once."""
+    total = math.prod(shape)
+    if chunk is not None and not (isinstance(chunk, int | np.integer) and chunk >= 1):
+        raise ValueError(f"chunk must be a whole number of cells, at least 1; got {chunk!r}")
+
+    def entries(numbers):
+        where = np.unravel_index(numbers, shape)
+        return {axis: points[i] for (axis, points), i in zip(values.items(), where, strict=True)}
+
+    example = {axis: points[0] for axis, points in values.items()}
+    result = None if any(points.dtype.kind == "U" for points in values.values()) else _traced(cell, example)
+    if result is None:
+
+        def one_by_one(numbers):
+            rows = [_variables(cell({axis: _plain(v) for axis, v in entries(n).items()}), name) for n in numbers]
+            return _stacked(rows, numbers, name)
+
+        return one_by_one, int(chunk or max(1, total // 1000))
+
+    _variables(result, name)
+    mesh, axis = Mesh(np.array(devices), ("sweep",)), PartitionSpec("sweep")
+
+    def compiled(chunk):
+        numbers = np.zeros(chunk * len(devices), int)
+
+        def lowered(many):
+            sharded = jax.shard_map(many, mesh=mesh, in_specs=axis, out_specs=axis, check_vma=False)
+            return jax.jit(sharded).lower(entries(numbers))
+
+        program = lowered(jax.vmap(cell))
+        if "@lapack_" in program.as_text():
+            program = lowered(lambda cells: jax.lax.map(cell, cells))
+        return program.compile()
+
+    size = chunk or min(-(-total // 32), 2**15)
+    program = compiled(size)
+    if chunk is None:
+        memory = program.memory_analysis()
+        needed = memory.temp_size_in_bytes + memory.output_size_in_bytes
+        if needed > BUDGET and size > 1:
+            size = max(1, int(size * BUDGET / needed))
+            program = compiled(size)
+
+    def at_once(numbers):
+        padded = np.resize(numbers, size * len(devices))  # a program has one size
+        return {
+            variable: np.asarray(rows)[: len(numbers)]
+            for variable, rows in _variables(program(entries(padded)), name).items()
+        }
+
+    return at_once, int(size)
+
+
+def _traced(cell, example):
+    """The shapes that the function returns, or None if JAX cannot trace it."""
+    try:
+        return jax.eval_shape(cell, jax.tree.map(lambda value: jax.ShapeDtypeStruct((), value.dtype), example))
+    except Exception as problem:
+        while problem is not None:
+            if isinstance(problem, jax.errors.JAXTypeError | jax.errors.JAXIndexError) or "valid JAX type" in str(
+                problem
+            ):
+                return None
+            problem = problem.__cause__ or problem.__context__
+        raise
+
+
+def _variables(result, name):
+    """The parts of what a function returns, by name."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(result)
+    found = {}
+    for path, leaf in leaves:
+        if not hasattr(leaf, "dtype") and not isinstance(leaf, bool | int | float | complex):
+            raise ValueError(
+                f"{name} must return a number or an array, or a dict or record of them, got {type(leaf).__name__}"
+            )
+        part = jax.tree_util.keystr(path, simple=True, separator="_")
+        found[part if part and not part[0].isdigit() else "_".join(filter(None, (name, part)))] = leaf
+    if not found:
+        raise ValueError(f"{name} must return a number or an array, or a dict or record of them, got {result!r}")
+    return found
+
+
+def _plain(value):
+    return value.item() if value.dtype.kind in "Ub" else value
+
+
+def _stacked(rows, numbers, name):
+    columns = {}
+    for number, row in zip(numbers, rows, strict=True):
+        if row.keys() != rows[0].keys() or any(np.shape(row[v]) != np.shape(rows[0][v]) for v in row):
+            raise ValueError(f"{name} returns {_shapes(row)} at cell {number}, but {_shapes(rows[0])} at {numbers[0]}")
+    for variable in rows[0]:
+        columns[variable] = np.stack([np.asarray(row[variable]) for row in rows])
+    return columns
+
+
+def _shapes(row):
+    return ", ".join(f"{variable} {np.shape(value)}" for variable, value in row.items())
+
+
+# The run.
+
+
+@contextlib.contextmanager
+def _opened(path, configuration):
+    """The folder, locked by the first process on behalf of all; None if there is none to keep."""
+    if path is None:
+        yield None
+        return
+    folder = _folder.Folder(path, configuration)
+    if jax.process_count() == 1:
+        with folder.opened():
+            yield folder
+        return
+    with contextlib.ExitStack() as held:
+        problem = None
+        if jax.process_index() == 0:
+            try:
+                held.enter_context(folder.opened())
+            except Exception as refused:
+                problem = refused
+        if _gathered(np.array(problem is not None)).any():  # nobody waits for a process that has stopped
+            raise problem or RuntimeError(f"process 0 could not open the folder {path}; its message says why")
+        yield folder
+        _gathered(np.array(True))  # held until all are done
+
+
+def _run(compute, folder, total, chunk, progress, name, devices):
+    """All chunks of this process, those on disk read and the rest computed; then those of all processes."""
+    count = -(-total // chunk)
+    mine = range(jax.process_index(), count, jax.process_count())
+    columns: dict[str, np.ndarray] = {}
+
+    def cells(number):
+        return np.arange(number * chunk, min((number + 1) * chunk, total))
+
+    def keep(number, piece):
+        if columns and piece.keys() != columns.keys():
+            raise ValueError(f"{name} returns {', '.join(piece)} in some cells and {', '.join(columns)} in others")
+        for variable, rows in piece.items():
+            column = columns.setdefault(variable, np.empty((total, *rows.shape[1:]), rows.dtype))
+            if rows.shape[1:] != column.shape[1:]:
+                raise ValueError(f"{name} returns {variable} of shape {rows.shape[1:]} and of {column.shape[1:]}")
+            if (dtype := np.promote_types(rows.dtype, column.dtype)) != column.dtype:
+                column = columns[variable] = column.astype(dtype)
+            column[cells(number)] = rows
+
+    missing = []
+    for number in mine:
+        piece = folder.read(number) if folder else None
+        missing.append(number) if piece is None else keep(number, piece)
+    done = len(mine) - len(missing)
+    with _bar(progress, name, sum(len(cells(n)) for n in mine), sum(len(cells(n)) for n in missing)) as advance:
+        try:
+            for first in range(0, len(missing), devices):
+                batch = missing[first : first + devices]
+                numbers = np.concatenate([cells(number) for number in batch])
+                results, offset = compute(numbers), 0
+                for number in batch:
+                    here = slice(offset, offset := offset + len(cells(number)))
+                    piece = {variable: rows[here] for variable, rows in results.items()}
+                    if folder:
+                        folder.write(number, piece)
+                    keep(number, piece)
+                    done += 1
+                advance(len(numbers))
+        except KeyboardInterrupt as stop:
+            if folder:
+                stop.add_note(f"{done} of {len(mine)} chunks are in {folder.path}; the same call goes on from there")
+            raise
+    return columns if jax.process_count() == 1 else _together(columns, mine, count, chunk, total)
+
+
+@contextlib.contextmanager
+def _bar(wanted, name, total, left):
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        wanted = False
+    if not wanted:
+        yield lambda cells: None
+        return
+    with tqdm(total=total, initial=total - left, desc=name, unit="cell", unit_scale=True, delay=PATIENCE) as bar:
+        yield bar.update
+
+
+def _gathered(array):
+    from jax.experimental import multihost_utils
+
+    return multihost_utils.process_allgather(array)
+
+
+def _together(columns, mine, count, chunk, total):
+    """The columns of which each process has its own chunks, from all of them."""
+    each = -(-count // jax.process_count())
+    for variable, column in columns.items():
+        own = np.zeros((each, chunk, *column.shape[1:]), column.dtype)
+        for place, number in enumerate(mine):
+            rows = column[number * chunk : (number + 1) * chunk]
+            own[place, : len(rows)] = rows
+        everyone = _gathered(own)  # (processes, each, chunk, ...): chunk number is place · processes + process
+        columns[variable] = np.swapaxes(everyone, 0, 1).reshape(-1, *column.shape[1:])[:total]
+    return columns

@@ -1,14 +1,33 @@
-"""Sweeps over the outer product of axes."""
+"""Sweeps over the outer product of axes: labels, chunks, folders that survive a kill, devices and processes."""
 
+import importlib.util
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import kdtheory as kd
+from kdtheory import _folder
+
+SCALE = 1.0
 
 
 def product(a, b):
     return 10.0 * a + b
+
+
+def scaled(a):
+    return SCALE * a
 
 
 def test_labels_order_and_values():
@@ -16,6 +35,8 @@ def test_labels_order_and_values():
     assert table["product"].dims == ("a", "b") and list(table.data_vars) == ["product"]
     assert table["product"].values.tolist() == [[10, 11, 12], [20, 21, 22]]
     assert table.b.values.tolist() == [0, 1, 2]
+    assert table.attrs["version"].startswith("kdtheory ") and "10.0 * a + b" in table.attrs["code"]
+    assert (table.attrs["axes"], table.attrs["seeds"]) == ("a (2), b (3)", "none")
 
 
 def test_chunks_do_not_change_the_result():
@@ -23,7 +44,7 @@ def test_chunks_do_not_change_the_result():
         return kd.GradientFlow(time).filter(kd.spectra.power_law(6, exponent))
 
     axes = dict(time=jnp.geomspace(0.1, 10, 7), exponent=jnp.linspace(0, 2, 5))
-    whole, pieces = kd.sweep(filters, **axes), kd.sweep(filters, chunk=4, **axes)
+    whole, pieces = kd.sweep(filters, **axes, chunk=35), kd.sweep(filters, chunk=4, **axes)
     assert whole.filters.dims == ("time", "exponent", "filters_0") and whole.filters.shape == (7, 5, 6)
     # other vector lengths may round the last bit otherwise
     np.testing.assert_allclose(whole.filters, pieces.filters, rtol=1e-15)
@@ -31,15 +52,354 @@ def test_chunks_do_not_change_the_result():
     np.testing.assert_allclose(whole.filters[3, 1], direct, rtol=1e-15)
 
 
+def test_what_has_names_becomes_variables():
+    def named(a):
+        return {"twice": 2 * a, "inner": {"pair": jnp.stack([a, -a])}}
+
+    table = kd.sweep(named, a=[1.0, 2.0])
+    assert table.twice.values.tolist() == [2, 4] and table.inner_pair.dims == ("a", "inner_pair_0")
+
+    def risk(time):
+        return kd.measures.risk(kd.GradientFlow(time), jnp.array([1.0, 0.5]), 1.0, 0.1)
+
+    assert set(kd.sweep(risk, time=[1.0]).data_vars) == {"bias", "variance"}
+    assert set(kd.sweep(lambda a: (a, -a), a=[1.0]).data_vars) == {"lambda_0", "lambda_1"}
+
+
+def test_seeds_become_keys():
+    def draw(key, scale):
+        return scale * jax.random.normal(key)
+
+    table = kd.sweep(draw, scale=[1.0, 2.0], seeds=[3, 5])
+    assert table.draw.dims == ("scale", "seed") and table.attrs["seeds"] == "3 5"
+    expected = [[s * jax.random.normal(jax.random.key(n)) for n in (3, 5)] for s in (1.0, 2.0)]
+    np.testing.assert_array_equal(table.draw, expected)
+    assert kd.sweep(draw, scale=[1.0], seeds=3).seed.values.tolist() == [0, 1, 2]
+
+
+def test_what_cannot_be_traced_runs_as_it_is():
+    def cell(size, kind):
+        return int(size) if kind == "whole" else np.linalg.norm(np.ones(int(size)))
+
+    table = kd.sweep(cell, size=[1, 4], kind=["whole", "norm"])
+    assert table.cell.values.tolist() == [[1, 1], [4, 2]] and table.cell.dtype == float
+
+    def learnt(exponent):  # the whole library, data and factorisation
+        problem = kd.problems.with_spectrum(0, kd.spectra.power_law(3, exponent))
+        return kd.simulate(kd.Ridge(0.5), problem).progress
+
+    expected = kd.Ridge(0.5).filter(2.0 ** -np.array([0.0, 1.0]))
+    np.testing.assert_allclose(kd.sweep(learnt, exponent=[0.0, 1.0]).learnt[:, 1], expected, rtol=1e-13)
+
+
+def test_factorisations_are_computed_one_by_one():
+    def solved(penalty):
+        problem = kd.problems.Linear(jnp.eye(2), jnp.ones(2))
+        return kd.Ridge(penalty).fit(problem)
+
+    penalties = np.linspace(0.1, 1.0, 40)
+    np.testing.assert_allclose(kd.sweep(solved, penalty=penalties).solved[:, 0], 0.5 / (0.5 + penalties), rtol=1e-14)
+
+
+def test_memory_stays_under_the_budget(monkeypatch):
+    def outer(a):
+        return jnp.sort(jnp.outer(jnp.arange(50.0), jnp.arange(50.0) * a).ravel())[:3]
+
+    whole = kd.sweep(outer, a=np.arange(256.0))
+    monkeypatch.setattr(kd.sweeps, "BUDGET", 60_000)  # three cells
+    sizes = []
+    monkeypatch.setattr(_folder.Folder, "__init__", lambda self, path, configuration: sizes.append(configuration))
+    with pytest.raises(AttributeError):  # of a folder that was not made
+        kd.sweep(outer, folder="/tmp", a=np.arange(256.0))
+    assert 1 <= sizes[0]["chunk"] <= 3
+    np.testing.assert_array_equal(whole.outer, kd.sweep(outer, a=np.arange(256.0)).outer)
+
+
 def test_what_sweep_refuses(monkeypatch):
     with pytest.raises(ValueError, match="at least one axis"):
         kd.sweep(product)
     with pytest.raises(ValueError, match=r"axis a must be a one-dimensional .* got shape \(2, 1\)"):
         kd.sweep(product, a=[[1.0], [2.0]], b=[1.0])
+    with pytest.raises(ValueError, match="axis a must hold numbers or strings, got object"):
+        kd.sweep(product, a=[None], b=[1.0])
     with pytest.raises(ValueError, match="the axes a, c do not match the arguments of product"):
         kd.sweep(product, a=[1.0], c=[1.0])
-    with pytest.raises(ValueError, match="must return a number or an array, got dict"):
-        kd.sweep(lambda a: {"x": a}, a=[1.0])
-    monkeypatch.setitem(__import__("sys").modules, "xarray", None)
+    with pytest.raises(ValueError, match="the axes a, b, key do not match the arguments of product"):
+        kd.sweep(product, a=[1.0], b=[1.0], seeds=2)
+    with pytest.raises(ValueError, match="the axis is called seed"):
+        kd.sweep(lambda seed, key: seed, seed=[1.0], seeds=2)
+    with pytest.raises(ValueError, match="seeds must be a number of them or a list of whole numbers"):
+        kd.sweep(lambda key: 1.0, seeds=[0.5])
+    with pytest.raises(ValueError, match="chunk must be a whole number of cells, at least 1; got 0"):
+        kd.sweep(product, chunk=0, a=[1.0], b=[1.0])
+    with pytest.raises(ValueError, match="must return a number or an array, or a dict or record of them, got str"):
+        kd.sweep(lambda a: "x", a=[1.0])
+    with pytest.raises(ValueError, match="must return a number or an array, or a dict or record of them, got None"):
+        kd.sweep(lambda a: None, a=[1.0])
+    with pytest.raises(ValueError, match="returns a, which is also the name of an axis"):
+        kd.sweep(lambda a: {"a": a}, a=[1.0])
+    with pytest.raises(ValueError, match=r"returns lambda \(2,\) at cell 1, but lambda \(1,\) at 0"):
+        kd.sweep(lambda a: np.ones(int(a)), chunk=2, a=[1, 2])
+    with pytest.raises(ValueError, match=r"returns lambda of shape \(2,\) and of \(1,\)"):
+        kd.sweep(lambda a: np.ones(int(a)), a=[1, 2])
+    with pytest.raises(ValueError, match="returns y in some cells and x in others"):
+        kd.sweep(lambda a: {"xy"[int(a)]: 1.0}, a=[0, 1])
+    with pytest.raises(ZeroDivisionError):  # the function's own errors are its own
+        kd.sweep(lambda a: 1 / 0, a=[1.0])
+    monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(ImportError, match=r"pip install 'kdtheory\[sweep\]'"):
         kd.sweep(product, a=[1.0], b=[1.0])
+
+
+# Folders.
+
+
+class Log:
+    """How often a function was called: an object, of which only the type belongs to the configuration."""
+
+    calls = 0
+
+
+def logged(log):
+    def cell(a, b):
+        a, b = float(a), float(b)
+        log.calls += 1
+        return np.hypot(a, b)
+
+    return cell
+
+
+def test_a_folder_is_read_and_not_computed_again(tmp_path):
+    log, axes = Log(), dict(a=[1.0, 2.0], b=[0.5, 1.5, 2.5])
+    first = kd.sweep(logged(log), folder=tmp_path / "new" / "sweep", **axes)
+    assert log.calls == 6
+    again = kd.sweep(logged(log), folder=tmp_path / "new" / "sweep", **axes)
+    assert log.calls == 6 and again.identical(first) and first.identical(kd.sweep(logged(log), **axes))
+
+
+def test_a_damaged_or_foreign_piece_is_computed_again(tmp_path):
+    axes = dict(a=np.arange(4.0), b=[1.0])
+    first = kd.sweep(product, folder=tmp_path, chunk=1, **axes)
+    torn, swapped = tmp_path / "00000001.piece", tmp_path / "00000002.piece"
+    torn.write_bytes(torn.read_bytes()[:-7])
+    (tmp_path / ".00000003.piece.1.tmp").write_bytes(b"half")
+    with pytest.warns(UserWarning, match="00000001.piece is damaged; it is computed again"):
+        assert kd.sweep(product, folder=tmp_path, chunk=1, **axes).identical(first)
+    other = tmp_path / "other"
+    kd.sweep(product, folder=other, chunk=1, a=np.arange(5.0), b=[1.0])
+    swapped.write_bytes((other / "00000003.piece").read_bytes())
+    with pytest.warns(UserWarning, match="00000002.piece is damaged"):
+        assert kd.sweep(product, folder=tmp_path, chunk=1, **axes).identical(first)
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_another_configuration_is_refused_by_name(tmp_path, monkeypatch):
+    kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
+    with pytest.raises(ValueError, match=r"holds another sweep, which differs in axes .a: 3 values from 0.0 to 2.0"):
+        kd.sweep(scaled, folder=tmp_path, a=np.arange(4.0), chunk=1)
+    with pytest.raises(ValueError, match="differs in name: scaled there, lambda here"):
+        kd.sweep(lambda a: a, folder=tmp_path, a=np.arange(3.0))
+    with pytest.raises(ValueError, match="chunk: 1 there, 2 here"):
+        kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0), chunk=2)
+    monkeypatch.setitem(globals(), "SCALE", 2.0)
+    with pytest.raises(ValueError, match=r"differs in code \(SCALE: \['1.0'\].* there, \['2.0'\].* here\)\."):
+        kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0))
+    monkeypatch.setitem(globals(), "SCALE", 1.0)
+    monkeypatch.setattr(jax, "__version__", "9.9")
+    with pytest.raises(ValueError, match=r"differs in version: .* jax 9.9 here"):
+        kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0))
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
+
+
+def test_what_a_function_reads_is_part_of_the_configuration():
+    def make(factor, learner):
+        return lambda x, power=2: helper(x) * factor + learner.penalty
+
+    def helper(x):
+        return SCALE * x
+
+    same = _folder.reads(make(np.arange(3.0), kd.Ridge(1.0)))
+    assert same == _folder.reads(make(np.arange(3.0), kd.Ridge(1.0)))
+    assert same["SCALE"].startswith("['1.0']") and "SCALE * x" in same["helper"] and "factor" in same
+    for other in (make(np.arange(4.0), kd.Ridge(1.0)), make(np.arange(3.0), kd.Ridge(2.0))):
+        assert {key for key in same if _folder.reads(other)[key] != same[key]} <= {"factor", "learner"}
+        assert _folder.reads(other) != same
+    exec("def typed(x): return x + 1\ndef other(x): return x + 2", space := {})
+    typed, other = space["typed"], space["other"]
+    assert _folder.source(typed) != _folder.source(other) and "0x" not in _folder.source(typed)
+    assert _folder.describe(jax.random.key(0)) != _folder.describe(jax.random.key(1))
+
+
+def test_an_unwritable_folder_is_refused_before_any_work(tmp_path, monkeypatch):
+    log = Log()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match=f"cannot write to the folder {tmp_path}"):
+        kd.sweep(logged(log), folder=tmp_path, a=[1.0], b=[1.0])
+    assert not log.calls
+
+
+def test_a_folder_in_use_says_by_whom(tmp_path):
+    def nested(a):
+        kd.sweep(product, folder=tmp_path, a=[float(a)], b=[1.0])
+        return float(a)
+
+    with pytest.raises(BlockingIOError, match=f"is in use by process {os.getpid()} on .*; wait for it"):
+        kd.sweep(nested, folder=tmp_path, a=[1.0])
+    (tmp_path / "configuration.json").unlink()
+    kd.sweep(product, folder=tmp_path, a=[1.0], b=[1.0])  # the lock is gone with its holder
+
+
+def test_stopping_leaves_a_folder_to_go_on_from(tmp_path):
+    stop = {"at": 3.0}
+
+    def stopping(a):
+        if float(a) == stop["at"]:
+            raise KeyboardInterrupt
+        return float(a)
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        kd.sweep(stopping, folder=tmp_path, a=np.arange(6.0))
+    assert stopped.value.__notes__ == [f"3 of 6 chunks are in {tmp_path}; the same call goes on from there"]
+    stop["at"] = None  # part of the function, unlike Ctrl-C
+    record = tmp_path / "configuration.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "code": _folder.reads(stopping)}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert kd.sweep(stopping, folder=tmp_path, a=np.arange(6.0)).stopping.values.tolist() == list(range(6))
+
+
+def test_progress_is_told_and_can_be_silent(capsys, monkeypatch):
+    def slow(a):
+        time.sleep(0.15)
+        return float(a)
+
+    kd.sweep(slow, a=np.arange(3.0))
+    assert capsys.readouterr().err == ""  # too short to need it
+    monkeypatch.setattr(kd.sweeps, "PATIENCE", 0.1)
+    kd.sweep(slow, a=np.arange(4.0))
+    told = capsys.readouterr().err
+    assert "slow:" in told and "4.00/4.00" in told and "<" in told  # with the time left
+    kd.sweep(slow, a=np.arange(3.0), progress=False)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    kd.sweep(slow, a=np.arange(3.0))
+    assert capsys.readouterr().err == ""
+
+
+WORK = """
+import time
+import jax.numpy as jnp
+import numpy as np
+import kdtheory as kd
+
+
+def traced(exponent, time):
+    return kd.GradientFlow(time).filter(kd.spectra.power_law(20, exponent)).sum()
+
+
+def looped(exponent, time_):
+    time.sleep(0.004)
+    return np.exp(-float(exponent) * np.arange(50.0) * float(time_))
+
+
+AXES = np.linspace(0.5, 3, 13), np.geomspace(1, 1e4, 17)
+"""
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_kill_at_random_moments(tmp_path, kills):
+    (tmp_path / "work.py").write_text(WORK)
+    spec = importlib.util.spec_from_file_location("work", tmp_path / "work.py")
+    work = importlib.util.module_from_spec(spec)
+    sys.modules["work"] = work
+    spec.loader.exec_module(work)
+    exponent, time_ = work.AXES
+    folder = tmp_path / "looped"
+    call = f"work.looped, folder={str(folder)!r}, progress=False, exponent=work.AXES[0], time_=work.AXES[1]"
+    script = f"import work, kdtheory as kd\nkd.sweep({call})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    moments, known = random.Random(kills), {}
+    for _ in range(kills):
+        process = subprocess.Popen([sys.executable, "-c", script], env=environment)
+        while not (folder / "lock").exists() or not (folder / "configuration.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        before = len(list(folder.glob("*.piece")))
+        while len(list(folder.glob("*.piece"))) == before:  # at work
+            assert process.poll() is None
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.6 / kills))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for piece, (modified, content) in known.items():  # nothing finished is lost, or done again
+            assert (piece.stat().st_mtime_ns, piece.read_bytes()) == (modified, content)
+        known = {piece: (piece.stat().st_mtime_ns, piece.read_bytes()) for piece in folder.glob("*.piece")}
+        assert before < len(known) < 13 * 17, "the kill was to come in the middle"
+    resumed = kd.sweep(work.looped, folder=folder, progress=False, exponent=exponent, time_=time_)
+    assert all(piece.stat().st_mtime_ns == modified for piece, (modified, _) in known.items())
+    whole = kd.sweep(work.looped, progress=False, exponent=exponent, time_=time_)
+    assert resumed.identical(whole)  # bitwise
+
+
+# Devices and processes.
+
+SHARED = """
+import os, sys
+import jax
+import numpy as np
+import work, kdtheory as kd
+
+number, count, port, folder, out = sys.argv[1:]
+if int(count) > 1:
+    jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(number))
+table = kd.sweep(work.traced, folder=folder or None, exponent=work.AXES[0], time=work.AXES[1])
+looped = kd.sweep(work.looped, exponent=work.AXES[0], time_=work.AXES[1][:3])
+np.savez(out, traced=table.traced, looped=looped.looped, devices=len(jax.devices()))
+"""
+
+
+def run_processes(tmp_path, count, devices, folder=""):
+    """Run the same sweeps in `count` processes of `devices` each; their exit codes and tables."""
+    (tmp_path / "work.py").write_text(WORK)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHARED, *map(str, (n, count, port, folder, tmp_path / f"{n}.npz"))],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(count)
+    ]
+    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    return ended, [tmp_path / f"{n}.npz" for n in range(count)]
+
+
+def test_devices_and_processes_give_the_bits_of_one(tmp_path):
+    tables = {}
+    for count, devices in ((1, 1), (1, 4), (2, 2)):
+        here = tmp_path / f"{count}{devices}"
+        here.mkdir()
+        ended, files = run_processes(here, count, devices, here / "folder" if count == 2 else "")
+        assert [code for _, code in ended] == [0] * count, ended
+        tables[count, devices] = [np.load(file) for file in files]
+    (one,) = tables[1, 1]
+    assert np.ptp(one["traced"]) > 1 and np.ptp(one["looped"]) > 0.1
+    for table in tables[1, 4] + tables[2, 2]:
+        assert table["devices"] == 4
+        for name in "traced", "looped":
+            np.testing.assert_array_equal(table[name], one[name])
+    assert len(list((tmp_path / "22" / "folder").glob("*.piece"))) == 32  # each process wrote its share
+
+
+def test_processes_refuse_a_folder_together(tmp_path):
+    kd.sweep(product, folder=tmp_path / "folder", a=[1.0], b=[1.0])
+    ended, _ = run_processes(tmp_path, 2, 1, tmp_path / "folder")
+    assert "holds another sweep" in ended[0][0] and "process 0 could not open the folder" in ended[1][0]
+    assert all(code for _, code in ended)

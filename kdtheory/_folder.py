@@ -1,0 +1,211 @@
+"""A folder of finished pieces of work, which survives a kill: what `sweep` writes to.
+
+A piece is written under a temporary name, synced to the disk and renamed, so that a file either is whole or is
+not there. Its first bytes are the checksum of the rest, which names the configuration that it belongs to.
+"""
+
+import contextlib
+import dis
+import functools
+import hashlib
+import inspect
+import io
+import json
+import os
+import re
+import socket
+import time
+import types
+import warnings
+from pathlib import Path
+
+import jax
+import numpy as np
+
+
+def write_atomically(path: Path, content: bytes):
+    """Write a file so that a reader, or a kill at any moment, finds all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    directory = os.open(path.parent, os.O_RDONLY)  # else the new name may be lost with the power
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def prepare(path):
+    """Make a folder. PermissionError if it cannot be written to."""
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write to the folder {path}; choose another, or change its permissions")
+
+
+class Folder:
+    """Pieces of one configuration, by number; a piece is a dict of arrays."""
+
+    def __init__(self, path, configuration: dict):
+        self.path = Path(path)
+        self.configuration = json.loads(json.dumps(configuration))
+        self.identity = hashlib.sha256(json.dumps(self.configuration, sort_keys=True).encode()).digest()
+
+    @contextlib.contextmanager
+    def opened(self):
+        """Lock the folder, and refuse one that holds another configuration."""
+        import fcntl
+
+        with open(self.path / "lock", "a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system releases it, even after kill -9
+            except OSError:
+                lock.seek(0)
+                raise BlockingIOError(
+                    f"the folder {self.path} is in use by {lock.read().strip() or 'another process'}; wait for it, stop"
+                    " it, or choose another folder"
+                ) from None
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
+            lock.flush()
+            self._claim()
+            yield self
+
+    def _claim(self):
+        for left_over in self.path.glob(".*.tmp"):
+            left_over.unlink()
+        record = self.path / "configuration.json"
+        if not record.exists():
+            write_atomically(record, json.dumps(self.configuration, indent=1).encode())
+            return
+        there = json.loads(record.read_text())
+        if there != self.configuration:
+            raise ValueError(
+                f"the folder {self.path} holds another sweep, which differs in {_difference(there, self.configuration)}"
+                ". Choose another folder, or delete this one"
+            )
+
+    def write(self, number: int, piece: dict):
+        """Keep a finished piece."""
+        body = io.BytesIO()
+        np.savez(body, **piece)
+        content = self.identity + body.getvalue()
+        write_atomically(self._file(number), hashlib.sha256(content).digest() + content)
+
+    def read(self, number: int) -> dict | None:
+        """A finished piece; None if it is not there, or, with a warning, if it is damaged."""
+        try:
+            content = self._file(number).read_bytes()
+        except FileNotFoundError:
+            return None
+        if content[:32] != hashlib.sha256(content[32:]).digest() or content[32:64] != self.identity:
+            warnings.warn(f"{self._file(number)} is damaged; it is computed again", stacklevel=3)
+            return None
+        with np.load(io.BytesIO(content[64:])) as piece:
+            return dict(piece)
+
+    def _file(self, number):
+        return self.path / f"{number:08d}.piece"
+
+
+def _difference(there, here):
+    """Where two configurations differ, in words."""
+    found = []
+    for key in there | here:
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict) and old != new:
+            found.append(f"{key} ({_difference(old, new)})")
+        elif old != new:
+            old, new = ("nothing" if value is None else _short(value) for value in (old, new))
+            found.append(f"{key}: {old} there, {new} here" if old != new else key)
+    return "; ".join(found)
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 60 and "\n" not in text else f"a text of {len(text)} characters"
+
+
+# What a function is, for telling whether another would have given the same numbers.
+
+
+def source(function) -> str:
+    """The text of a function, or its instructions where the text is not kept."""
+    function = inspect.unwrap(function)
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return _instructions(function.__code__) if inspect.isfunction(function) else describe(function)
+
+
+def _instructions(code):
+    return "\n".join(
+        f"{step.opname} {_instructions(step.argval) if inspect.iscode(step.argval) else step.argrepr}"
+        for step in dis.get_instructions(code)
+    )
+
+
+def reads(function) -> dict[str, str]:
+    """A function and all that it reads, by name: helper functions of its own package as text, constants and
+    what it encloses by value. Of libraries only versions are known, and of opaque objects only the type."""
+    found: dict[str, str] = {}
+    home = _package(function)
+
+    def visit(name, thing):
+        thing = inspect.unwrap(thing) if callable(thing) else thing
+        if name in found or isinstance(thing, types.ModuleType | type):
+            return
+        if isinstance(thing, functools.partial):
+            visit(name, thing.func)
+            visit(f"{name}, given", (thing.args, thing.keywords))
+        elif not inspect.isfunction(thing):
+            found[name] = describe(thing)
+        elif _package(thing) == home:
+            found[name] = source(thing)
+            known = {**thing.__globals__, **_enclosed(thing)}
+            for reached in sorted(_names(thing.__code__) & known.keys()):
+                visit(reached, known[reached])
+            visit(f"{name}, by default", (thing.__defaults__, thing.__kwdefaults__))
+
+    visit("function", function)
+    return found
+
+
+def _package(function):
+    while isinstance(function, functools.partial):
+        function = function.func
+    return (getattr(inspect.unwrap(function), "__module__", None) or "").partition(".")[0]
+
+
+def _names(code):
+    inner = (_names(constant) for constant in code.co_consts if inspect.iscode(constant))
+    return set(code.co_names + code.co_freevars).union(*inner)
+
+
+def _enclosed(function):
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    values = {}
+    for name, cell in cells:
+        with contextlib.suppress(ValueError):  # a cell may be empty as yet
+            values[name] = cell.cell_contents
+    return values
+
+
+def describe(value) -> str:
+    """A value as a text that is the same in every process: arrays by the checksum of their bytes."""
+    leaves, structure = jax.tree.flatten(value)
+    return re.sub(" at 0x[0-9a-f]+", "", f"{[_leaf(leaf) for leaf in leaves]} {structure}")
+
+
+def _leaf(leaf):
+    if isinstance(leaf, bool | int | float | complex | str | bytes | None):
+        return repr(leaf)
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    if isinstance(leaf, np.ndarray | np.generic | jax.Array):
+        leaf = np.asarray(leaf)
+        return f"{leaf.dtype}{leaf.shape} {hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()}"
+    return type(leaf).__qualname__
