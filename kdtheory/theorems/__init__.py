@@ -9,24 +9,44 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.ground_truth_weight import (
+    ground_truth_reverses_the_bias,
+    ridge_trichotomy_of_ground_truth,
+    single_crossing_past_the_teacher,
+    single_crossing_with_ground_truth,
+    two_crossings_with_ground_truth,
+)
 from kdtheory.theorems.spectral_bias import (
     exaggerated_bias,
+    exaggerated_bias_of_steeper_kernel,
     filters_multiply,
     ridge_semigroup,
     semigroup,
+    shrunk_labels_reverse_the_bias,
     single_crossing,
     single_crossing_in_steps,
     single_crossing_of_heavy_ball,
+    single_crossing_of_larger_steps,
+    single_crossing_of_powers,
     single_crossing_of_ridge,
 )
 
 __all__ = [
     "exaggerated_bias",
+    "exaggerated_bias_of_steeper_kernel",
     "filters_multiply",
+    "ground_truth_reverses_the_bias",
     "ridge_semigroup",
+    "ridge_trichotomy_of_ground_truth",
     "semigroup",
+    "shrunk_labels_reverse_the_bias",
     "single_crossing",
     "single_crossing_in_steps",
     "single_crossing_of_heavy_ball",
+    "single_crossing_of_larger_steps",
+    "single_crossing_of_powers",
     "single_crossing_of_ridge",
+    "single_crossing_past_the_teacher",
+    "single_crossing_with_ground_truth",
+    "two_crossings_with_ground_truth",
 ]
