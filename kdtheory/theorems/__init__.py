@@ -16,6 +16,13 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.ground_truth_weight import (
+    ground_truth_reverses_the_bias,
+    ridge_trichotomy_of_ground_truth,
+    single_crossing_past_the_teacher,
+    single_crossing_with_ground_truth,
+    two_crossings_with_ground_truth,
+)
 from kdtheory.theorems.mixing import one_student_is_factors_behind, student_on_the_tangent, trust_grows_with_noise
 from kdtheory.theorems.self_distillation import (
     best_truth_weight,
@@ -27,31 +34,44 @@ from kdtheory.theorems.self_distillation import (
 )
 from kdtheory.theorems.spectral_bias import (
     exaggerated_bias,
+    exaggerated_bias_of_steeper_kernel,
     filters_multiply,
     ridge_semigroup,
     semigroup,
+    shrunk_labels_reverse_the_bias,
     single_crossing,
     single_crossing_in_steps,
     single_crossing_of_heavy_ball,
+    single_crossing_of_larger_steps,
+    single_crossing_of_powers,
     single_crossing_of_ridge,
 )
 
 __all__ = [
     "best_truth_weight",
     "exaggerated_bias",
+    "exaggerated_bias_of_steeper_kernel",
     "filters_multiply",
+    "ground_truth_reverses_the_bias",
     "limit_of_self_distillation",
     "one_student_is_factors_behind",
     "powers_of_ridge",
     "ridge_semigroup",
     "ridge_student_with_truth",
+    "ridge_trichotomy_of_ground_truth",
     "self_distillation_sparsifies",
     "semigroup",
+    "shrunk_labels_reverse_the_bias",
     "single_crossing",
     "single_crossing_in_steps",
     "single_crossing_of_heavy_ball",
+    "single_crossing_of_larger_steps",
+    "single_crossing_of_powers",
     "single_crossing_of_ridge",
+    "single_crossing_past_the_teacher",
+    "single_crossing_with_ground_truth",
     "sparsification_is_monotone",
     "student_on_the_tangent",
     "trust_grows_with_noise",
+    "two_crossings_with_ground_truth",
 ]
