@@ -72,7 +72,7 @@ class Softmax:
     def predict(self, parameters, inputs=None):
         """Logits on the training inputs, or on new features (M, P); for a kernel on a cross-gram (M, N)."""
         name = "inputs (the cross-gram)" if self.is_kernel else "inputs"
-        inputs = self.inputs if inputs is None else problems._new_inputs(inputs, self.inputs.shape[1], name)
+        inputs = self.inputs if inputs is None else problems.new_inputs(inputs, self.inputs.shape[1], name)
         return inputs @ parameters
 
     def loss(self, parameters):
