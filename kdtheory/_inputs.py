@@ -70,6 +70,23 @@ def as_number(value, name):
     return value
 
 
+def as_level(level):
+    """A fraction that can be learnt in finite time."""
+    if not 0 <= as_number(level, "level") < 1:
+        raise ValueError(f"level must be at least 0 and below 1, a fraction of the target; got {level}")
+    return level
+
+
+def as_temperature(temperature):
+    """What divides logits; it may be traced."""
+    if concrete(as_real(temperature, "temperature")) and not (np.ndim(temperature) == 0 and 0 < temperature < np.inf):
+        raise ValueError(
+            f"temperature must be positive, finite and one number, got {temperature}; 1 leaves the probabilities as"
+            " they are"
+        )
+    return temperature
+
+
 def as_count(value, name, least=1, reason=""):
     """A whole number that is known before anything is traced."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._inputs import as_number, as_real, concrete
+from kdtheory._inputs import as_number, as_temperature
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.numerics import Shares, share
@@ -104,12 +104,7 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
     """
     _single(teacher, "teacher")
     _learner(student, "student")
-    as_number(teacher_weight, "teacher_weight")
-    if concrete(as_real(temperature, "temperature")) and not (np.ndim(temperature) == 0 and 0 < temperature < np.inf):
-        raise ValueError(
-            f"temperature must be positive, finite and one number, got {temperature}; 1 leaves the probabilities as they are"
-        )
-    return Distilled(teacher, student, teacher_weight, temperature)
+    return Distilled(teacher, student, as_number(teacher_weight, "teacher_weight"), as_temperature(temperature))
 
 
 def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, concrete
+from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, concrete
 from kdtheory._record import record, static
 
 
@@ -220,7 +220,7 @@ class Kernel:
 
 def taught(problem, teacher_parameters, teacher_weight, temperature):
     """The problem with the targets weight · teacher's predictions + (1 - weight) · own targets."""
-    if not concrete(as_number(temperature, "temperature")):
+    if not concrete(as_temperature(temperature)):
         teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)
     elif temperature != 1:
         raise ValueError(
