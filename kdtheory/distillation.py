@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._inputs import as_number, as_temperature
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.numerics import Share, Shares, expm1, log1p, share
@@ -169,10 +170,7 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
     """
     _single(teacher, "teacher")
     _learner(student, "student")
-    _weight(teacher_weight)
-    if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}; 1 leaves the probabilities as they are")
-    return Distilled(teacher, student, teacher_weight, temperature)
+    return Distilled(teacher, student, as_number(teacher_weight, "teacher_weight"), as_temperature(temperature))
 
 
 def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
@@ -217,13 +215,6 @@ def switch(first: Learner, then: Learner) -> Switched:
 def _learner(learner, name):
     if not isinstance(learner, Learner):
         raise TypeError(f"{name} must be a learner, such as GradientDescent(step_size, steps); got {learner!r}")
-
-
-def _weight(weight):
-    if np.ndim(weight) > 0:
-        raise ValueError(f"teacher_weight must be one number, got shape {np.shape(weight)}; sweep it with jax.vmap")
-    if not isinstance(weight, jax.core.Tracer) and np.isnan(weight):
-        raise ValueError("teacher_weight must be a number, got nan")
 
 
 def _single(learner, name):
