@@ -88,9 +88,7 @@ def of_points(x, y) -> Comparison:
     slope = c / a if a > 0 else np.nan
     tilted = b - a + np.hypot(b - a, 2 * c)
     orthogonal = tilted / (2 * c) if c != 0 else np.nan
-    return Comparison(
-        slope, orthogonal, y.mean() - slope * x.mean(), excess[:third].mean(), excess[-third:].mean()
-    )
+    return Comparison(slope, orthogonal, y.mean() - slope * x.mean(), excess[:third].mean(), excess[-third:].mean())
 
 
 def matching_scale(teacher_coordinates, student_coordinates, directions=1) -> float:
