@@ -16,6 +16,14 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.early_stopping import (
+    best_flow_within_constant_of_best_ridge,
+    equal_fits_reach_lowest,
+    flat_signal_gains_nothing_from_distillation,
+    flow_within_constant_of_ridge,
+    overfitted_tail_gains_from_distillation,
+    rising_signal_gains_from_distilled_ridge,
+)
 from kdtheory.theorems.ground_truth_weight import (
     ground_truth_reverses_the_bias,
     ridge_trichotomy_of_ground_truth,
@@ -48,17 +56,23 @@ from kdtheory.theorems.spectral_bias import (
 )
 
 __all__ = [
+    "best_flow_within_constant_of_best_ridge",
     "best_truth_weight",
+    "equal_fits_reach_lowest",
     "exaggerated_bias",
     "exaggerated_bias_of_steeper_kernel",
     "filters_multiply",
+    "flat_signal_gains_nothing_from_distillation",
+    "flow_within_constant_of_ridge",
     "ground_truth_reverses_the_bias",
     "limit_of_self_distillation",
     "one_student_is_factors_behind",
+    "overfitted_tail_gains_from_distillation",
     "powers_of_ridge",
     "ridge_semigroup",
     "ridge_student_with_truth",
     "ridge_trichotomy_of_ground_truth",
+    "rising_signal_gains_from_distilled_ridge",
     "self_distillation_sparsifies",
     "semigroup",
     "shrunk_labels_reverse_the_bias",
