@@ -29,7 +29,7 @@ class Distilled(Learner):
     teacher: Learner
     student: Learner
     teacher_weight: float | jax.Array
-    temperature: float | jax.Array = 1.0
+    temperature: float | jax.Array
 
     def shares(self, eigenvalues):
         # one axis for the student's path, none for the teacher's, which is stopped

@@ -13,7 +13,7 @@ from kdtheory.numerics import Share, expm1, log1p
 
 # Ali, Kolter & Tibshirani 2019 publish 1.6862 for RISK_RATIO and 1.2147 for BAYES_RATIO, these rounded upwards.
 FILTER_RATIO = 1.2984256075256391  # C = max over x of flow's filter over ridge's, at WORST_X
-RISK_RATIO = 1.6859090582782503  # C²: the risk of flow is at most C² times that of ridge
+RISK_RATIO = 1.6859090582783250  # C²: the risk of flow is at most C² times that of ridge
 WORST_X = 1.7932821329007610  # the positive root of e^x = 1 + x + x², where C = (1 + x)²/(1 + x + x²)
 BAYES_RATIO = 1.2146618408349491  # max over x of (1 + x)(e^(-2x) + (1 - e^(-x))²/x), at WORST_BAYES_X
 WORST_BAYES_X = 3.2135635202169793

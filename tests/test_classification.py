@@ -201,18 +201,6 @@ def test_a_batch_is_the_mean_over_its_rows(problem):
     np.testing.assert_allclose(jnp.mean(jnp.stack(rows), axis=0), problem.gradient(at), atol=1e-13)
 
 
-def test_the_mean_of_stochastic_descent_is_gradient_descent():
-    problem = kd.problems.linear(X, X @ np.ones(5) + 1)
-    steps, draws = jnp.array([3, 40]), 2000
-    keys = jax.random.split(jax.random.key(1), draws)
-    runs = jax.vmap(lambda key: kd.StochasticDescent(0.05, 4, key, steps).fit(problem))(keys)
-    eigensystem = problem.eigensystem()
-    expected = kd.closed_form(kd.StochasticDescent(0.05, 4, 0, steps), eigensystem).coordinates
-    seen = eigensystem.of_parameters(runs)
-    error = (seen.mean(0) - expected) / (seen.std(0) / np.sqrt(draws))
-    assert np.abs(error).max() < 4 and np.asarray(seen.std(0)).min() > 0  # ten standard errors, and real noise
-
-
 def test_stochastic_descent_is_seeded_and_a_learner_like_others():
     problem = PROBLEMS["features"]
     learner = kd.StochasticDescent(step_size=None, batch=8, key=3, steps=jnp.array([50, 10]))

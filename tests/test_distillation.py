@@ -193,6 +193,9 @@ def test_other_mistakes_are_named():
         kd.distill(single, single, [0.5, 0.6])
     with pytest.raises(ValueError, match=r"teacher_weight must be a number, got nan"):
         kd.distill(single, single, np.nan)
+    for temperature in (0.0, -1.0, np.nan, np.inf, [1.0, 2.0]):
+        with pytest.raises(ValueError, match=r"temperature must be positive, finite and one number, got"):
+            kd.distill(single, single, temperature=temperature)
     with pytest.raises(TypeError, match=r"Filter is theory only"):
         kd.distill(kd.Filter(lambda l: l), single).fit(PROBLEM)
 

@@ -18,7 +18,7 @@ def test_constants(oracle):
     x, y = early_stopping.WORST_X, early_stopping.WORST_BAYES_X
     assert oracle.agrees([x, y], [expected["x_star"], expected["bayes_x"]], 2e-16)
     assert oracle.agrees(early_stopping.FILTER_RATIO, expected["filter_ratio_sup"], 2e-16)
-    assert oracle.agrees(early_stopping.RISK_RATIO, expected["risk_ratio_sup"], 2e-16)  # an ulp
+    assert oracle.agrees(early_stopping.RISK_RATIO, expected["risk_ratio_sup"], 2e-16)
     assert oracle.agrees(early_stopping.RISK_RATIO**2, expected["risk_ratio_sup_two_fits"], 1e-15)
     assert oracle.agrees(early_stopping.BAYES_RATIO, expected["bayes_ratio_sup"], 2e-16)
     # and they are what their comments say
