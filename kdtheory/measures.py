@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
+from kdtheory._inputs import as_floats, as_level
 from kdtheory._record import record
 from kdtheory.distillation import distill
 from kdtheory.learners import Filter, Ridge
@@ -50,7 +51,7 @@ def delay(eigenvalue, time, teacher_time):
     >>> print(kd.measures.delay(jnp.array([2.0, 1.0, 0.5]), 1.0, teacher_time=2.0).round(6))
     [0.063464 0.313262 0.948154]
     """
-    λ, t, T = _floats(eigenvalue, time, teacher_time)
+    λ, t, T = as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time)
     reached = (t >= 0) & (t < T)
     value = log1p(_odds(λ, jnp.where(reached, t, 1.0), jnp.where(reached, T, 2.0))) / λ
     return jnp.where(reached, value, jnp.where((t == T) & (T > 0), jnp.inf, jnp.nan))
@@ -68,7 +69,7 @@ def margin(lead, trail, time, teacher_time):
     >>> print(kd.measures.margin(1.0, 0.1, time=1.0, teacher_time=2.0).round(6))
     0.072854
     """
-    λ1, λ2, _, _ = _floats(lead, trail, time, teacher_time)
+    λ1, λ2, _, _ = as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time)
     size = jnp.exp(log_margin(lead, trail, time, teacher_time))
     return jnp.sign(λ1 - λ2) * size
 
@@ -80,7 +81,7 @@ def log_margin(lead, trail, time, teacher_time):
     >>> print(kd.measures.log_margin(1.0, 0.5, time=1e3, teacher_time=2e3).round(6))
     -1000.0
     """
-    λ1, λ2, t, T = _floats(lead, trail, time, teacher_time)
+    λ1, λ2, t, T = as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time)
     matched = (0 <= t) & (t <= T) & (T > 0) & (λ2 >= 0) & ((λ1 > 0) | (λ1 == λ2))
     inside = matched & (0 < t) & (t < T) & (T < jnp.inf) & (λ1 != λ2) & (λ2 > 0)
     λ1, t, T = jnp.where(inside, λ1, 2.0), jnp.where(inside, t, 1.0), jnp.where(inside, T, 2.0)
@@ -108,7 +109,7 @@ def exaggeration(lead, trail, level, teacher_time):
     >>> print(f"{kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0):.6f}")
     0.776105
     """
-    λ1, λ2, level, T = _floats(lead, trail, level, teacher_time)
+    λ1, λ2, level, T = as_floats(lead=lead, trail=trail, level=level, teacher_time=teacher_time)
     t = -log1p(-level) / λ1
     return margin(λ1, λ2, t, T) / -expm1(-λ2 * t)
 
@@ -124,7 +125,7 @@ def matched_penalty(eigenvalue, penalty, teacher_penalty):
     >>> kd.measures.matched_penalty(1.0, penalty=3.0, teacher_penalty=1.0).item()
     1.0
     """
-    λ, c, c_T = _floats(eigenvalue, penalty, teacher_penalty)
+    λ, c, c_T = as_floats(eigenvalue=eigenvalue, penalty=penalty, teacher_penalty=teacher_penalty)
     return jnp.where(c >= c_T, λ * (c - c_T) / (λ + c_T), jnp.nan)
 
 
@@ -144,12 +145,8 @@ def crossing_criterion(log_filter, eigenvalues, clocks):
     """
     speed = jax.grad(log_filter, argnums=1)
     slope = jax.grad(lambda λ, t: jnp.log(speed(λ, t)), argnums=1)
-    λ, t = _floats(eigenvalues, clocks)
+    λ, t = as_floats(eigenvalues=eigenvalues, clocks=clocks)
     return jax.vmap(jax.grad(slope))(λ.ravel(), t.ravel()).reshape(λ.shape)
-
-
-def _floats(*numbers):
-    return jnp.broadcast_arrays(*(jnp.asarray(number, float) for number in numbers))
 
 
 def _product_of_difference(λ, T, t):
@@ -237,7 +234,7 @@ def progress_at(run, level, lead=0) -> np.ndarray:
     [0.5      0.066967]
     """
     moments, depth = _ascent(run, lead), _depth(run)
-    reached = -np.log1p(-level)
+    reached = -np.log1p(-as_level(level))
     return np.array([-np.expm1(-_monotone(depth[moments, lead], along[moments])(reached)) for along in depth.T])
 
 
