@@ -144,11 +144,13 @@ def test_long_runs_on_the_small_side_are_the_same():
 def test_long_runs_keep_slow_directions():
     """Where a step moves less than the rounding of what it is added to."""
     problem, λ = kd.problems.with_spectrum(0, [1.0, 1e-5, 1e-7], samples=40), np.array([1.0, 1e-5, 1e-7])
-    seen = kd.simulate(kd.GradientDescent(1.0, 30_000), problem, start=jnp.full(3, 1e3))
-    left = np.exp(30_000 * np.log1p(-λ[1:]))  # of the difference between start and target
+    seen = kd.simulate(kd.GradientDescent(1.0, 100_000), problem, start=jnp.full(3, 1e3))
+    left = np.exp(100_000 * np.log1p(-λ[1:]))  # of the difference between start and target
     begin = problem.eigensystem().of_parameters(jnp.full(3, 1e3))
     wanted = np.asarray(seen.target + (begin - seen.target) * np.concatenate([[0.0], left]))
-    assert np.max(np.abs(seen.coordinates - wanted)) <= 1e-12 * 1e3
+    assert (
+        np.max(np.abs(seen.coordinates - wanted)) <= 4e-15 * 1e3
+    )  # a plain loop loses 6e-15, one whose gradient is never renewed 1e-12
 
 
 def test_the_mean_of_stochastic_descent_is_gradient_descent():
