@@ -4,7 +4,8 @@ Sources, by author and year:
 
 * Nagarajan, Menon, Bhojanapalli, Mobahi, Kumar 2023: On student-teacher deviations in distillation: does it
   pay to disobey? NeurIPS, arXiv 2301.12923. Theorem numbers and constants as recalled.
-
+* Ali, Kolter, Tibshirani 2019: A continuous-time view of early stopping for least squares. AISTATS, arXiv 1810.10082.
+  As recalled; the sharp constants are our own.
 * Borup, Andersen 2021: Even your teacher needs guidance: ground-truth targets dampen regularization imposed by
   self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
 * Das, Sanghavi 2023: Understanding self-distillation in the presence of label noise. ICML, arXiv 2301.13304. As
