@@ -29,6 +29,7 @@ from kdtheory import (
     numerics,
     plots,
     problems,
+    soft_labels,
     spectra,
     theorems,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "save",
     "self_distill",
     "simulate",
+    "soft_labels",
     "spectra",
     "static",
     "sweep",

@@ -10,6 +10,11 @@ Sources, by author and year:
   self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
 * Das, Sanghavi 2023: Understanding self-distillation in the presence of label noise. ICML, arXiv 2301.13304. As
   recalled.
+* Menon, Rawat, Reddi, Kim, Kumar 2021: A statistical perspective on distillation. ICML. As recalled.
+* Ji, Zhu 2020: Knowledge distillation in wide neural networks: risk bound, data efficiency and imperfect teacher.
+  NeurIPS. As recalled.
+* Harutyunyan, Rawat, Menon, Kim, Kumar 2023: Supervision complexity and its role in knowledge distillation. ICLR. Its
+  margin bound is not recalled; what is claimed of supervision complexity is our own.
 * Pareek, Du, Oh 2024: Understanding the gains from repeated self-distillation. NeurIPS, arXiv 2407.04600. As recalled.
 * Dang, Patil, Rinaldo 2026: arXiv 2602.17565. As recalled.
 
@@ -17,6 +22,7 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.confidence_slope import margins_on_a_line, scale_free_slope_exceeds_one
 from kdtheory.theorems.early_stopping import (
     best_flow_within_constant_of_best_ridge,
     equal_fits_reach_lowest,
@@ -41,6 +47,14 @@ from kdtheory.theorems.self_distillation import (
     self_distillation_sparsifies,
     sparsification_is_monotone,
 )
+from kdtheory.theorems.soft_labels import (
+    distillation_denoises_labels,
+    each_fit_simplifies_supervision,
+    label_pulls_the_effective_logit,
+    perfect_teacher_is_noiseless,
+    supervision_grows_with_training,
+    true_probabilities_save_variance,
+)
 from kdtheory.theorems.spectral_bias import (
     exaggerated_bias,
     exaggerated_bias_of_steeper_kernel,
@@ -59,6 +73,8 @@ from kdtheory.theorems.spectral_bias import (
 __all__ = [
     "best_flow_within_constant_of_best_ridge",
     "best_truth_weight",
+    "distillation_denoises_labels",
+    "each_fit_simplifies_supervision",
     "equal_fits_reach_lowest",
     "exaggerated_bias",
     "exaggerated_bias_of_steeper_kernel",
@@ -66,14 +82,18 @@ __all__ = [
     "flat_signal_gains_nothing_from_distillation",
     "flow_within_constant_of_ridge",
     "ground_truth_reverses_the_bias",
+    "label_pulls_the_effective_logit",
     "limit_of_self_distillation",
+    "margins_on_a_line",
     "one_student_is_factors_behind",
     "overfitted_tail_gains_from_distillation",
+    "perfect_teacher_is_noiseless",
     "powers_of_ridge",
     "ridge_semigroup",
     "ridge_student_with_truth",
     "ridge_trichotomy_of_ground_truth",
     "rising_signal_gains_from_distilled_ridge",
+    "scale_free_slope_exceeds_one",
     "self_distillation_sparsifies",
     "semigroup",
     "shrunk_labels_reverse_the_bias",
@@ -87,6 +107,8 @@ __all__ = [
     "single_crossing_with_ground_truth",
     "sparsification_is_monotone",
     "student_on_the_tangent",
+    "supervision_grows_with_training",
+    "true_probabilities_save_variance",
     "trust_grows_with_noise",
     "two_crossings_with_ground_truth",
 ]
