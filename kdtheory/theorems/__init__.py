@@ -15,6 +15,9 @@ Sources, by author and year:
   NeurIPS. As recalled.
 * Harutyunyan, Rawat, Menon, Kim, Kumar 2023: Supervision complexity and its role in knowledge distillation. ICLR. Its
   margin bound is not recalled; what is claimed of supervision complexity is our own.
+* Phuong, Lampert 2019: Towards understanding knowledge distillation. ICML, arXiv 2105.13093. As recalled.
+* Soudry, Hoffer, Nacson, Gunasekar, Srebro 2018: The implicit bias of gradient descent on separable data. JMLR. As
+  recalled.
 * Pareek, Du, Oh 2024: Understanding the gains from repeated self-distillation. NeurIPS, arXiv 2407.04600. As recalled.
 * Dang, Patil, Rinaldo 2026: arXiv 2602.17565. As recalled.
 
@@ -37,6 +40,12 @@ from kdtheory.theorems.ground_truth_weight import (
     single_crossing_past_the_teacher,
     single_crossing_with_ground_truth,
     two_crossings_with_ground_truth,
+)
+from kdtheory.theorems.linear_classifiers import (
+    hard_labels_grow_like_log,
+    more_data_more_agreement,
+    student_is_closer_than_any_point,
+    student_is_projected_teacher,
 )
 from kdtheory.theorems.mixing import one_student_is_factors_behind, student_on_the_tangent, trust_grows_with_noise
 from kdtheory.theorems.self_distillation import (
@@ -82,9 +91,11 @@ __all__ = [
     "flat_signal_gains_nothing_from_distillation",
     "flow_within_constant_of_ridge",
     "ground_truth_reverses_the_bias",
+    "hard_labels_grow_like_log",
     "label_pulls_the_effective_logit",
     "limit_of_self_distillation",
     "margins_on_a_line",
+    "more_data_more_agreement",
     "one_student_is_factors_behind",
     "overfitted_tail_gains_from_distillation",
     "perfect_teacher_is_noiseless",
@@ -106,6 +117,8 @@ __all__ = [
     "single_crossing_past_the_teacher",
     "single_crossing_with_ground_truth",
     "sparsification_is_monotone",
+    "student_is_closer_than_any_point",
+    "student_is_projected_teacher",
     "student_on_the_tangent",
     "supervision_grows_with_training",
     "true_probabilities_save_variance",
