@@ -12,6 +12,8 @@ import numpy as np
 
 from kdtheory._inputs import as_data, as_real
 from kdtheory._record import record
+from kdtheory.learners import GradientFlow, Ridge
+from kdtheory.numerics import expm1, log1p
 
 
 @record
@@ -105,6 +107,67 @@ def matching_scale(teacher_coordinates, student_coordinates, directions=1) -> fl
     """
     teacher, student = (np.asarray(run)[:directions] for run in (teacher_coordinates, student_coordinates))
     return float(np.sum(teacher * student) / np.sum(student**2))
+
+
+@record
+class MarginLine:
+    """The line on which a student's margins lie over its teacher's. Made by `margin_line`."""
+
+    slope: jax.Array
+    intercept: jax.Array
+    excess: jax.Array  # slope - 1, without the subtraction
+    scale_free: jax.Array  # the slope once the student's top direction is scaled to the teacher's
+
+
+def margin_line(teacher, student, lead, trail) -> MarginLine:
+    """Margins of a student against its teacher's in the two-level model, exactly: a line.
+
+    Where the Gram matrix has two eigenvalues λ₁ = `lead` > λ₂ = `trail` on the labels y = ±1, every training
+    point's margin y·prediction satisfies m_S = slope · m_T + intercept under squared loss, for right labels and
+    flipped ones: slope = (g₁ - g₂)/(h₁ - h₂), intercept = g₂ - slope · h₂, with h the teacher's filter, h_S the
+    student's own and g = h_S h. For gradient flow the slope is above one iff the student trains longer than
+    `critical_time`; for ridge iff λ₁λ₂ > c_T c_S. The scale-free slope (1 - g₂/g₁)/(1 - h₂/h₁) always is. Own.
+
+    >>> import kdtheory as kd
+    >>> flow = kd.GradientFlow(3.0)
+    >>> print(kd.confidence.margin_line(flow, flow, 1.0, 0.1).slope.round(4))
+    1.2094
+    """
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
+    (h1, h2), (s1, s2) = teacher.filter(λ), student.filter(λ)
+    own_left = student.residual(λ)
+    step = _rise(teacher, λ)
+    scale_free = 1.0 + h2 / step * (_rise(student, λ) / s1)
+    slope = s1 * scale_free
+    return MarginLine(slope, h2 * (s2 - slope), (h2 * own_left[1] - h1 * own_left[0]) / step, scale_free)
+
+
+def _rise(learner, λ):
+    """φ(λ₁) - φ(λ₂), for flow and ridge without the subtraction."""
+    left, gap = learner.residual(λ), λ[0] - λ[1]
+    match learner:
+        case GradientFlow(time=time):
+            return left[1] * -expm1(-gap * time)
+        case Ridge(penalty=penalty):
+            return left[0] * left[1] * (gap / penalty)
+        case _:
+            learnt = learner.filter(λ)
+            return jnp.where(learnt[0] < 0.5, learnt[0] - learnt[1], left[1] - left[0])
+
+
+def critical_time(lead, trail, teacher_time):
+    """The time above which a student's margins are steeper than its teacher's: log(h₁/h₂)/(λ₁ - λ₂).
+
+    Gradient flow in the model of `margin_line`, h the filter of the teacher stopped at `teacher_time`. Always
+    below log(λ₁/λ₂)/(λ₁ - λ₂). Own.
+
+    >>> import kdtheory as kd
+    >>> print(kd.confidence.critical_time(10.5, 0.5, teacher_time=0.2).round(4))
+    0.2222
+    """
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
+    teacher = GradientFlow(teacher_time)
+    return log1p(_rise(teacher, λ) / teacher.filter(λ)[1]) / (λ[0] - λ[1])
 
 
 # Against the truth.
