@@ -37,7 +37,7 @@ from kdtheory import (
 from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
-from kdtheory.distillation import SelfDistilled, distill, self_distill, switch
+from kdtheory.distillation import SelfDistilled, distill, every_student, self_distill, semigroup_defect, switch
 from kdtheory.files import load, save
 from kdtheory.learners import (
     Filter,
@@ -74,6 +74,7 @@ __all__ = [
     "datasets",
     "distill",
     "early_stopping",
+    "every_student",
     "files",
     "kernels",
     "linear_classifiers",
@@ -86,6 +87,7 @@ __all__ = [
     "record",
     "save",
     "self_distill",
+    "semigroup_defect",
     "simulate",
     "soft_labels",
     "spectra",

@@ -128,8 +128,9 @@ def softmax(inputs, targets, classes, is_kernel):
 
 def as_probabilities(targets, classes, samples, other, dtype, name="targets"):
     """Labels (N,) or probabilities (N, C) as probabilities (N, C)."""
-    if np.ndim(targets) == 1 and not isinstance(targets, np.ma.MaskedArray):
-        return _one_hot(np.asarray(targets), classes, samples, other, dtype, name)
+    labels = _labels(targets, name)
+    if labels is not None:
+        return _one_hot(labels, classes, samples, other, dtype, name)
     probabilities = as_data(targets, name, ranks=(1, 2)).astype(dtype)
     if len(probabilities) != samples:
         raise ValueError(
@@ -147,6 +148,19 @@ def as_probabilities(targets, classes, samples, other, dtype, name="targets"):
             f" {np.asarray(probabilities[row]).tolist()}, with sum {sums[row]:.6g}"
         )
     return probabilities
+
+
+def _labels(targets, name):
+    """Labels of any kind (N,), None if these are no labels. Numbers are checked like any other."""
+    if isinstance(targets, np.ma.MaskedArray):
+        return None
+    try:
+        labels = np.asarray(targets)
+    except ValueError:
+        return None
+    if labels.ndim != 1:
+        return None
+    return np.asarray(as_data(labels, name, ranks=(1,))) if labels.dtype.kind in "fc" else labels
 
 
 def _one_hot(labels, classes, samples, other, dtype, name):

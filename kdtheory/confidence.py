@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._inputs import as_data, as_real
 from kdtheory._record import record
 from kdtheory.learners import GradientFlow, Ridge
 from kdtheory.numerics import expm1, log1p
@@ -172,6 +173,17 @@ def critical_time(lead, trail, teacher_time):
 # Against the truth.
 
 
+def _judged(logits, labels):
+    """Logits (N, C) and column numbers (N,), on the host."""
+    logits, labels = np.asarray(as_data(logits, "logits", ranks=(2,))), np.asarray(as_real(labels, "labels"))
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(f"labels must be ({len(logits)},), one per row of logits {logits.shape}; got {labels.shape}")
+    if not np.all(np.isin(labels, np.arange(logits.shape[1]))):
+        wrong = labels[~np.isin(labels, np.arange(logits.shape[1]))][0]
+        raise ValueError(f"labels must be column numbers of logits, from 0 to {logits.shape[1] - 1}; got {wrong}")
+    return logits, labels
+
+
 def accuracy(logits, labels) -> float:
     """The share of rows (N, C) whose top class is the label, given as column numbers (N,).
 
@@ -179,7 +191,8 @@ def accuracy(logits, labels) -> float:
     >>> kd.confidence.accuracy([[1.0, 0.0], [1.0, 0.0]], [0, 1])
     0.5
     """
-    return float(np.mean(np.argmax(np.asarray(logits), axis=1) == np.asarray(labels)))
+    logits, labels = _judged(logits, labels)
+    return float(np.mean(np.argmax(logits, axis=1) == labels))
 
 
 def log_loss(logits, labels) -> float:
@@ -189,9 +202,12 @@ def log_loss(logits, labels) -> float:
     >>> round(kd.confidence.log_loss([[0.0, 0.0]], [1]), 6)
     0.693147
     """
+    if np.ndim(labels) == 1:
+        logits, labels = _judged(logits, labels)
+        labels = labels[:, None] == np.arange(logits.shape[1])
     logs, labels = jax.nn.log_softmax(jnp.asarray(logits, float), axis=1), jnp.asarray(labels)
-    if labels.ndim == 1:
-        labels = labels[:, None] == jnp.arange(logs.shape[1])
+    if labels.shape != logs.shape:
+        raise ValueError(f"probabilities must have the shape {logs.shape} of the logits, got {labels.shape}")
     return float(-jnp.mean(jnp.sum(jnp.where(labels > 0, labels * logs, 0.0), axis=1)))
 
 
@@ -204,8 +220,9 @@ def calibration_error(logits, labels, bins=15) -> float:
     >>> kd.confidence.calibration_error([[0.0, 0.0], [0.0, 0.0]], [0, 1])
     0.0
     """
-    probabilities = np.asarray(jax.nn.softmax(jnp.asarray(logits, float), axis=1))
-    surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
+    logits, labels = _judged(logits, labels)
+    probabilities = np.asarray(jax.nn.softmax(logits, axis=1))
+    surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     which = np.minimum((surest * bins).astype(int), bins - 1)
     gaps = np.bincount(which, weights=right - surest, minlength=bins)
     return float(np.abs(gaps).sum() / len(surest))

@@ -352,6 +352,7 @@ def _as_targets(targets, other, samples, dtype):
 
 
 def new_inputs(inputs, columns, name):
+    """New features (M, P), or the rows (M, N) of a cross-gram, checked against what the problem was made of."""
     if not concrete(inputs):
         return inputs
     inputs = as_data(inputs, name, ranks=(2,))
@@ -418,6 +419,7 @@ def orthonormal(key, rows, columns):
 
 
 def as_spectrum(eigenvalues):
+    """A user's eigenvalues (K,) as floats, finite and not negative."""
     eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
     if (
         eigenvalues.ndim != 1

@@ -172,6 +172,22 @@ def test_targets_that_are_refused(targets, classes, message):
         kd.problems.softmax(X, targets, classes)
 
 
+@pytest.mark.parametrize(
+    "labels, classes, error, message",
+    [
+        ([0, 1, np.nan], None, ValueError, r"targets has 1 non-finite values, first at \(2,\)"),
+        (np.ma.masked_array([0, 1, 0], [False, False, True]), None, TypeError, "targets is a masked array"),
+        (["ant", None, "bee"], None, TypeError, "targets mix labels of different kinds"),
+        ([[1], [1, 2], [3]], None, TypeError, "targets cannot be read as an array"),
+        ([0, 1, 0], [0, 1, 1], ValueError, r"classes must be a sequence of different labels, got \[0, 1, 1\]"),
+        ([0, 1, 0], 3, ValueError, "classes must be a sequence of different labels, got 3"),
+    ],
+)
+def test_labels_that_are_no_labels(labels, classes, error, message):
+    with pytest.raises(error, match=message):
+        kd.problems.softmax(np.eye(3), labels, classes)
+
+
 def test_missing_classes_and_soft_labels_are_welcome():
     problem = kd.problems.softmax(X, ["b"] * 30, classes=["a", "b", "c"])
     assert problem.targets.sum(0).tolist() == [0, 30, 0]
