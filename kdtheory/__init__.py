@@ -22,6 +22,7 @@ from kdtheory import (
     classification,
     confidence,
     datasets,
+    early_stopping,
     files,
     kernels,
     measures,
@@ -34,7 +35,7 @@ from kdtheory import (
 from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
 from kdtheory.compare import compare
-from kdtheory.distillation import distill, self_distill, switch
+from kdtheory.distillation import SelfDistilled, distill, every_student, self_distill, semigroup_defect, switch
 from kdtheory.files import load, save
 from kdtheory.learners import (
     Filter,
@@ -57,6 +58,7 @@ __all__ = [
     "Learner",
     "Nesterov",
     "Ridge",
+    "SelfDistilled",
     "StochasticDescent",
     "Trajectory",
     "ahead",
@@ -69,6 +71,8 @@ __all__ = [
     "confidence",
     "datasets",
     "distill",
+    "early_stopping",
+    "every_student",
     "files",
     "kernels",
     "load",
@@ -80,6 +84,7 @@ __all__ = [
     "record",
     "save",
     "self_distill",
+    "semigroup_defect",
     "simulate",
     "spectra",
     "static",

@@ -1,61 +1,172 @@
 """python -m kdtheory: check every claim, in theory and on loops, and break each on purpose.
 
-Prints a table and exits with 1 if a claim does not hold or a hypothesis could not be shown to be necessary.
+Prints a table by topic and exits with 1 if a claim does not hold or a hypothesis could not be shown to be
+necessary. With the NAME of a claim: its statement, worst cases and counterexamples.
 """
 
 import argparse
+import json
+import os
 import sys
 
 from kdtheory.claims import CLAIMS, Trial
 
 HEADERS = "claim", "verdict", "cases", "proved", "worst", "loops", "worst", "refuted when dropped", "standing", "source"
+COUNTS, THOROUGH = dict(count=10_000, loops=200), dict(count=100_000, loops=2000)
+
+
+def verdict(trial: Trial) -> str:
+    """One word if both lanes agree, else one for each."""
+    theory, practice = trial.theory.verdict, trial.practice.verdict
+    return theory if theory == practice else f"{theory}, loops {practice}"
 
 
 def row(trial: Trial) -> tuple[str, ...]:
     """One line of the table."""
     theory, practice = trial.theory, trial.practice
-    verdict = theory.verdict if theory.verdict == practice.verdict else f"{theory.verdict}, loops {practice.verdict}"
-    dropped = ", ".join(name if name in trial.necessary else f"NOT {name}" for name in trial.refutations)
     return (
         trial.claim.name,
-        verdict,
+        verdict(trial),
         f"{len(theory.margins):,}",
         f"{theory.certified.sum():,}",
         f"{theory.margin:.1e}",
         f"{len(practice.margins):,}",
         f"{practice.margin:.1e}",
-        dropped,
+        ", ".join(name if name in trial.necessary else f"NOT {name}" for name in trial.refutations),
         trial.claim.standing,
         trial.claim.source,
     )
 
 
-def table(trials: list[Trial]) -> str:
-    """The whole table, aligned."""
+def by_topic(trials: list[Trial]) -> dict[str, list[Trial]]:
+    """Trials under the topics of their claims, in order."""
+    topics = {}
+    for trial in trials:
+        topics.setdefault(trial.claim.topic, []).append(trial)
+    return topics
+
+
+def table(trials: list[Trial], colour=False) -> str:
+    """The whole table, aligned; on a terminal, what failed is red and what holds green."""
     rows = [HEADERS, *map(row, trials)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    width = sum(widths) + 2 * len(widths) - 2
+
+    def line(cells, paint=None):
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        if paint:
+            padded[1] = f"\033[{paint}m{padded[1]}\033[0m"
+        return "  ".join(padded).rstrip()
+
+    lines = [line(HEADERS), "-" * width]
+    for topic, some in by_topic(trials).items():
+        lines += ["", f"\033[1m{topic}\033[0m" if colour else topic]
+        lines += [line(row(trial), colour and (32 if trial.passed else 31)) for trial in some]
+    return "\n".join(lines)
+
+
+def for_machines(trials: list[Trial]) -> str:
+    """JSON: one object for each claim, with its counterexamples."""
+
+    def lane(check):
+        return dict(cases=len(check.margins), verdicts=check.counts, worst=check.margin, instance=check.instance())
+
+    return json.dumps(
+        [
+            dict(
+                name=trial.claim.name,
+                topic=trial.claim.topic,
+                statement=trial.claim.statement,
+                standing=trial.claim.standing,
+                source=trial.claim.source,
+                passed=trial.passed,
+                theory=lane(trial.theory) | dict(proved=int(trial.theory.certified.sum())),
+                practice=lane(trial.practice),
+                hypotheses={
+                    name: dict(necessary=name in trial.necessary, counterexample=trial.counterexamples.get(name))
+                    for name in trial.refutations
+                },
+            )
+            for trial in trials
+        ],
+        indent=1,
+    )
+
+
+def for_papers(trials: list[Trial]) -> str:
+    """A LaTeX table, for the package booktabs."""
+    plain = lambda text: text.replace("_", r"\_").replace("&", r"\&")
+    lines = [
+        r"\begin{tabular}{llrrll}",
+        r"\toprule",
+        r"claim & verdict & cases & loops & refuted when dropped & standing \\",
+    ]
+    for topic, some in by_topic(trials).items():
+        lines += [r"\midrule", rf"\multicolumn{{6}}{{l}}{{\emph{{{plain(topic)}}}}} \\"]
+        for name, said, cases, _, _, loops, _, dropped, standing, _ in map(row, some):
+            lines.append(" & ".join(map(plain, (name, said, cases, loops, dropped, standing))) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def detail(trial: Trial) -> str:
+    """One claim: statement, hypotheses, worst cases, counterexamples."""
+    claim = trial.claim
+    parts = [f"{claim.name} ({claim.topic})", claim.statement, f"source: {claim.source}; standing: {claim.standing}"]
+    parts += [f"{check}" for check in (trial.theory, trial.practice)]
+    for name, check in trial.refutations.items():
+        if name not in trial.counterexamples:
+            parts.append(f"without {name}: no counterexample in {len(check.margins):,} cases")
+            continue
+        instance = ", ".join(f"{quantity}={value}" for quantity, value in trial.counterexamples[name].items())
+        margin = claim.at(**trial.counterexamples[name]).margin
+        loop = trial.confirmations[name]
+        parts.append(
+            f"without {name}: refuted by {instance}\n  margin {margin:.6g} in theory, {loop.margin:.6g} on the loop"
+            f" ({loop.verdict} there)"
+        )
+    return "\n\n".join(parts)
+
+
+def judged(claims, seed, counts):
+    """The trials, with a line on a terminal that says which one is running."""
+    for number, claim in enumerate(claims, 1):
+        if sys.stderr.isatty():
+            print(f"\r\033[Kchecking {claim.name} ({number}/{len(claims)})", end="", file=sys.stderr, flush=True)
+        yield claim.trial(seed, **counts)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
 
 
 def main(arguments=None) -> int:
     """The command: returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m kdtheory", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="claims to show in detail; the table if left out")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random instances (default 0)")
-    seed = parser.parse_args(arguments).seed
-    trials = []
-    for number, claim in enumerate(CLAIMS.values(), 1):
-        if sys.stderr.isatty():
-            print(f"\r\033[Kchecking {claim.name} ({number}/{len(CLAIMS)})", end="", file=sys.stderr, flush=True)
-        trials.append(claim.trial(seed))
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
-    print(table(trials))
+    parser.add_argument("--thorough", action="store_true", help="ten times as many instances and loops")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="for machines, with counterexamples")
+    shape.add_argument("--latex", action="store_true", help="a table for papers")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.names if name not in CLAIMS]
+    if unknown:
+        parser.error(f"there is no claim {', '.join(unknown)}; there are {', '.join(CLAIMS)}")
+    claims = [CLAIMS[name] for name in chosen.names or CLAIMS]
+    trials = list(judged(claims, chosen.seed, THOROUGH if chosen.thorough else COUNTS))
     failed = [trial.claim.name for trial in trials if not trial.passed]
-    print(f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped.")
-    print("worst: the least signed margin; proved: cases decided by ball arithmetic, where floats could not")
-    if failed:
-        print(f"FAILED: {', '.join(failed)}")
+    if chosen.json:
+        print(for_machines(trials))
+    elif chosen.latex:
+        print(for_papers(trials))
+    elif chosen.names:
+        print("\n\n\n".join(map(detail, trials)))
+    else:
+        print(table(trials, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        print(
+            f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped."
+        )
+        print("worst: the least signed margin; proved: cases decided by ball arithmetic, where floats could not")
+        if failed:
+            print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0
 
 

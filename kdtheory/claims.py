@@ -76,6 +76,14 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
     return Margin(value, rounding)
 
 
+def uncertainty(seen: Seen):
+    """The absolute error of `learnt` and of `residual`, whichever logarithm knows it better."""
+    return jnp.nanmin(
+        jnp.stack([seen.log_learnt_error * jnp.abs(seen.learnt), seen.log_residual_error * jnp.abs(seen.residual)]),
+        axis=0,
+    )
+
+
 def same(first, second, error) -> Margin:
     """The allowed difference minus |first - second|, for claims of equality: never negative within
     `error`."""
@@ -280,6 +288,11 @@ class Check:
         )
 
 
+def _rounded(values, digits):
+    """To some significant digits."""
+    return np.array([float(f"{x:.{digits - 1}e}") for x in values.ravel()]).reshape(values.shape).astype(values.dtype)
+
+
 def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else value
 
@@ -292,12 +305,13 @@ class Trial:
     theory: Check
     practice: Check
     refutations: dict[str, Check]  # hypothesis -> the search without it
-    confirmations: dict[str, Check | None]  # hypothesis -> the counterexample on the loop, None if none was found
+    counterexamples: dict[str, dict]  # hypothesis -> the clearest instance, simplified; only where one was found
+    confirmations: dict[str, Check]  # hypothesis -> that instance on the loop
 
     @property
     def necessary(self) -> list[str]:
         """The hypotheses without which a counterexample was found, and confirmed on the loop."""
-        return [name for name, check in self.confirmations.items() if check is not None and check.verdict == VIOLATED]
+        return [name for name, check in self.confirmations.items() if check.verdict == VIOLATED]
 
     @property
     def passed(self) -> bool:
@@ -317,6 +331,11 @@ class Claim:
     quantities: dict[str, Quantity]
     hypotheses: dict[str, Callable]
     certificate: Callable | None  # instance -> Certificate, None where it has nothing to say
+
+    @property
+    def topic(self) -> str:
+        """What it is about: the module that it is written in."""
+        return self.function.__module__.rpartition(".")[2].replace("_", " ").strip()
 
     def check(self, key, count=10_000) -> Check:
         """Judge the claim in theory, on `count` random instances within its hypotheses."""
@@ -340,11 +359,31 @@ class Claim:
         """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
         the loop."""
         key = problems.as_key(key)
-        refutations, confirmations = {}, {}
-        for name in self.hypotheses:
-            refutations[name] = found = self.falsify(key, name, count)
-            confirmations[name] = self.at("practice", **found.instance()) if found.verdict == VIOLATED else None
-        return Trial(self, self.check(key, count), self.practice(key, loops), refutations, confirmations)
+        refutations = {name: self.falsify(key, name, count) for name in self.hypotheses}
+        found = {name: self.simplify(check) for name, check in refutations.items() if check.verdict == VIOLATED}
+        confirmed = {name: self.at("practice", **instance) for name, instance in found.items()}
+        return Trial(self, self.check(key, count), self.practice(key, loops), refutations, found, confirmed)
+
+    def simplify(self, refutation: Check) -> dict:
+        """The clearest counterexample of `falsify`, each number rounded to as few digits as still refute it.
+
+        It stays outside of the dropped hypothesis and inside all others.
+
+        >>> import kdtheory as kd
+        >>> claim = kd.theorems.ridge_semigroup
+        >>> claim.simplify(claim.falsify(0, drop="zero_start"))
+        {'eigenvalue': 0.6, 'teacher': 2.0, 'student': 0.2, 'start': 0.9}
+        """
+        instance, dropped = refutation.instance(), refutation.dropped
+        for name, quantity in self.quantities.items():
+            if quantity.values:
+                continue
+            rounded = np.stack([_rounded(np.asarray(instance[name]), digits) for digits in range(1, 7)])
+            tried = {other: np.array([value] * len(rounded)) for other, value in instance.items()} | {name: rounded}
+            verdicts = self._verdicts(tried, "theory", dropped, self._inside(tried, dropped)).verdicts
+            if VIOLATED in verdicts:
+                instance[name] = _plain(rounded[np.argmax(verdicts == VIOLATED)])
+        return instance
 
     def at(self, lane="theory", **instance) -> Check:
         """Judge one instance of your own, hypotheses or not, in theory or in practice."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
+from kdtheory._inputs import as_data, as_number, as_temperature, concrete
 from kdtheory._record import record, static
 
 
@@ -72,8 +73,8 @@ class Softmax:
     def predict(self, parameters, inputs=None):
         """Logits on the training inputs, or on new features (M, P); for a kernel on a cross-gram (M, N)."""
         name = "inputs (the cross-gram)" if self.is_kernel else "inputs"
-        inputs = self.inputs if inputs is None else problems._new_inputs(inputs, self.inputs.shape[1], name)
-        return inputs @ parameters
+        inputs = self.inputs if inputs is None else problems.new_inputs(inputs, self.inputs.shape[1], name)
+        return problems.along(inputs, parameters, rank=2)
 
     def loss(self, parameters):
         """Σ weight · τ² · mean cross-entropy over the terms."""
@@ -92,14 +93,15 @@ class Softmax:
 
     def relabel(self, targets):
         """The same inputs with other probabilities (N, C), of the same classes, as the only targets."""
-        if not isinstance(targets, jax.core.Tracer):
+        if concrete(targets):
             name, classes = "gram" if self.is_kernel else "features", range(self.targets.shape[1])
-            targets = _probabilities(targets, classes, len(self.inputs), name, self.inputs.dtype)
+            targets = as_probabilities(targets, classes, len(self.inputs), name, self.inputs.dtype)
         return dataclasses.replace(self, terms=(Term(targets, 1.0, 1.0),))
 
     def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
         """The student's problem: (1 - weight) · this loss + weight · τ² · cross-entropy from the teacher at τ."""
-        soft = jax.nn.softmax(self.predict(teacher_parameters) / temperature)
+        as_number(teacher_weight, "teacher_weight")
+        soft = jax.nn.softmax(self.predict(teacher_parameters) / as_temperature(temperature))
         own = (dataclasses.replace(term, weight=(1.0 - teacher_weight) * term.weight) for term in self.terms)
         return dataclasses.replace(self, terms=(*own, Term(soft, teacher_weight, temperature)))
 
@@ -120,32 +122,60 @@ class Softmax:
 def softmax(inputs, targets, classes, is_kernel):
     """The problem, once inputs were checked."""
     name = "gram" if is_kernel else "features"
-    probabilities = _probabilities(targets, classes, len(inputs), name, inputs.dtype)
+    probabilities = as_probabilities(targets, classes, len(inputs), name, inputs.dtype)
     return Softmax(inputs, (Term(probabilities, 1.0, 1.0),), is_kernel)
 
 
-def _probabilities(targets, classes, samples, other, dtype):
+def as_probabilities(targets, classes, samples, other, dtype, name="targets"):
     """Labels (N,) or probabilities (N, C) as probabilities (N, C)."""
-    host = np.asarray(targets)
-    if len(np.shape(host)) == 0 or len(host) != samples:
-        raise ValueError(f"targets have shape {host.shape}, but {other} has {samples} rows: one target per sample")
-    if host.ndim == 1:
-        classes = np.unique(host) if classes is None else np.asarray(classes)
-        unknown = sorted(set(host.tolist()) - set(classes.tolist()))
-        if unknown:
-            raise ValueError(f"targets hold {unknown}, which are not among the classes {classes.tolist()}")
-        if len(classes) < 2:
-            raise ValueError(f"targets hold the one class {classes.tolist()}; name the missing ones with classes=")
-        return jnp.asarray(host[:, None] == classes, dtype)
-    probabilities = problems.as_data(host, "targets", ranks=(2,)).astype(dtype)
-    if classes is not None and len(classes) != host.shape[1]:
-        raise ValueError(f"targets have {host.shape[1]} columns, but there are {len(classes)} classes: one column each")
+    labels = _labels(targets, name)
+    if labels is not None:
+        return _one_hot(labels, classes, samples, other, dtype, name)
+    probabilities = as_data(targets, name, ranks=(1, 2)).astype(dtype)
+    if len(probabilities) != samples:
+        raise ValueError(
+            f"{name} have shape {probabilities.shape}, but {other} has {samples} rows: one target per sample"
+        )
+    columns = probabilities.shape[1]
+    if classes is not None and len(classes) != columns:
+        raise ValueError(f"{name} have {columns} columns, but there are {len(classes)} classes: one column each")
     sums = np.asarray(probabilities.sum(axis=1))
     wrong = (np.asarray(probabilities) < 0).any(axis=1) | (abs(sums - 1) > 1e-6)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"targets must be labels (N,) or probabilities (N, C) that are >= 0 and sum to 1; row {row} is"
+            f"{name} must be labels (N,) or probabilities (N, C) that are >= 0 and sum to 1; row {row} is"
             f" {np.asarray(probabilities[row]).tolist()}, with sum {sums[row]:.6g}"
         )
     return probabilities
+
+
+def _labels(targets, name):
+    """Labels of any kind (N,), None if these are no labels. Numbers are checked like any other."""
+    if isinstance(targets, np.ma.MaskedArray):
+        return None
+    try:
+        labels = np.asarray(targets)
+    except ValueError:
+        return None
+    if labels.ndim != 1:
+        return None
+    return np.asarray(as_data(labels, name, ranks=(1,))) if labels.dtype.kind in "fc" else labels
+
+
+def _one_hot(labels, classes, samples, other, dtype, name):
+    if len(labels) != samples:
+        raise ValueError(f"{name} have shape {labels.shape}, but {other} has {samples} rows: one target per sample")
+    try:
+        found = np.unique(labels)
+    except TypeError:
+        raise TypeError(f"{name} mix labels of different kinds; convert them to numbers or to strings") from None
+    classes = found if classes is None else np.asarray(classes)
+    if classes.ndim != 1 or len(set(classes.tolist())) < len(classes):
+        raise ValueError(f"classes must be a sequence of different labels, got {classes.tolist()}")
+    unknown = sorted(set(found.tolist()) - set(classes.tolist()))
+    if unknown:
+        raise ValueError(f"{name} hold {unknown}, which are not among the classes {classes.tolist()}")
+    if len(classes) < 2:
+        raise ValueError(f"{name} hold the one class {classes.tolist()}; name the missing ones with classes=")
+    return jnp.asarray(labels[:, None] == classes, dtype)

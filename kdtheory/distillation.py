@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._inputs import as_number, as_temperature
 from kdtheory._record import record
-from kdtheory.learners import Learner
-from kdtheory.numerics import Shares, share
+from kdtheory.learners import GradientDescent, GradientFlow, Learner
+from kdtheory.numerics import Share, Shares, expm1, log1p, share
 
 
 @record
@@ -28,7 +29,7 @@ class Distilled(Learner):
     teacher: Learner
     student: Learner
     teacher_weight: float | jax.Array
-    temperature: float | jax.Array = 1.0
+    temperature: float | jax.Array
 
     def shares(self, eigenvalues):
         # one axis for the student's path, none for the teacher's, which is stopped
@@ -53,6 +54,72 @@ class Distilled(Learner):
         """Fit the teacher, teach the problem, fit the student."""
         taught = problem.taught(self.teacher.fit(problem), self.teacher_weight, self.temperature)
         return self.student.fit(taught, start)
+
+
+@record
+class SelfDistilled(Learner):
+    """One learner fitted `fits` times in all, each on weight · the predictions of the fit before + (1 - weight) ·
+    targets.
+
+    With s the filter of `learner`, w = `teacher_weight` and α = 1 - w, φ = s (α (1 - q^n)/(1 - q) + q^n) for q
+    = w s and n = `fits` - 1 (Borup & Andersen 2021, as recalled: their τ is `fits`). It is what the fold
+    `self_distill` makes, in one step, so `fits` may be large, a path, or infinite: the filter of endless
+    distillation is α s/(1 - q), for ridge that of a single fit with penalty/α. `start` is that of the last fit.
+
+    `fit` runs all fits up to the largest of `fits`, which must be whole numbers >= 1 (ValueError otherwise) and
+    known when it is compiled. A filter of fewer than one fit is NaN.
+
+    >>> import kdtheory as kd
+    >>> kd.SelfDistilled(kd.Ridge(1.0), teacher_weight=0.5, fits=jnp.array([1, 2, jnp.inf])).filter(1.0).tolist()
+    [0.5, 0.375, 0.3333333333333333]
+    """
+
+    learner: Learner
+    teacher_weight: float | jax.Array
+    fits: int | jax.Array
+
+    def shares(self, eigenvalues):
+        s, w = self.learner.shares(eigenvalues), share(self.teacher_weight)
+        n = jnp.asarray(self.fits, float).reshape(jnp.shape(self.fits) + (1,) * jnp.ndim(eigenvalues)) - 1.0
+        n = jnp.where(n >= 0, n, jnp.nan)
+        truth = share(1.0 - jnp.asarray(self.teacher_weight))
+        q, lack = w * s.learnt, s.residual + truth * s.learnt  # they sum to one
+        log_q = jnp.where(lack.value < 0.5, log1p(-jnp.minimum(lack.value, 0.5)), w.log + s.log_learnt())
+        decay = jnp.where(n == 0, 0.0, n * jnp.where(q.value > 0, log_q, jnp.where(q.value == 0, -jnp.inf, jnp.nan)))
+        power = Share(jnp.where(q.value < 0, q.value**n, jnp.exp(decay)), decay)  # q^n
+        grown = jnp.where(q.value < 0, 1.0 - power.value, -expm1(decay))
+        never = lack.value == 0  # nothing is lacking, so that the sum below multiplies zeros
+        total = share(jnp.where(never, jnp.nan_to_num(n), grown / jnp.where(never, 1.0, lack.value)))  # Σ q^i, i < n
+        learnt, lost = s.learnt * (truth * total + power), s.lost + q * s.residual * total
+        return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), s.left), lost)
+
+    @property
+    def clock(self):
+        """How many fits: the clock of every one of them stands still."""
+        return jnp.asarray(self.fits, float)
+
+    def parts(self):
+        return self.learner.parts()
+
+    def tuned(self, max_eigenvalue):
+        return dataclasses.replace(self, learner=self.learner.tuned(max_eigenvalue))
+
+    def fit(self, problem, start=None):
+        """Fit, teach the problem, and fit again."""
+        _single(self.learner, "learner")
+        wanted = np.asarray(self.fits)
+        if not np.all((wanted >= 1) & (wanted == np.floor(wanted)) & np.isfinite(wanted)):
+            raise ValueError(
+                f"fits must be whole numbers >= 1 for a fit, got {self.fits}; filter takes an infinite one"
+            )
+        taught, ended = problem, {}
+        for count in range(1, int(wanted.max()) + 1):
+            if count in wanted:
+                ended[count] = self.learner.fit(taught, start)
+            if count < wanted.max():
+                teacher = self.learner.fit(taught) if start is not None or count not in wanted else ended[count]
+                taught = problem.taught(teacher, self.teacher_weight)
+        return jnp.stack([ended[int(count)] for count in wanted.ravel()]).reshape(wanted.shape + ended[count].shape)
 
 
 @record
@@ -103,10 +170,7 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
     """
     _single(teacher, "teacher")
     _learner(student, "student")
-    _weight(teacher_weight)
-    if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}; 1 leaves the probabilities as they are")
-    return Distilled(teacher, student, teacher_weight, temperature)
+    return Distilled(teacher, student, as_number(teacher_weight, "teacher_weight"), as_temperature(temperature))
 
 
 def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
@@ -114,7 +178,8 @@ def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
     learner itself.
 
     With a weight below one every student also sees the targets, as in Borup & Andersen (2021), where α is 1 -
-    weight.
+    weight. `teacher_weight` may be a sequence of fits - 1 weights, one for every student in turn. For many fits,
+    or a path over them, see `SelfDistilled`, which does not nest.
 
     >>> import kdtheory as kd
     >>> kd.self_distill(kd.Ridge(1.0), fits=3).filter(1.0).item()
@@ -122,9 +187,13 @@ def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
     """
     if isinstance(fits, bool) or not isinstance(fits, (int, np.integer)) or fits < 1:
         raise ValueError(f"fits must be a whole number >= 1 (1 is the learner itself), got {fits!r}")
+    if np.ndim(teacher_weight) > 0 and np.shape(teacher_weight) != (fits - 1,):
+        raise ValueError(
+            f"teacher_weight must be one number, or {fits - 1} for {fits} fits; got shape {np.shape(teacher_weight)}"
+        )
     result = learner
-    for _ in range(fits - 1):
-        result = distill(result, learner, teacher_weight)
+    for student in range(fits - 1):
+        result = distill(result, learner, teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight)
     return result
 
 
@@ -148,13 +217,6 @@ def _learner(learner, name):
         raise TypeError(f"{name} must be a learner, such as GradientDescent(step_size, steps); got {learner!r}")
 
 
-def _weight(weight):
-    if np.ndim(weight) > 0:
-        raise ValueError(f"teacher_weight must be one number, got shape {np.shape(weight)}; sweep it with jax.vmap")
-    if not isinstance(weight, jax.core.Tracer) and np.isnan(weight):
-        raise ValueError("teacher_weight must be a number, got nan")
-
-
 def _single(learner, name):
     _learner(learner, name)
     fields = jax.tree.leaves(learner, is_leaf=lambda field: isinstance(field, (list, tuple)))
@@ -163,3 +225,59 @@ def _single(learner, name):
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
             f" jax.vmap(lambda t: kd.{'distill(' if name == 'teacher' else 'switch('}...)) or a loop"
         )
+
+
+def every_student(learner, problem, teachers, students):
+    """The parameters of every student of every stop of a teacher, from one run and without training a student.
+
+    b_KD(T, s) = b(T) + b(s) - b(T + s), where b(t) are the parameters of a single run from zero stopped at t:
+    what is left after T + s is the product of what is left after each. Own, proved; see the claim `semigroup`.
+    It needs no eigenvectors, holds for predictions on any inputs (`problem.predict` of what is returned), and
+    for linear problems as for kernels.
+
+    `learner` is `GradientFlow` or `GradientDescent`, whose own clock is ignored; `teachers` (A,) and `students`
+    (B,) are times for the one, whole steps for the other. Returns (A, B, P) + outputs. TypeError for learners
+    whose residuals are no semigroup (momentum, which starts anew with the student; ridge), and for problems
+    without squared loss.
+
+    >>> import kdtheory as kd
+    >>> problem, flow = kd.problems.with_spectrum(0, [1.0, 0.1]), kd.GradientFlow(0.0)
+    >>> every = kd.every_student(flow, problem, teachers=[1.0, 5.0], students=[2.0, 3.0, 9.0])
+    >>> trained = kd.distill(kd.GradientFlow(5.0), kd.GradientFlow(3.0)).fit(problem)
+    >>> every.shape, bool(jnp.max(jnp.abs(every[1, 1] - trained)) < 1e-14)
+    ((2, 3, 2), True)
+    """
+    if type(learner) not in (GradientFlow, GradientDescent):
+        raise TypeError(
+            "learner must be GradientFlow or GradientDescent, whose residuals after T and s multiply to those after"
+            f" T + s; {type(learner).__name__}'s do not, so its students must be trained: use distill"
+        )
+    if not hasattr(problem, "relabel") or getattr(problem, "curvature", 1.0) != 1.0:
+        raise TypeError("problem must have squared loss; otherwise a student is no combination of single runs")
+    field = "time" if isinstance(learner, GradientFlow) else "steps"
+    teachers, students = (np.atleast_1d(stops) for stops in (teachers, students))
+    together = teachers[:, None] + students
+    stops, place = np.unique(np.concatenate([teachers, students, together.ravel()]), return_inverse=True)
+    run = dataclasses.replace(learner, **{field: stops}).fit(problem)
+    of_teacher, of_student, of_both = np.split(place, [len(teachers), len(teachers) + len(students)])
+    return run[of_teacher][:, None] + run[of_student] - run[of_both.reshape(together.shape)]
+
+
+def semigroup_defect(distilled, teacher, student, together):
+    """How far a trained model is from one whose residuals multiply: |f_KD - (f(s) + f(T) - f(T + s))| / |f_KD|.
+
+    Arrays of predictions on the same inputs, as differences from those at the start of training: of the
+    student, of single runs stopped as the teacher and as the student, and of one as long as both. Zero, up to
+    rounding, for gradient descent on linear and kernel regression, hence for networks in the lazy regime, whose
+    tangent kernel stays: an instrument for it that needs no Jacobian. Own.
+
+    >>> import kdtheory as kd
+    >>> T, s, both = (kd.GradientFlow(t).filter([1.0, 0.2]) for t in (2.0, 1.0, 3.0))
+    >>> bool(kd.semigroup_defect(T * s, T, s, both) < 1e-15)
+    True
+    """
+    arrays = [jnp.asarray(array) for array in (distilled, teacher, student, together)]
+    distilled, teacher, student, together = arrays
+    if len({array.shape for array in arrays}) > 1:
+        raise ValueError(f"all four must have the same shape, got {', '.join(str(array.shape) for array in arrays)}")
+    return jnp.linalg.norm(distilled - (student + teacher - together)) / jnp.linalg.norm(distilled)

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kdtheory._inputs import as_count, as_key, as_real
 from kdtheory._record import record, static
 
 # Kernels of distance.
@@ -119,7 +120,7 @@ def arc_cosine(x: jax.Array, z: jax.Array | None = None, *, degree: int = 1, dep
         raise ValueError(f"arc_cosine knows the degrees 0 and 1, not {degree}")
     x, z = _rows(x, z)
     gap, angle = _angles(x, z)
-    for _ in range(depth):
+    for _ in range(as_count(depth, "depth", least=0)):
         gap = _relu_gap(gap, angle) if degree == 1 else _step_gap(angle)
         angle = _angle(gap, 1 - gap)
     return (1 - 2 * gap) * (_norm_products(x, z) if degree == 1 else 1)
@@ -144,7 +145,7 @@ def relu_ntk(x: jax.Array, z: jax.Array | None = None, *, depth: int = 1) -> jax
     x, z = _rows(x, z)
     gap, angle = _angles(x, z)
     tangent = 1 - 2 * gap
-    for _ in range(depth):
+    for _ in range(as_count(depth, "depth", least=0)):
         gap, slope = _relu_gap(gap, angle), 1 - angle / jnp.pi
         tangent, angle = 1 - 2 * gap + slope * tangent, _angle(gap, 1 - gap)
     return tangent * _norm_products(x, z)
@@ -181,7 +182,8 @@ def random_fourier(
     >>> features(jnp.ones((5, 2))).shape
     (5, 1000)
     """
-    for_weights, for_shift = jax.random.split(_key(key))
+    count, dimension = as_count(count, "count"), as_count(dimension, "dimension")
+    for_weights, for_shift = jax.random.split(as_key(key))
     weights = jax.random.normal(for_weights, (count, dimension)) / length
     return RandomFeatures(weights, jax.random.uniform(for_shift, (count,), maxval=2 * jnp.pi), jnp.cos)
 
@@ -196,11 +198,8 @@ def random_relu(key: jax.Array | int, count: int, dimension: int) -> RandomFeatu
     >>> features(jnp.ones((5, 2))).shape
     (5, 1000)
     """
-    return RandomFeatures(jax.random.normal(_key(key), (count, dimension)), jnp.zeros(count), jax.nn.relu)
-
-
-def _key(key: jax.Array | int) -> jax.Array:
-    return jax.random.key(key) if isinstance(key, int) else key
+    count, dimension = as_count(count, "count"), as_count(dimension, "dimension")
+    return RandomFeatures(jax.random.normal(as_key(key), (count, dimension)), jnp.zeros(count), jax.nn.relu)
 
 
 # Distances and angles.
@@ -208,8 +207,11 @@ def _key(key: jax.Array | int) -> jax.Array:
 
 def _rows(x: jax.Array, z: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Both sets of rows, as floats: the differences of an image's unsigned integers would wrap."""
-    x = jnp.asarray(x, dtype=float)
-    return x, x if z is None else jnp.asarray(z, dtype=float)
+    x = jnp.asarray(as_real(x, "x"), float)
+    z = x if z is None else jnp.asarray(as_real(z, "z"), float)
+    if x.ndim != 2 or z.ndim != 2 or x.shape[1] != z.shape[1]:
+        raise ValueError(f"x and z must be rows (N, D) and (M, D); got shapes {x.shape} and {z.shape}")
+    return x, z
 
 
 def _sqrt(square: jax.Array) -> jax.Array:

@@ -20,9 +20,9 @@ import numpy as np
 from jax import lax
 
 from kdtheory import numerics
+from kdtheory._inputs import as_count, as_key, as_real, as_start, concrete
 from kdtheory._record import record, static
 from kdtheory.numerics import Shares
-from kdtheory.problems import as_key
 
 
 class Learner(abc.ABC):
@@ -43,19 +43,19 @@ class Learner(abc.ABC):
 
     def filter(self, eigenvalues):
         """φ(λ), the factor that multiplies the target's coordinate: (K,) to path axis + (K,)."""
-        return _face(self, eigenvalues, "filter")
+        return _checked_face(self, eigenvalues, "filter")
 
     def residual(self, eigenvalues):
         """1 - φ(λ), without the subtraction."""
-        return _face(self, eigenvalues, "residual")
+        return _checked_face(self, eigenvalues, "residual")
 
     def log_filter(self, eigenvalues):
         """log φ(λ), also where φ underflows or rounds to one. NaN where φ is negative."""
-        return _face(self, eigenvalues, "log_filter")
+        return _checked_face(self, eigenvalues, "log_filter")
 
     def log_residual(self, eigenvalues):
         """log(1 - φ(λ)), also where φ rounds to one. NaN where φ exceeds one."""
-        return _face(self, eigenvalues, "log_residual")
+        return _checked_face(self, eigenvalues, "log_residual")
 
     def parts(self):
         """The plain learners inside, in the order in which they run."""
@@ -70,9 +70,14 @@ class Learner(abc.ABC):
         return jnp.inf
 
 
+def _checked_face(learner, eigenvalues, face):
+    for part in learner.parts():
+        _check_fields(part)
+    return _face(learner, as_real(eigenvalues, "eigenvalues"), face)
+
+
 @partial(jax.jit, static_argnames="face")
 def _face(learner, eigenvalues, face):
-    eigenvalues = jnp.asarray(eigenvalues)
     shares = learner.shares(eigenvalues.astype(jnp.result_type(float, eigenvalues)))
     match face:
         case "filter":
@@ -112,6 +117,7 @@ class Ridge(Learner):
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
         data."""
+        start = _begin(self, problem, start)
         _needs_squared_loss("Ridge", problem)
         return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
@@ -144,6 +150,7 @@ class GradientFlow(Learner):
 
     def fit(self, problem, start=None):
         """The affine system, by exponentials of its matrix: no eigenvectors."""
+        start = _begin(self, problem, start)
         _needs_squared_loss("GradientFlow", problem)
         return _in_small(problem, start, _flow, _finite(self.time, "time"), reduce=_wide(problem))
 
@@ -167,6 +174,7 @@ class _Loop(Learner):
     def fit(self, problem, start=None):
         """The loop itself. Many steps run on an equivalent problem that is small, or whose Hessian is
         tridiagonal."""
+        start = _begin(self, problem, start)
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         steps = _whole(learner.steps)
         reduce, turn = _what_pays(problem, steps)
@@ -305,8 +313,9 @@ class StochasticDescent(_Loop):
 
     def fit(self, problem, start=None):
         """The loop itself, on batches of the data."""
+        start = _begin(self, problem, start)
+        as_count(self.batch, "StochasticDescent.batch")
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
-        start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
         learner = dataclasses.replace(learner, key=None, steps=None)
         return _descend(learner, problem, start, _whole(self.steps), key=as_key(self.key))
 
@@ -352,6 +361,17 @@ def _down(path, eigenvalues):
 # How a plain learner runs on data.
 
 
+def _begin(learner, problem, start):
+    """Where a run of the learner begins, once both are known to be what they should."""
+    if not hasattr(problem, "gradient"):
+        raise TypeError(
+            f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}"
+        )
+    check_learner(learner)
+    zeros = problem.zeros()
+    return zeros if start is None else jnp.asarray(as_start(start, zeros.shape), zeros.dtype)
+
+
 def _needs_squared_loss(name, problem):
     if not hasattr(problem, "normal_equations"):
         loops = "GradientDescent, HeavyBall or Nesterov"
@@ -361,20 +381,16 @@ def _needs_squared_loss(name, problem):
 def _finite(clock, field):
     """A clock to run to, as an array. Theory knows what happens at infinity, an algorithm never gets
     there."""
-    if _concrete(clock) and not np.all(np.isfinite(clock)):
+    if concrete(clock) and not np.all(np.isfinite(clock)):
         raise ValueError(f"{field} must be finite for a fit, got {clock}; filter and closed_form take an infinite one")
     return jnp.asarray(clock)
 
 
 def _whole(steps):
     steps = _finite(steps, "steps")
-    if _concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
+    if concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
         raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
     return steps.astype(int)
-
-
-def _concrete(tree):
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _wide(problem):
@@ -385,7 +401,7 @@ def _wide(problem):
 def _what_pays(problem, steps):
     """Whether to reduce a table to a square one, and whether to make the Hessian tridiagonal, which costs a step no
     product: what takes the fewest multiplications over the whole run."""
-    if not hasattr(problem, "normal_equations") or not _concrete((problem, steps)):
+    if not hasattr(problem, "normal_equations") or not concrete((problem, steps)):
         return False, False
     outputs, longest = int(np.prod(problem.targets.shape[1:])), float(np.max(np.asarray(steps), initial=0))
     if not hasattr(problem, "reduced"):
@@ -404,8 +420,7 @@ def _what_pays(problem, steps):
 
 def _in_small(problem, start, run, clock, *, reduce):
     """Run on an equivalent small problem where that pays, and lift the answer back."""
-    start = problem.zeros() if start is None else jnp.asarray(start, problem.targets.dtype)
-    if reduce and _concrete((problem, start)):
+    if reduce and concrete((problem, start)):
         small, lift = problem.reduced(start)
         return lift(run(small, small.zeros(), clock))
     return run(problem, start, clock)
@@ -579,18 +594,13 @@ def _descend(learner, problem, start, steps, hessian=None, key=None):
 def check_learner(learner, max_eigenvalue=None):
     """Refuse what has no meaning and warn of what diverges, with a message that names the field."""
     for part in learner.parts():
-        if not _concrete(part):
+        _check_fields(part)
+        if not concrete(part):
             continue
-        *others, last = [f.name for f in dataclasses.fields(part) if not f.metadata.get("static")] or [None]
-        name = type(part).__name__
+        name, (*others, last) = type(part).__name__, _fields(part) or [None]
         for field in others:
-            if np.ndim(getattr(part, field)) > 0:
-                raise ValueError(
-                    f"{name}.{field} has shape {np.shape(getattr(part, field))}, but only {name}.{last} may be an array"
-                    f"; sweep {field} with jax.vmap"
-                )
-            number = isinstance(getattr(part, field), (int, float, np.ndarray, jax.Array)) and field != "key"
-            if number and np.isnan(getattr(part, field)):
+            value = getattr(part, field)
+            if value is not None and field != "key" and np.isnan(value):
                 raise ValueError(f"{name}.{field} must be a number, got nan")
         if last is not None:
             _check_clock(name, last, getattr(part, last))
@@ -605,6 +615,27 @@ def check_learner(learner, max_eigenvalue=None):
                 f" for λ_max = {max_eigenvalue:.6g}: the loop diverges",
                 stacklevel=3,
             )
+
+
+def _fields(part):
+    """Those that hold arrays."""
+    return [f.name for f in dataclasses.fields(part) if not f.metadata.get("static")]
+
+
+def _check_fields(part):
+    """Numbers, of which only the last may be an array: known from types and shapes, so also under JAX."""
+    name, fields = type(part).__name__, _fields(part)
+    for field in fields:
+        value = getattr(part, field)
+        if field == "key":
+            as_key(value)
+        elif value is not None or field != "step_size":
+            shape = as_real(value, f"{name}.{field}").shape
+            if shape and field != fields[-1]:
+                raise ValueError(
+                    f"{name}.{field} has shape {shape}, but only {name}.{fields[-1]} may be an array"
+                    f"; sweep {field} with jax.vmap"
+                )
 
 
 def _check_clock(name, field, value):

@@ -1,15 +1,22 @@
 """Numbers read off spectra, learners and trajectories.
 
 On eigenvalues, exactly: matched time, delay, margin, exaggeration. On trajectories, by monotone inversion:
-the same, as observed. On learners: bias, variance and the best moment to stop.
+the same, as observed. On learners: bias, variance, the best moment to stop and the best weights to mix with.
 """
+
+import itertools
+import warnings
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
+from kdtheory._inputs import as_floats, as_level
 from kdtheory._record import record
+from kdtheory.distillation import distill
+from kdtheory.learners import Filter, Ridge
 from kdtheory.numerics import expm1, log1mexp, log1p
 
 # Student and teacher on eigenvalues, under gradient flow.
@@ -44,7 +51,7 @@ def delay(eigenvalue, time, teacher_time):
     >>> print(kd.measures.delay(jnp.array([2.0, 1.0, 0.5]), 1.0, teacher_time=2.0).round(6))
     [0.063464 0.313262 0.948154]
     """
-    λ, t, T = _floats(eigenvalue, time, teacher_time)
+    λ, t, T = as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time)
     reached = (t >= 0) & (t < T)
     value = log1p(_odds(λ, jnp.where(reached, t, 1.0), jnp.where(reached, T, 2.0))) / λ
     return jnp.where(reached, value, jnp.where((t == T) & (T > 0), jnp.inf, jnp.nan))
@@ -62,7 +69,7 @@ def margin(lead, trail, time, teacher_time):
     >>> print(kd.measures.margin(1.0, 0.1, time=1.0, teacher_time=2.0).round(6))
     0.072854
     """
-    λ1, λ2, _, _ = _floats(lead, trail, time, teacher_time)
+    λ1, λ2, _, _ = as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time)
     size = jnp.exp(log_margin(lead, trail, time, teacher_time))
     return jnp.sign(λ1 - λ2) * size
 
@@ -74,7 +81,7 @@ def log_margin(lead, trail, time, teacher_time):
     >>> print(kd.measures.log_margin(1.0, 0.5, time=1e3, teacher_time=2e3).round(6))
     -1000.0
     """
-    λ1, λ2, t, T = _floats(lead, trail, time, teacher_time)
+    λ1, λ2, t, T = as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time)
     matched = (0 <= t) & (t <= T) & (T > 0) & (λ2 >= 0) & ((λ1 > 0) | (λ1 == λ2))
     inside = matched & (0 < t) & (t < T) & (T < jnp.inf) & (λ1 != λ2) & (λ2 > 0)
     λ1, t, T = jnp.where(inside, λ1, 2.0), jnp.where(inside, t, 1.0), jnp.where(inside, T, 2.0)
@@ -102,7 +109,7 @@ def exaggeration(lead, trail, level, teacher_time):
     >>> print(f"{kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0):.6f}")
     0.776105
     """
-    λ1, λ2, level, T = _floats(lead, trail, level, teacher_time)
+    λ1, λ2, level, T = as_floats(lead=lead, trail=trail, level=level, teacher_time=teacher_time)
     t = -log1p(-level) / λ1
     return margin(λ1, λ2, t, T) / -expm1(-λ2 * t)
 
@@ -118,7 +125,7 @@ def matched_penalty(eigenvalue, penalty, teacher_penalty):
     >>> kd.measures.matched_penalty(1.0, penalty=3.0, teacher_penalty=1.0).item()
     1.0
     """
-    λ, c, c_T = _floats(eigenvalue, penalty, teacher_penalty)
+    λ, c, c_T = as_floats(eigenvalue=eigenvalue, penalty=penalty, teacher_penalty=teacher_penalty)
     return jnp.where(c >= c_T, λ * (c - c_T) / (λ + c_T), jnp.nan)
 
 
@@ -138,12 +145,8 @@ def crossing_criterion(log_filter, eigenvalues, clocks):
     """
     speed = jax.grad(log_filter, argnums=1)
     slope = jax.grad(lambda λ, t: jnp.log(speed(λ, t)), argnums=1)
-    λ, t = _floats(eigenvalues, clocks)
+    λ, t = as_floats(eigenvalues=eigenvalues, clocks=clocks)
     return jax.vmap(jax.grad(slope))(λ.ravel(), t.ravel()).reshape(λ.shape)
-
-
-def _floats(*numbers):
-    return jnp.broadcast_arrays(*(jnp.asarray(number, float) for number in numbers))
 
 
 def _product_of_difference(λ, T, t):
@@ -231,7 +234,7 @@ def progress_at(run, level, lead=0) -> np.ndarray:
     [0.5      0.066967]
     """
     moments, depth = _ascent(run, lead), _depth(run)
-    reached = -np.log1p(-level)
+    reached = -np.log1p(-as_level(level))
     return np.array([-np.expm1(-_monotone(depth[moments, lead], along[moments])(reached)) for along in depth.T])
 
 
@@ -281,11 +284,15 @@ def _monotone(x, y):
 
 
 # Risk.
+#
+# With one true parameter θ per direction and noise of variance v in each eigen-component of the predictions, the
+# risk of any learner with filter φ is Σ weight · (θ² (1 - φ)² + v φ²/λ): a parabola in each φ, and so in whatever
+# φ is affine in.
 
 
 @record
 class Risk:
-    """Expected squared error of the predictions on the training inputs, per eigendirection, split in two."""
+    """Expected squared error per eigendirection, split in two."""
 
     bias: jax.Array  # path axes + (K,)
     variance: jax.Array  # path axes + (K,)
@@ -296,46 +303,339 @@ class Risk:
         return jnp.sum(self.bias + self.variance, axis=-1)
 
 
-def risk(learner, eigenvalues, signal, noise_variance) -> Risk:
+def risk(learner, eigenvalues, signal, noise_variance, weights=None) -> Risk:
     """Bias and variance of a learner along each eigendirection, for a fixed design.
 
-    With φ the filter: bias λ θ² (1 - φ)² and variance v φ², with θ = `signal` (K,) the true parameter along
+    With φ the filter: bias w θ² (1 - φ)² and variance w v φ²/λ, with θ = `signal` (K,) the true parameter along
     each direction and v = `noise_variance` that of the noise in one eigen-component of the predictions: σ²/N
     for N samples with noise σ, since eigenvalues are those of XᵀX/N. (Papers with the sum loss have v = σ².)
-    The learner starts at zero.
+    The error is Σ w_k (θ̂_k - θ_k)² with w = `weights` (K,), any quadratic form that the eigendirections
+    diagonalise: the eigenvalues, for that of the predictions on the training inputs, unless given; ones for that
+    of the parameters. The learner starts at zero.
 
     >>> import kdtheory as kd
     >>> kd.measures.risk(kd.GradientFlow(0.0), [1.0, 0.5], signal=[1.0, 2.0], noise_variance=0.1).total.item()
     3.0
+    >>> kd.measures.risk(kd.GradientFlow(0.0), [1.0, 0.5], [1.0, 2.0], 0.1, weights=[1.0, 1.0]).total.item()
+    5.0
     """
-    eigenvalues, signal = jnp.asarray(eigenvalues, float), jnp.asarray(signal, float)
-    filtered, missed = learner.filter(eigenvalues), learner.residual(eigenvalues)
-    return Risk(eigenvalues * signal**2 * missed**2, noise_variance * filtered**2)
+    eigenvalues = jnp.asarray(eigenvalues, float)
+    return _risk(
+        learner.filter(eigenvalues), learner.residual(eigenvalues), eigenvalues, signal, noise_variance, weights
+    )
 
 
-def best_stop(learner, eigenvalues, signal, noise_variance):
+def _risk(learnt, missed, eigenvalues, signal, noise_variance, weights):
+    signal, (weights, ratio) = jnp.asarray(signal, float), _form(eigenvalues, weights)
+    return Risk(weights * signal**2 * missed**2, ratio * noise_variance * learnt**2)
+
+
+def _form(eigenvalues, weights):
+    """The weights w of a quadratic form, and w/λ: what the bias and the variance are multiplied by."""
+    if weights is None:
+        return eigenvalues, jnp.ones_like(eigenvalues)
+    weights, seen = jnp.asarray(weights, float), eigenvalues > 0  # no noise reaches a null direction
+    return weights, jnp.where(seen, weights / jnp.where(seen, eigenvalues, 1.0), 0.0)
+
+
+def wiener_filter(eigenvalues, signal, noise_variance):
+    """The filter of least risk, φ = λθ²/(λθ² + v) along each direction, (K,): whatever the quadratic form.
+
+    Arguments as in `risk`. It sees the signal of each direction, so no learner need attain it: a learner gives
+    equal eigenvalues equal factors, and moves all of them with a few numbers.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.wiener_filter([1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.5).round(6).tolist()
+    [0.666667, 0.5]
+    """
+    return _wiener(jnp.asarray(eigenvalues, float), jnp.asarray(signal, float), noise_variance)[0]
+
+
+def _wiener(eigenvalues, signal, noise_variance):
+    power = eigenvalues * signal**2
+    total = power + noise_variance
+    known = total > 0
+    safe = jnp.where(known, total, 1.0)
+    return jnp.where(known, power / safe, 0.0), jnp.where(known, noise_variance / safe, 1.0)
+
+
+def wiener_risk(eigenvalues, signal, noise_variance, weights=None) -> Risk:
+    """The least risk of any filter: for predictions Σ v φ with φ the `wiener_filter`. Arguments as in `risk`.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.wiener_risk([1.0, 1.0], signal=[1.0, 1.0], noise_variance=1.0).total.item()
+    1.0
+    """
+    eigenvalues = jnp.asarray(eigenvalues, float)
+    best, missed = _wiener(eigenvalues, jnp.asarray(signal, float), noise_variance)
+    return _risk(best, missed, eigenvalues, signal, noise_variance, weights)
+
+
+def best_stop(learner, eigenvalues, signal, noise_variance, weights=None):
     """The learner stopped at its best moment: the clock of least `risk`, over all real clocks.
 
     `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock
-    is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then Brent's method
-    around the best point; the risk may have several minima, and the grid has 50 points to the decade.
+    is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then the root of the
+    derivative around the best point, by Brent's method; the risk may have several minima, and the grid has 50
+    points to the decade. `weights` as in `risk`.
 
     >>> import kdtheory as kd
     >>> best = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.1)
-    >>> round(float(best.penalty), 6)                                # isotropic signal: v / θ²
+    >>> round(float(best.penalty), 12)                               # isotropic signal: v / θ²
     0.1
     """
-    from scipy.optimize import minimize_scalar
+    total = lambda log_clock: (
+        risk(learner.stopped(jnp.exp(log_clock)), eigenvalues, signal, noise_variance, weights).total
+    )
+    return learner.stopped(np.exp(_least(total, eigenvalues)))
+
+
+def _least(total, eigenvalues):
+    """The logarithm of the clock at which `total` is least: on a grid, and then where its slope changes sign."""
+    from scipy.optimize import brentq
 
     seen = np.asarray(eigenvalues, float)
     seen = seen[seen > 0]
     low, high = -6 - np.log10(seen.max()), 6 - np.log10(seen.min())
-    grid = np.linspace(low, high, int(50 * (high - low)))
+    grid = np.linspace(low, high, int(50 * (high - low))) * np.log(10.0)
+    best = int(np.nanargmin(jax.jit(jax.vmap(total))(grid)))
+    slope = jax.jit(jax.grad(total))
+    left, right = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    if not float(slope(left)) < 0 < float(slope(right)):  # it falls to the end of the grid, or is flat
+        return grid[best]
+    return brentq(lambda at: float(slope(at)), left, right, xtol=1e-300, rtol=4 * np.finfo(float).eps)
 
-    def total(log_clock):
-        return risk(learner.stopped(10.0**log_clock), eigenvalues, signal, noise_variance).total
 
-    best = int(np.argmin(jax.vmap(total)(grid)))
-    bracket = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    found = minimize_scalar(lambda at: float(total(at)), bounds=bracket, method="bounded", options={"xatol": 1e-12})
-    return learner.stopped(10.0**found.x)
+# Mixing weights.
+
+
+def best_weight(teacher, student, eigenvalues, signal, noise_variance, weights=None):
+    """The teacher weight ξ at which a student has the least `risk`: any real number, as the formula has it.
+
+    The student's filter φ_S (1 - ξ (1 - φ_T)) is affine in ξ, so that the risk is a parabola with its least
+    value at ξ = Σ w φ_S r_T (v φ_S/λ - θ² r_S) / Σ w (θ² + v/λ) (φ_S r_T)², r = 1 - φ. `teacher` and
+    `student` are learners, the other arguments as in `risk`. For ridge with one penalty it is the weight of Das
+    & Sanghavi (2023; as recalled). It leaves [0, 1] freely: above one where noise is strong, below zero where
+    the teacher has learnt too little. NaN where the weight makes no difference, as with a teacher that learnt
+    everything. A `signal` of zeros gives the limit for infinite noise.
+
+    >>> import kdtheory as kd
+    >>> ridge = kd.Ridge(0.5)
+    >>> kd.measures.best_weight(ridge, ridge, [1.0, 0.5], [1.0, 1.0], noise_variance=0.6).round(6).item()
+    0.184856
+    """
+    w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
+    excess = jnp.sum(w * φ_S * r_T * (noise_variance * per_noise - θ2 * r_S))
+    return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S))
+
+
+def noise_threshold(teacher, student, eigenvalues, signal, weight=0.0, weights=None):
+    """The noise variance above which the best teacher weight exceeds `weight`; infinite if none does.
+
+    At `weight` 0 it says when distillation helps at all, at 1 when a student should trust its teacher more than
+    the labels allow: v > Σ w θ² φ_S r_T (r_S + ξ φ_S r_T) / Σ (w/λ) φ_S² r_T (1 - ξ r_T), with r = 1 - φ. For
+    ridge with one penalty these are the thresholds of Das & Sanghavi (2023; as recalled). Arguments as in
+    `best_weight`.
+
+    >>> import kdtheory as kd
+    >>> ridge, spectrum, signal = kd.Ridge(0.5), [1.0, 0.5], [1.0, 1.0]
+    >>> kd.measures.noise_threshold(ridge, ridge, spectrum, signal).round(12).item()     # isotropic: c θ²
+    0.5
+    """
+    w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
+    φ_T = teacher.filter(jnp.asarray(eigenvalues, float))
+    gain = jnp.sum(w * φ_S * r_T * per_noise * (φ_T + (1.0 - weight) * r_T))
+    cost = jnp.sum(w * φ_S * r_T * θ2 * (r_S + weight * φ_S * r_T))
+    return jnp.where(gain > 0, cost / jnp.where(gain > 0, gain, 1.0), jnp.inf)
+
+
+def _mixture(teacher, student, eigenvalues, signal, weights):
+    """What the risk of a student is made of: w, θ², φ_S, r_S, r_T, and φ_S/λ."""
+    eigenvalues = jnp.asarray(eigenvalues, float)
+    seen, learnt = eigenvalues > 0, student.filter(eigenvalues)
+    per_noise = jnp.where(seen, learnt / jnp.where(seen, eigenvalues, 1.0), 0.0)
+    weights = eigenvalues if weights is None else jnp.asarray(weights, float)
+    missed = student.residual(eigenvalues), teacher.residual(eigenvalues)
+    return weights, jnp.asarray(signal, float) ** 2, learnt, *missed, per_noise
+
+
+def validated_weight(plain, distilled, target, form=None):
+    """The teacher weight with which a student comes closest to a target: for one data set, whatever its law.
+
+    `plain` and `distilled` are parameters, or predictions on any inputs, of the student fitted with the weights
+    zero and one; since targets enter linearly, weight ξ ends at plain + ξ (distilled - plain), and ‖· -
+    `target`‖² is least at ξ = ⟨target - plain, distilled - plain⟩ / ‖distilled - plain‖². `form` is the matrix
+    (P, P) of the norm, the identity unless given; with parameters, the second moment of new inputs gives any
+    out-of-distribution risk. All arrays are (P,). NaN where the weight makes no difference.
+
+    For ridge the student is β(c) + ξ c β′(c), on the tangent to the ridge path (Dang, Patil & Rinaldo 2026, as
+    recalled; proved here). One minus this is the best weight on the ground truth of Borup & Andersen (2021, as
+    recalled).
+
+    >>> import kdtheory as kd
+    >>> kd.measures.validated_weight(plain=[1.0, 1.0], distilled=[0.5, 0.5], target=[0.6, 0.8]).round(12).item()
+    0.6
+    """
+    plain, distilled, target = (jnp.asarray(x, float) for x in (plain, distilled, target))
+    step = distilled - plain
+    along = step if form is None else jnp.asarray(form, float) @ step
+    return jnp.vdot(target - plain, along) / jnp.vdot(step, along)
+
+
+def best_ridge_student(eigenvalues, signal, noise_variance, weights=None):
+    """The learner of least `risk` among ridge students with any one penalty and any teacher weight.
+
+    Their filters are λ/(λ + c) · (1 - ξ c/(λ + c)). The set is not closed: the least risk may be approached only
+    as c → 0 and ξ → ∞, where they tend to 1 - κ/λ, or as c → ∞ and ξ → -∞, where they tend to κλ. Then the
+    limit is returned, a `Filter`; otherwise a `Distilled` with its penalty and weight. Searched like `best_stop`;
+    arguments as in `risk`.
+
+    >>> import kdtheory as kd
+    >>> best = kd.measures.best_ridge_student([4.0, 1.0], signal=[0.05**0.5, 1.0], noise_variance=0.1)
+    >>> type(best).__name__
+    'Distilled'
+    """
+    λ, θ2 = jnp.asarray(eigenvalues, float), jnp.asarray(signal, float) ** 2
+    w = λ if weights is None else jnp.asarray(weights, float)
+
+    def student(log_clock):
+        ridge = Ridge(jnp.exp(-log_clock))
+        return distill(ridge, ridge, best_weight(ridge, ridge, λ, signal, noise_variance, weights))
+
+    total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
+    x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
+    low = jnp.sum(w * noise_variance / x**2) / jnp.sum(w * (θ2 / x**2 + noise_variance / x**3))
+    high = jnp.sum(w * θ2 * λ) / jnp.sum(w * (θ2 * λ**2 + noise_variance * λ))
+    inverse, linear = Filter(lambda λ: jnp.where(λ > 0, 1.0 - low / λ, 0.0)), Filter(lambda λ: high * λ)
+    inside = student(_least(lambda log_clock: total(student(log_clock)), λ))
+    return min((inverse, linear, inside), key=lambda learner: float(total(learner)))
+
+
+@record
+class MixingWeights:
+    """The teacher weights of repeated self-distillation with the least risk. Made by `best_weights`."""
+
+    weights: np.ndarray  # (fits - 1,), in the order in which the students are trained
+    coefficients: np.ndarray  # (fits - 1,), ξ̄ of the filter s (1 - Σ ξ̄_i (1 - s^i)), s that of the learner
+    least: float  # the risk with these weights in exact arithmetic
+    reached: float  # and when they are rounded to floats and used in float arithmetic
+
+
+def best_weights(learner, fits, eigenvalues, signal, noise_variance, weights=None) -> MixingWeights:
+    """The teacher weights at which repeated self-distillation has the least `risk`: one for every student.
+
+    Give them to `self_distill` as `teacher_weight`. With s the filter of the single `learner`, the filters of
+    `fits` fits are s times the polynomials q(s) of degree fits - 1 with q(1) = 1. With r distinct nonzero
+    eigenvalues, r + 1 fits attain the risk of the Wiener filter and more do no better (Pareek, Du & Oh 2024, as
+    recalled; proved here); equal eigenvalues share a factor. Students that cannot help get the weight zero.
+
+    The weights explode as eigenvalues approach one another. They are computed in fractions, exactly, and then
+    rounded; a warning says so when float64 can no longer hold them, `reached` being more than `least`. Exact
+    arithmetic is slow: meant for tens of eigenvalues and fewer than ten fits. For `Ridge` the filter is exact,
+    too; any other is taken as the floats that it gives. Arguments otherwise as in `risk`.
+
+    >>> import kdtheory as kd
+    >>> ridge, spectrum, signal = kd.Ridge(0.5), [2.0, 1.0], [1.0, 0.3]
+    >>> best = kd.measures.best_weights(ridge, 3, spectrum, signal, noise_variance=0.1)
+    >>> round(best.least, 12) == round(float(kd.measures.wiener_risk(spectrum, signal, 0.1).total), 12)
+    True
+    >>> student = kd.self_distill(ridge, 3, best.weights)
+    >>> bool(abs(kd.measures.risk(student, spectrum, signal, 0.1).total - best.least) < 1e-12)
+    True
+    """
+    λ = [Fraction(float(x)) for x in eigenvalues]
+    if isinstance(learner, Ridge):
+        s = [x / (x + Fraction(float(learner.penalty))) if x else Fraction(0) for x in λ]
+    else:
+        s = [Fraction(float(x)) for x in learner.filter(jnp.asarray(eigenvalues, float))]
+    w = λ if weights is None else [Fraction(float(x)) for x in weights]
+    θ2, v = [Fraction(float(x)) ** 2 for x in signal], Fraction(float(noise_variance))
+    # with f the factor, the risk is Σ curvature f² - 2 pull f + pull
+    pull = [a * b for a, b in zip(w, θ2, strict=True)]
+    curvature = [p + (a * v / x if x else 0) for p, a, x in zip(pull, w, λ, strict=True)]
+    seen = [k for k in range(len(λ)) if s[k] and s[k] != 1]
+    steps = min(fits - 1, len({s[k] for k in seen}))
+    basis = {k: [s[k] * (1 - s[k] ** i) for i in range(1, steps + 1)] for k in seen}
+    matrix = [[sum(curvature[k] * basis[k][i] * basis[k][j] for k in seen) for j in range(steps)] for i in range(steps)]
+    vector = [sum((curvature[k] * s[k] - pull[k]) * basis[k][i] for k in seen) for i in range(steps)]
+    coefficients = _solved(matrix, vector)
+    total = lambda factor: sum(a * f * f - 2 * b * f + b for a, b, f in zip(curvature, pull, factor, strict=True))
+    least = total([x * (1 - sum(c * (1 - x**i) for i, c in enumerate(coefficients, 1))) for x in s])
+    # the weight of the last student is the sum of the coefficients, and q then loses its lowest power
+    tails = [Fraction(1), *(sum(coefficients[i:]) for i in range(steps))]
+    found = [float(b / a) if a else 0.0 if not b else np.inf for a, b in itertools.pairwise(tails)][::-1]
+    factor, single = (np.array([float(x) for x in s]) for _ in range(2))
+    for ξ in found:
+        factor = single * (ξ * factor + (1.0 - ξ))
+    reached = total([Fraction(x) for x in factor]) if np.all(np.isfinite(factor)) else np.inf
+    if reached > least * Fraction(1_000_001, 1_000_000):
+        warnings.warn(
+            f"the best weights, up to {max(map(abs, found)):.1g}, no longer fit into floats: the risk is"
+            f" {float(reached):.6g} with them and {float(least):.6g} without rounding; take fewer fits",
+            stacklevel=2,
+        )
+    idle = [0.0] * (fits - 1 - steps)
+    return MixingWeights(
+        np.array(idle + found), np.array([float(c) for c in coefficients] + idle), float(least), float(reached)
+    )
+
+
+def _solved(matrix, vector):
+    """The solution of a positive definite system in fractions."""
+    rows = [[*row, b] for row, b in zip(matrix, vector, strict=True)]
+    for i, pivot in enumerate(rows):
+        for row in rows[i + 1 :]:
+            ratio = row[i] / pivot[i]
+            for j in range(i, len(row)):
+                row[j] -= ratio * pivot[j]
+    solution = []
+    for i in reversed(range(len(rows))):
+        known = sum(a * x for a, x in zip(rows[i][i + 1 : -1], solution, strict=True))
+        solution.insert(0, (rows[i][-1] - known) / rows[i][i])
+    return solution
+
+
+# Constrained self-distillation.
+
+
+def constrained_penalty(eigenvalues, labels, tolerance) -> float:
+    """The ridge penalty of the smallest fit, in norm, whose total squared residual is at most `tolerance`.
+
+    The root c of Σ (c/(c + λ_k))² z_k² = `tolerance` with z = `labels` (K,) in eigen-coordinates, the sum of their
+    squares that of the labels; `tolerance` is N times the mean squared residual allowed (Mobahi, Farajtabar &
+    Bartlett 2020, as recalled: their K ε). Infinite where Σ z² <= tolerance: the fit collapses to zero. NaN
+    where the part of z on null directions alone reaches the tolerance: no fit is that close.
+
+    Squares of labels on directions below c are added up exactly, less the tolerance, and only what c changes of
+    them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.
+
+    >>> import kdtheory as kd
+    >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0)
+    1.0
+    """
+    from scipy.optimize import brentq
+
+    d, z = np.asarray(eigenvalues, float), np.asarray(labels, float)
+    squares, bound = [Fraction(x) ** 2 for x in z.tolist()], Fraction(float(tolerance))
+    if sum(squares) <= bound:
+        return np.inf
+    if sum(x for x, λ in zip(squares, d, strict=True) if λ == 0) >= bound:
+        return np.nan
+
+    def excess(c):
+        below = d <= c
+        exact = float(sum((x for x, low in zip(squares, below, strict=True) if low), Fraction(0)) - bound)
+        missed = np.sum((z[~below] * c / (c + d[~below])) ** 2)
+        lost = np.sum(z[below] ** 2 * (d[below] / (c + d[below])) * (1.0 + c / (c + d[below])))
+        return exact + (missed - lost)
+
+    seen = d[d > 0]
+    low, high = seen.min() / 2.0, seen.max() * 2.0
+    while excess(2.0 * low) > 0:  # a factor of two clear of the root, for the rounding of logarithms
+        low *= 1e-3
+    while excess(high / 2.0) < 0:
+        high *= 1e3
+    c = np.exp(brentq(lambda at: excess(np.exp(at)), np.log(low), np.log(high), xtol=1e-300, rtol=1e-15))
+    for _ in range(2):  # Newton's method, in log c, whose slope has no cancellation
+        c = c * np.exp(-excess(c) / np.sum(2.0 * (z * c / (c + d)) ** 2 * d / (c + d)))
+    return float(c)

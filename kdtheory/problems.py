@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, concrete
 from kdtheory._record import record, static
 
 
@@ -54,19 +55,26 @@ class Eigensystem:
         """Coordinates of predictions on the training inputs: path axes + (N,) + outputs to path axes + (K,) +
         outputs."""
         scale = jnp.sqrt(len(self.samples_basis) * self.eigenvalues)
-        return along((self.samples_basis / scale).T, predictions, self.target.ndim)
+        return along((self.samples_basis / scale).T, predictions, self.target.ndim, "predictions")
 
     def parameters(self, coordinates, start=None):
         """Parameters with the given coordinates. Outside the directions they are zero, or those of
         `start`."""
-        parameters = along(self.writing, coordinates, self.target.ndim)
+        parameters = along(self.writing, coordinates, self.target.ndim, "coordinates")
         if start is None:
             return parameters
+        start = as_real(start, "start")
         return parameters + start - along(self.writing, self.of_parameters(start), self.target.ndim)
 
 
-def along(matrix, array, rank):
+def along(matrix, array, rank, name="parameters"):
     """`matrix` applied to axis -rank of `array`: the axis of samples, parameters or directions."""
+    array, length = as_real(array, name), matrix.shape[1]
+    if array.ndim < rank or array.shape[-rank] != length:
+        shape = f"({length},)" if rank == 1 else f"({length}, outputs)"
+        raise ValueError(
+            f"{name} must be of shape {shape}, after the axes of a path if there are any; got {array.shape}"
+        )
     return matrix @ array if rank > 1 else array @ matrix.T
 
 
@@ -88,7 +96,7 @@ class Linear:
 
     def predict(self, parameters, inputs=None):
         """Predictions Xw on the training features, or on the rows of `inputs` (M, P)."""
-        features = self.features if inputs is None else _new_inputs(inputs, self.features.shape[1], "inputs")
+        features = self.features if inputs is None else new_inputs(inputs, self.features.shape[1], "inputs")
         return along(features, parameters, self.targets.ndim)
 
     def gradient(self, parameters, rows=slice(None)):
@@ -165,7 +173,7 @@ class Kernel:
     def predict(self, parameters, inputs=None):
         """Predictions Kα on the training inputs, or on new ones, given their kernel (M, N) with the training
         inputs."""
-        gram = self.gram if inputs is None else _new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
+        gram = self.gram if inputs is None else new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
         return along(gram, parameters, self.targets.ndim)
 
     def gradient(self, parameters, rows=slice(None)):
@@ -213,13 +221,14 @@ class Kernel:
 
 def taught(problem, teacher_parameters, teacher_weight, temperature):
     """The problem with the targets weight · teacher's predictions + (1 - weight) · own targets."""
-    if isinstance(temperature, jax.core.Tracer):
+    if not concrete(as_temperature(temperature)):
         teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)
     elif temperature != 1:
         raise ValueError(
             f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other"
             " than 1 is for softmax (problems.softmax)"
         )
+    as_number(teacher_weight, "teacher_weight")
     predictions = problem.predict(teacher_parameters)
     targets = teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets
     return dataclasses.replace(problem, targets=targets)
@@ -227,13 +236,13 @@ def taught(problem, teacher_parameters, teacher_weight, temperature):
 
 def relabelled(problem, targets, name, inputs):
     """The problem with other targets, checked where they are the user's and not JAX's."""
-    if not isinstance(targets, jax.core.Tracer):
+    if concrete(targets):
         targets = _as_targets(targets, name, len(inputs), inputs.dtype)
     return dataclasses.replace(problem, targets=targets)
 
 
 def _top(gram):
-    if isinstance(gram, jax.core.Tracer):
+    if not concrete(gram):
         return jnp.linalg.eigvalsh(gram)[-1]
     return np.linalg.eigvalsh(np.asarray(gram))[-1]
 
@@ -324,33 +333,6 @@ def softmax_kernel(gram, targets, classes=None):
     return classification.softmax(_as_gram(gram), targets, classes, is_kernel=True)
 
 
-def as_data(array, name, ranks):
-    """A user's array as float64 (float32 is kept), or an error that names the argument, the value and a way
-    out."""
-    if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array, whose mask would be dropped; fill it or delete the masked rows")
-    try:
-        host = np.asarray(array)
-    except Exception as problem:
-        raise TypeError(f"{name} cannot be read as an array ({problem}); convert it with numpy.asarray") from problem
-    if host.dtype.kind not in "fiub" or (host.dtype.itemsize == 2 and host.dtype.kind == "f"):
-        raise TypeError(
-            f"{name} must hold real numbers of at least 32 bits, got {host.dtype} from {type(array).__name__};"
-            " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray())"
-        )
-    if ranks is not None and host.ndim not in ranks:
-        allowed = " or ".join({1: "(N,)", 2: "(N, C)"}[r] if len(ranks) > 1 else "two-dimensional" for r in ranks)
-        raise ValueError(f"{name} must be {allowed}, got shape {host.shape}")
-    if 0 in host.shape:
-        raise ValueError(f"{name} is empty, shape {host.shape}: at least one sample and one column are needed")
-    host = host if host.dtype == np.float32 else host.astype(float, copy=False)
-    bad = ~np.isfinite(host)
-    if bad.any():
-        first = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
-    return jnp.array(host)
-
-
 def _as_gram(gram):
     if gram.shape[0] != gram.shape[1]:
         raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
@@ -373,12 +355,14 @@ def _as_targets(targets, other, samples, dtype):
     return targets.astype(dtype)
 
 
-def _new_inputs(inputs, columns, name):
-    if isinstance(inputs, jax.core.Tracer):
+def new_inputs(inputs, columns, name):
+    """New features (M, P), or the rows (M, N) of a cross-gram, checked against what the problem was made of."""
+    if not concrete(inputs):
         return inputs
     inputs = as_data(inputs, name, ranks=(2,))
     if inputs.shape[1] != columns:
-        raise ValueError(f"{name} must be (M, {columns}), like the training data; got {inputs.shape}")
+        turned = f": transpose it, from (N, M) to (M, N) with N = {columns}" if inputs.shape[0] == columns else ""
+        raise ValueError(f"{name} must be (M, {columns}), like the training data; got {inputs.shape}{turned}")
     return inputs
 
 
@@ -399,7 +383,7 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
     >>> problem.features.shape, problem.targets.shape
     ((20, 5), (20,))
     """
-    eigenvalues, samples = _as_spectrum(eigenvalues), _as_samples(samples, 1, "")
+    eigenvalues, samples = as_spectrum(eigenvalues), as_count(samples, "samples")
     features_key, noise_key = jax.random.split(as_key(key))
     features = jax.random.normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
     return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
@@ -417,9 +401,9 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
     >>> print(problem.eigensystem().eigenvalues.round(12))
     [1.  0.1]
     """
-    eigenvalues = _as_spectrum(eigenvalues)
+    eigenvalues = as_spectrum(eigenvalues)
     count = len(eigenvalues)
-    samples = _as_samples(2 * count if samples is None else samples, count, ", one per eigenvalue")
+    samples = as_count(2 * count if samples is None else samples, "samples", count, ", one per eigenvalue")
     left_key, right_key, noise_key = jax.random.split(as_key(key), 3)
     u, v = orthonormal(left_key, samples, count), orthonormal(right_key, count, count)
     features = jnp.sqrt(samples) * (u * jnp.sqrt(eigenvalues)) @ v.T
@@ -427,8 +411,8 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
 
 
 def _labelled(key, features, parameters, noise):
-    if not isinstance(noise, jax.core.Tracer) and not (np.ndim(noise) == 0 and np.isfinite(noise)):
-        raise ValueError(f"noise must be one finite number, its standard deviation; got {noise}")
+    if concrete(as_real(noise, "noise")) and not (np.ndim(noise) == 0 and 0 <= noise < np.inf):
+        raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
     clean = features @ parameters
     return Linear(features, clean + noise * jax.random.normal(key, clean.shape))
 
@@ -438,15 +422,9 @@ def orthonormal(key, rows, columns):
     return jnp.asarray(np.linalg.qr(np.asarray(jax.random.normal(key, (rows, columns))))[0])
 
 
-def as_key(key):
-    """A JAX random key; an int is taken as the seed of one."""
-    if isinstance(key, bool) or not isinstance(key, (int, np.integer, np.ndarray, jax.Array)):
-        raise TypeError(f"key must be a JAX random key or an int, got {key!r}; use jax.random.key(0)")
-    return jax.random.key(key) if isinstance(key, (int, np.integer)) else key
-
-
-def _as_spectrum(eigenvalues):
-    eigenvalues = jnp.asarray(eigenvalues, float)
+def as_spectrum(eigenvalues):
+    """A user's eigenvalues (K,) as floats, finite and not negative."""
+    eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
     if (
         eigenvalues.ndim != 1
         or len(eigenvalues) == 0
@@ -457,8 +435,8 @@ def _as_spectrum(eigenvalues):
 
 
 def _as_signal(signal, count):
-    signal = jnp.asarray(signal, float)
-    if not isinstance(signal, jax.core.Tracer) and not np.isfinite(signal).all():
+    signal = jnp.asarray(as_real(signal, "signal"), float)
+    if concrete(signal) and not np.isfinite(signal).all():
         raise ValueError(f"signal must be finite, got {signal}")
     if signal.ndim == 0:
         return jnp.full(count, signal)
@@ -467,9 +445,3 @@ def _as_signal(signal, count):
             f"signal has shape {signal.shape}, but there are {count} eigenvalues: ({count},) or ({count}, C)"
         )
     return signal
-
-
-def _as_samples(samples, least, reason):
-    if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < least:
-        raise ValueError(f"samples must be a whole number, at least {least}{reason}; got {samples!r}")
-    return int(samples)

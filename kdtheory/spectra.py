@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kdtheory._inputs import as_count, as_real
+
 
 def power_law(count: int, exponent: float | jax.Array = 1.0, scale: float | jax.Array = 1.0) -> jax.Array:
     """Eigenvalues that decay as a power of their rank: kernels of finite smoothness, natural data.
@@ -22,7 +24,7 @@ def power_law(count: int, exponent: float | jax.Array = 1.0, scale: float | jax.
     >>> print(kd.spectra.power_law(4, exponent=2.0).round(4))
     [1.     0.25   0.1111 0.0625]
     """
-    rank = jnp.arange(1, count + 1, dtype=float)
+    rank = jnp.arange(1, as_count(count, "count") + 1, dtype=float)
     return scale * rank**-exponent
 
 
@@ -35,7 +37,7 @@ def exponential(count: int, rate: float | jax.Array, scale: float | jax.Array = 
     >>> print(kd.spectra.exponential(4, rate=1.0).round(3))
     [1.    0.368 0.135 0.05 ]
     """
-    return scale * jnp.exp(-rate * jnp.arange(count))
+    return scale * jnp.exp(-rate * jnp.arange(as_count(count, "count")))
 
 
 def spiked(count: int, spikes: jax.Array, bulk: float | jax.Array = 1.0) -> jax.Array:
@@ -47,8 +49,9 @@ def spiked(count: int, spikes: jax.Array, bulk: float | jax.Array = 1.0) -> jax.
     >>> print(kd.spectra.spiked(4, [3.0, 7.0]))
     [7. 3. 1. 1.]
     """
-    spikes = jnp.asarray(spikes, dtype=float)
-    return jnp.sort(jnp.concatenate([spikes, flat(count - len(spikes), bulk)]))[::-1]
+    spikes = jnp.asarray(as_real(spikes, "spikes"), float)
+    rest = as_count(count, "count", len(spikes), ", as many as there are spikes") - len(spikes)
+    return jnp.sort(jnp.concatenate([spikes, bulk * jnp.ones(rest)]))[::-1]
 
 
 def flat(count: int, value: float | jax.Array = 1.0) -> jax.Array:
@@ -58,7 +61,7 @@ def flat(count: int, value: float | jax.Array = 1.0) -> jax.Array:
     >>> print(kd.spectra.flat(3))
     [1. 1. 1.]
     """
-    return value * jnp.ones(count)
+    return value * jnp.ones(as_count(count, "count"))
 
 
 @partial(jax.jit, static_argnames="count")
@@ -89,7 +92,7 @@ def marchenko_pastur(count: int, ratio: float | jax.Array, variance: float | jax
     defect = jnp.where(tall, 1.0 - ratio, ratio - 1.0) / stretch  # 1 − root², exact where it is small
     gap = defect / (1.0 + root)  # 1 − root
 
-    level = (jnp.arange(count) + 0.5) / count
+    level = (jnp.arange(as_count(count, "count")) + 0.5) / count
     above = stretch * level  # the mass of the bulk above and below each quantile
     below = level[::-1] - (stretch - 1.0) * level
     upper, in_bulk = above <= 0.5, below > 0.0

@@ -5,11 +5,14 @@ made here. All three return a `Trajectory`, which does not remember its lane: ea
 written once.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
+from kdtheory._inputs import as_data, as_real, as_start, check_memory, concrete
 from kdtheory._record import record
 from kdtheory.learners import Learner, check_learner
 from kdtheory.problems import Eigensystem
@@ -92,13 +95,9 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
      [1.   0.1 ]
      [1.   0.19]]
     """
-    if not hasattr(problem, "eigensystem"):
-        raise TypeError(
-            f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}"
-        )
-    eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
-    start = None if start is None else _as_start(start, problem.zeros().shape)
-    learner = _ready(learner, eigensystem, getattr(problem, "curvature", 1.0))
+    eigensystem, shape = _eigensystem_of(problem, eigensystem), problem.zeros().shape
+    start = None if start is None else _as_start(start, shape)
+    learner = _ready(learner, eigensystem, math.prod(shape), getattr(problem, "curvature", 1.0))
     parameters = learner.fit(problem, start)
     return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
 
@@ -117,7 +116,7 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     if hasattr(eigensystem, "eigensystem"):
         raise TypeError("closed_form never sees the data: give it problem.eigensystem(), not the problem")
     if not isinstance(eigensystem, Eigensystem):
-        eigenvalues = problems._as_spectrum(eigensystem)
+        eigenvalues = problems.as_spectrum(eigensystem)
         _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
         identity = jnp.eye(len(eigenvalues))
         eigensystem = Eigensystem(
@@ -132,7 +131,7 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
         )
     elif not isinstance(eigensystem.target, jax.core.Tracer) and bool(jnp.all(jnp.isnan(eigensystem.target))):
         raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or squared loss")
-    learner = _ready(learner, eigensystem)
+    learner = _ready(learner, eigensystem, eigensystem.target.size)
     begin = None
     if start is not None:
         begin = eigensystem.of_parameters(
@@ -171,31 +170,44 @@ def project(
     """
     if (parameters is None) == (predictions is None):
         raise ValueError("give exactly one of parameters and predictions")
-    eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
+    eigensystem = _eigensystem_of(problem, eigensystem)
     name, run = ("parameters", parameters) if predictions is None else ("predictions", predictions)
     shape = problem.zeros().shape if predictions is None else problem.targets.shape
-    run = problems.as_data(run, name, ranks=None)
+    run = as_data(run, name, ranks=None)
     if run.shape[run.ndim - len(shape) :] != shape:
         raise ValueError(f"{name} must end in the shape {shape} of the problem's, got {run.shape}")
     path = run.shape[: run.ndim - len(shape)]
     if clock is None:
         clock = jnp.arange(path[0], dtype=float) if path else jnp.asarray(0.0)
-    clock = jnp.asarray(clock, float)
+    clock = jnp.asarray(as_real(clock, "clock"), float)
     if clock.shape != path:
         raise ValueError(f"clock has shape {clock.shape}, but {name} have {path} moments: one entry each")
     coordinates = eigensystem.of_parameters(run) if predictions is None else eigensystem.of_predictions(run)
     return _trajectory(eigensystem, coordinates, clock)
 
 
+def _eigensystem_of(problem, eigensystem):
+    """That of the problem, unless one is given."""
+    if not hasattr(problem, "eigensystem"):
+        raise TypeError(
+            f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}"
+        )
+    if eigensystem is None:
+        return problem.eigensystem()
+    if not isinstance(eigensystem, Eigensystem):
+        raise TypeError(f"eigensystem must be what problem.eigensystem() returns, got {type(eigensystem).__name__}")
+    count, expected = eigensystem.reading.shape[0], problem.zeros().shape[0]
+    if count != expected:
+        raise ValueError(f"eigensystem is that of another problem: it has {count} parameters, this one {expected}")
+    return eigensystem
+
+
 def _as_start(start, shape):
-    if not isinstance(start, jax.core.Tracer):
-        start = problems.as_data(start, "start", ranks=None)
-    if start.shape != shape:
-        raise ValueError(f"start must have the shape {shape} of the parameters, got {start.shape}")
-    return start
+    return as_start(as_data(start, "start", ranks=None) if concrete(start) else start, shape)
 
 
-def _ready(learner, eigensystem, curvature=1.0):
+def _ready(learner, eigensystem, entries, curvature=1.0):
+    """The learner with its step size, checked; each moment of its run takes so many `entries`."""
     if not isinstance(learner, Learner):
         raise TypeError(
             f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
@@ -203,6 +215,13 @@ def _ready(learner, eigensystem, curvature=1.0):
     largest = jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
     check_learner(learner, None if isinstance(largest, jax.core.Tracer) else curvature * largest)
+    moments = math.prod(jnp.shape(learner.clock))
+    check_memory(
+        (moments, entries),
+        eigensystem.target.dtype,
+        f"{moments:,} moments of {entries:,} numbers each",
+        "save fewer moments, or simulate them in pieces",
+    )
     return learner
 
 

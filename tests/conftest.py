@@ -60,6 +60,30 @@ def rows(function):
         return list(arguments), split([mpmath.mpf(row["out"]) for row in table["rows"]])
 
 
+def theorem(name, start=""):
+    """The cases of a file of reference/theorems whose names begin so: (name, inputs, expected) each."""
+    table = json.loads((REFERENCE / "theorems" / f"{name}.json").read_text())
+    cases = [(case["name"], case["inputs"], case["expected"]) for case in table["cases"]]
+    return [case for case in cases if case[0].startswith(start)]
+
+
+def agrees(got, expected, tolerance=1e-12):
+    """Whether every number is within a relative tolerance of its 50 digits, given as strings."""
+    with mpmath.workdps(50):
+        got, expected = np.asarray(got, float).ravel(), [mpmath.mpf(x) for x in np.ravel(expected)]
+        assert len(got) == len(expected)
+        return all(abs(mpmath.mpf(x) - y) <= tolerance * abs(y) for x, y in zip(got.tolist(), expected, strict=True))
+
+
 @pytest.fixture(scope="session")
 def oracle():
-    return types.SimpleNamespace(split=split, ulps=ulps, relative=relative, errors=errors, rows=rows, folder=REFERENCE)
+    return types.SimpleNamespace(
+        split=split,
+        ulps=ulps,
+        relative=relative,
+        errors=errors,
+        rows=rows,
+        theorem=theorem,
+        agrees=agrees,
+        folder=REFERENCE,
+    )

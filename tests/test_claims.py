@@ -182,3 +182,14 @@ def test_claims_refuse_float32():
     script = "import kdtheory as kd; kd.theorems.exaggerated_bias.check(0)"
     run = subprocess.run([sys.executable, "-c", script], env={"JAX_ENABLE_X64": "0"}, capture_output=True, text=True)
     assert "RuntimeError: claims need float64" in run.stderr
+
+
+def test_a_counterexample_is_made_simple():
+    """Few digits, still outside of the dropped hypothesis and inside the others, in theory and on the loop."""
+    claim = CLAIMS["exaggerated_bias"]
+    found = claim.falsify(3, drop="ordered", count=2000)
+    simple = claim.simplify(found)
+    assert simple.keys() == claim.quantities.keys() and simple["lead"] < simple["trail"] and simple["start"] == 0
+    assert sum(len(f"{value:g}") for value in simple.values()) <= 18
+    assert claim.at("theory", **simple).verdict == claim.at("practice", **simple).verdict == VIOLATED
+    assert claim.topic == "spectral bias"

@@ -172,6 +172,22 @@ def test_targets_that_are_refused(targets, classes, message):
         kd.problems.softmax(X, targets, classes)
 
 
+@pytest.mark.parametrize(
+    "labels, classes, error, message",
+    [
+        ([0, 1, np.nan], None, ValueError, r"targets has 1 non-finite values, first at \(2,\)"),
+        (np.ma.masked_array([0, 1, 0], [False, False, True]), None, TypeError, "targets is a masked array"),
+        (["ant", None, "bee"], None, TypeError, "targets mix labels of different kinds"),
+        ([[1], [1, 2], [3]], None, TypeError, "targets cannot be read as an array"),
+        ([0, 1, 0], [0, 1, 1], ValueError, r"classes must be a sequence of different labels, got \[0, 1, 1\]"),
+        ([0, 1, 0], 3, ValueError, "classes must be a sequence of different labels, got 3"),
+    ],
+)
+def test_labels_that_are_no_labels(labels, classes, error, message):
+    with pytest.raises(error, match=message):
+        kd.problems.softmax(np.eye(3), labels, classes)
+
+
 def test_missing_classes_and_soft_labels_are_welcome():
     problem = kd.problems.softmax(X, ["b"] * 30, classes=["a", "b", "c"])
     assert problem.targets.sum(0).tolist() == [0, 30, 0]
@@ -199,18 +215,6 @@ def test_a_batch_is_the_mean_over_its_rows(problem):
     at = jnp.asarray(RANDOM.standard_normal(problem.zeros().shape))
     rows = [problem.gradient(at, jnp.array([row])) for row in range(30)]
     np.testing.assert_allclose(jnp.mean(jnp.stack(rows), axis=0), problem.gradient(at), atol=1e-13)
-
-
-def test_the_mean_of_stochastic_descent_is_gradient_descent():
-    problem = kd.problems.linear(X, X @ np.ones(5) + 1)
-    steps, draws = jnp.array([3, 40]), 2000
-    keys = jax.random.split(jax.random.key(1), draws)
-    runs = jax.vmap(lambda key: kd.StochasticDescent(0.05, 4, key, steps).fit(problem))(keys)
-    eigensystem = problem.eigensystem()
-    expected = kd.closed_form(kd.StochasticDescent(0.05, 4, 0, steps), eigensystem).coordinates
-    seen = eigensystem.of_parameters(runs)
-    error = (seen.mean(0) - expected) / (seen.std(0) / np.sqrt(draws))
-    assert np.abs(error).max() < 4 and np.asarray(seen.std(0)).min() > 0  # ten standard errors, and real noise
 
 
 def test_stochastic_descent_is_seeded_and_a_learner_like_others():

@@ -1,5 +1,7 @@
 """Learners made of learners: by hand on the data, the closed forms of the literature, and the laws they obey."""
 
+import dataclasses
+
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
@@ -163,6 +165,55 @@ def test_the_learners_inside_in_the_order_they_run():
     assert kd.switch(a, kd.GradientFlow(2.0)).clock == 3.0 and kd.distill(a, kd.GradientFlow(2.0)).clock == 2.0
 
 
+# Every student from one log.
+
+
+@pytest.mark.parametrize("learner", [kd.GradientFlow(0.0), kd.GradientDescent(0.05, 0)], ids=["flow", "descent"])
+@pytest.mark.parametrize("problem", [PROBLEM, KERNEL], ids=["linear", "kernel"])
+def test_every_student_is_the_one_that_is_trained(learner, problem):
+    """20 of 10,000, and their predictions on new inputs."""
+    field = "time" if isinstance(learner, kd.GradientFlow) else "steps"
+    stops = np.arange(1, 101)
+    every = np.asarray(kd.every_student(learner, problem, stops, 3 * stops))
+    assert every.shape == (100, 100, *problem.zeros().shape)
+    new = RANDOM.normal(size=(5, 12 if problem is KERNEL else 4))
+    fit = jax.jit(lambda T, s: kd.distill(at(T), at(s)).fit(problem))
+    at = lambda stop: dataclasses.replace(learner, **{field: stop})
+    for i, j in RANDOM.integers(100, size=(20, 2)):
+        trained = fit(jnp.asarray(stops[i]), jnp.asarray(3 * stops[j]))
+        near(every[i, j], trained, 1e-10)
+        near(problem.predict(every[i, j], new), problem.predict(trained, new), 1e-10)
+
+
+def test_every_student_needs_a_semigroup():
+    for learner in (
+        kd.HeavyBall(0.05, 0.9, 3),
+        kd.Nesterov(0.05, 0.9, 3),
+        kd.Ridge(1.0),
+        kd.switch(kd.Ridge(1.0), kd.Ridge(2.0)),
+    ):
+        with pytest.raises(TypeError, match=r"must be GradientFlow or GradientDescent.*use distill"):
+            kd.every_student(learner, PROBLEM, [1], [2])
+    softmax = kd.problems.softmax(X, np.arange(12) % 3)
+    with pytest.raises(TypeError, match="squared loss"):
+        kd.every_student(kd.GradientDescent(0.05, 3), softmax, [1], [2])
+
+
+def test_the_semigroup_defect():
+    log = np.asarray(kd.GradientDescent(0.05, [5, 7, 12]).fit(PROBLEM))
+    student = kd.distill(kd.GradientDescent(0.05, 7), kd.GradientDescent(0.05, 5)).fit(PROBLEM)
+    assert kd.semigroup_defect(student, log[1], log[0], log[2]) < 1e-14
+    momentum = np.asarray(kd.HeavyBall(0.05, 0.9, [5, 7, 12]).fit(PROBLEM))
+    student = kd.distill(kd.HeavyBall(0.05, 0.9, 7), kd.HeavyBall(0.05, 0.9, 5)).fit(PROBLEM)
+    by_hand = student - (momentum[0] + momentum[1] - momentum[2])
+    defect = kd.semigroup_defect(student, momentum[1], momentum[0], momentum[2])
+    assert (
+        float(defect) == pytest.approx(np.linalg.norm(by_hand) / np.linalg.norm(student), rel=1e-12) and defect > 0.01
+    )
+    with pytest.raises(ValueError, match=r"same shape, got \(2,\), \(2,\), \(2,\), \(3,\)"):
+        kd.semigroup_defect(*np.ones((3, 2)), np.ones(3))
+
+
 # Mistakes.
 
 
@@ -193,6 +244,9 @@ def test_other_mistakes_are_named():
         kd.distill(single, single, [0.5, 0.6])
     with pytest.raises(ValueError, match=r"teacher_weight must be a number, got nan"):
         kd.distill(single, single, np.nan)
+    for temperature in (0.0, -1.0, np.nan, np.inf, [1.0, 2.0]):
+        with pytest.raises(ValueError, match=r"temperature must be positive, finite and one number, got"):
+            kd.distill(single, single, temperature=temperature)
     with pytest.raises(TypeError, match=r"Filter is theory only"):
         kd.distill(kd.Filter(lambda l: l), single).fit(PROBLEM)
 

@@ -17,6 +17,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
     "exaggeration_sweep": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=3, longest=10),
     "flat_spectrum": dict(exponents=3),
+    "lazy_training": dict(seeds=2, widths=(8, 64)),
 }
 
 
@@ -54,6 +55,12 @@ def test_what_the_caption_of_eigenspace_trajectories_says():
     for found in computed("eigenspace_trajectories").values():
         assert found.disagreement < 1e-11
         assert found.rows[1].exaggeration > 0
+
+
+def test_what_the_caption_of_lazy_training_says():
+    found = computed("lazy_training")
+    assert found.linearised.max() < 1e-12 < found.defect.min()
+    assert found.defect[1].mean() < found.defect[0].mean() and found.change[1].mean() < found.change[0].mean()
 
 
 @pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum"])

@@ -106,6 +106,18 @@ def test_ridge_is_that_of_scikit_learn(penalty):
     near(kd.Ridge(penalty).fit(KERNEL), theirs.dual_coef_, 1e-11)
 
 
+def test_a_wide_table_is_never_squared():
+    """Its normal equations would take 320 GB."""
+    features, targets = np.random.default_rng(2).normal(size=(3, 200_000)), np.array([1.0, -1.0, 2.0])
+    dual = np.linalg.solve(features @ features.T / 3 + 0.3 * np.eye(3), targets / 3)
+    near(kd.Ridge(0.3).fit(kd.problems.linear(features, targets)), dual @ features, 1e-12)
+
+
+def test_flow_where_there_is_nothing_to_learn_stays():
+    start = np.arange(4.0)
+    near(kd.GradientFlow(TIMES).fit(kd.problems.linear(np.zeros((6, 4)), np.ones(6)), start), np.stack([start] * 3))
+
+
 @EVERY_PROBLEM
 def test_ridge_pulls_to_its_start(problem):
     """Minimises loss + (c/2)|w - start|²: the solution of another linear system."""
@@ -127,6 +139,30 @@ def test_long_runs_on_the_small_side_are_the_same():
             path[k] = w
         near(kd.GradientDescent(0.2, steps).fit(problem, start), np.stack([path[3], path[5000]]), 1e-12)
         near(kd.GradientDescent(0.2, 3).fit(problem, start), path[3])
+
+
+def test_long_runs_keep_slow_directions():
+    """Where a step moves less than the rounding of what it is added to."""
+    problem, λ = kd.problems.with_spectrum(0, [1.0, 1e-5, 1e-7], samples=40), np.array([1.0, 1e-5, 1e-7])
+    seen = kd.simulate(kd.GradientDescent(1.0, 100_000), problem, start=jnp.full(3, 1e3))
+    left = np.exp(100_000 * np.log1p(-λ[1:]))  # of the difference between start and target
+    begin = problem.eigensystem().of_parameters(jnp.full(3, 1e3))
+    wanted = np.asarray(seen.target + (begin - seen.target) * np.concatenate([[0.0], left]))
+    assert (
+        np.max(np.abs(seen.coordinates - wanted)) <= 4e-15 * 1e3
+    )  # a plain loop loses 6e-15, one whose gradient is never renewed 1e-12
+
+
+def test_the_mean_of_stochastic_descent_is_gradient_descent():
+    problem = TALL
+    steps, draws = jnp.array([3, 40]), 2000
+    keys = jax.random.split(jax.random.key(1), draws)
+    runs = jax.vmap(lambda key: kd.StochasticDescent(0.05, 4, key, steps).fit(problem))(keys)
+    eigensystem = problem.eigensystem()
+    expected = kd.closed_form(kd.StochasticDescent(0.05, 4, 0, steps), eigensystem).coordinates
+    seen = eigensystem.of_parameters(runs)
+    error = (seen.mean(0) - expected) / (seen.std(0) / np.sqrt(draws))
+    assert np.abs(error).max() < 4 and np.asarray(seen.std(0)).min() > 0  # ten standard errors, and real noise
 
 
 # Paths and clocks.
@@ -164,6 +200,7 @@ def test_a_path_equals_its_points_in_their_order(name):
     near(fitted, np.stack([point.fit(WIDE) for point in points]))
     np.testing.assert_array_equal(learner.clock, [point.clock for point in points])
     np.testing.assert_array_equal(at(stops.tolist()).fit(WIDE), fitted)  # a list is as good as an array
+    np.testing.assert_array_equal(at(stops.tolist()).filter(eigenvalues), path["filter"])
     # one moment is a path of one, and no moment one of none
     for few in (stops[:1], stops[:0]) if name in ("descent", "flow") else ():
         assert at(few).fit(WIDE).shape == (len(few), 9) and at(few).filter(eigenvalues).shape == (len(few), 4)
@@ -280,6 +317,15 @@ def test_too_much_momentum_is_never_stable():
         steps = np.linspace(0.01, 0.999, 20) * float(learner.max_step_size(1.0))
         assert max(spectral_radius(learner, x) for x in steps) < 1 + 1e-12
     assert kd.Ridge(1.0).max_step_size(5.0) == np.inf == kd.GradientFlow(1.0).max_step_size(5.0)
+
+
+def test_a_traced_step_is_not_judged():
+    """Nothing is known of it yet: the run goes on under jit, without a warning."""
+    run = jax.jit(lambda step_size: kd.GradientDescent(step_size, 5).fit(TALL))
+    near(run(0.05), kd.GradientDescent(0.05, 5).fit(TALL))
+    eigensystem = TALL.eigensystem()
+    seen = jax.jit(lambda step_size: kd.simulate(kd.GradientDescent(step_size, 5), TALL, eigensystem).coordinates)
+    near(seen(0.05), kd.simulate(kd.GradientDescent(0.05, 5), TALL, eigensystem).coordinates)
 
 
 def test_a_step_past_the_bound_is_warned_of_and_runs():

@@ -1,4 +1,8 @@
-"""The table of `python -m kdtheory`."""
+"""The table of `python -m kdtheory`, for people, machines and papers, and one claim in detail."""
+
+import json
+
+import pytest
 
 import kdtheory.__main__ as command
 from kdtheory.claims import CLAIMS
@@ -20,6 +24,41 @@ def test_table_and_exit_status(capsys, monkeypatch):
         "1 of 1 claims hold",
     ):
         assert word in printed
+
+
+def test_one_claim_in_detail(capsys):
+    assert command.main(["ridge_semigroup"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("ridge_semigroup (spectral bias)", "One ridge path gives", "standing: proved", "(practice): HOLDS"):
+        assert word in printed
+    assert "without zero_start: refuted by eigenvalue=0.6, teacher=2.0, student=0.2, start=0.9" in printed
+    assert "(violated there)" in printed
+
+
+def test_for_machines_and_papers(capsys, monkeypatch):
+    few = dict(count=100, loops=3)
+    monkeypatch.setattr(command, "COUNTS", few)
+    assert command.main(["ridge_semigroup", "--json"]) == 0
+    (claim,) = json.loads(capsys.readouterr().out)
+    assert claim["passed"] and claim["theory"]["verdicts"]["holds"] == 100 and claim["practice"]["cases"] == 3
+    again = CLAIMS["ridge_semigroup"].at(**claim["hypotheses"]["zero_start"]["counterexample"])
+    assert again.verdict == "violated" and claim["hypotheses"]["zero_start"]["necessary"]
+    monkeypatch.setattr(command, "THOROUGH", dict(count=200, loops=4))
+    assert command.main(["ridge_semigroup", "--latex", "--thorough"]) == 0
+    printed = capsys.readouterr().out
+    assert r"ridge\_semigroup & holds & 200 & 4 & zero\_start & proved" in printed and printed.count(r"\midrule") == 1
+
+
+def test_mistyped_names_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["ridge"])
+    assert "there is no claim ridge; there are filters_multiply, " in capsys.readouterr().err
+
+
+def test_colour_is_for_terminals():
+    trial = CLAIMS["ridge_semigroup"].trial(0, count=50, loops=2)
+    plain, coloured = command.table([trial]), command.table([trial], colour=True)
+    assert "\033" not in plain and "\033[32mholds" in coloured and "\033[1mspectral bias\033[0m" in coloured
 
 
 def test_a_failing_claim_exits_with_one(capsys, monkeypatch):

@@ -317,6 +317,9 @@ def test_momentum_follows_its_recursion(learner, mode, oracle):
     assert (~known).any()
     np.testing.assert_array_equal(np.isnan(got["log_filter"]), np.isnan(log))  # φ < 0 has no logarithm
     np.testing.assert_array_equal(got["log_filter"] == -np.inf, log == -np.inf)
+    little = known & (0 < exact[0]) & (exact[0] < 1e-3)  # one less that rounds to one, but not in its logarithm
+    assert little.sum() > 10
+    np.testing.assert_allclose(got["log_residual"][little], np.log1p(-exact[0][little]), rtol=2e-12, atol=5e-17)
     far = known & (np.abs(exact[0] - 1) > 0.01) & (exact[0] > 0.01)
     np.testing.assert_allclose(got["log_filter"][far], log[far], rtol=1e-9)  # 1e-12 over |log| >= 0.01
 
@@ -440,6 +443,7 @@ def test_scalar_functions_at_their_ends():
     exp_minus, log1p, log1mexp = map(jax.jit, (numerics.exp_minus, numerics.log1p, numerics.log1mexp))
     np.testing.assert_array_equal(exp_minus(jnp.array([0.0, 800.0, inf, -800.0, nan])), [1, 0, 0, inf, nan])
     np.testing.assert_array_equal(exp_minus(jnp.array([1e100, inf]), jnp.array([-1e84, 0.0])), [0, 0])
+    np.testing.assert_array_equal(exp_minus(jnp.array([-1e100, -1e100]), jnp.array([1e84, -1e84])), [inf, inf])
     np.testing.assert_array_equal(log1mexp(jnp.array([0.0, inf, -1.0, nan])), [-inf, 0, nan, nan])
     np.testing.assert_array_equal(log1p(jnp.array([-1.0, 0.0, inf, -2.0, nan])), [-inf, 0, inf, nan, nan])
     np.testing.assert_array_equal(numerics.expm1(jnp.array([-inf, 0.0, inf, nan])), [-1, 0, inf, nan])

@@ -45,6 +45,15 @@ def test_every_module_is_on_the_map():
     assert modules <= named
 
 
+def test_the_table_of_claims_is_that_of_the_library():
+    table = README[README.index("## What is checked") : README.index("`python -m kdtheory exaggerated_bias`")]
+    rows = [re.split(r" {2,}", line) for line in table.splitlines() if "  " in line][1:]
+    known = [claim for claim in CLAIMS.values() if claim.function.__module__.startswith("kdtheory.theorems.")]
+    assert rows == [[claim.name, "holds", ", ".join(claim.hypotheses), claim.standing] for claim in known]
+    for topic in {claim.topic for claim in known}:
+        assert f"\n\n{topic}\n" in table
+
+
 def test_the_commands_name_what_exists():
     setup, test = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
     assert setup.endswith(".venv/bin/python -m kdtheory && .venv/bin/python -m experiments")
@@ -76,6 +85,9 @@ def test_everything_public_is_documented():
         kdtheory.plots,
         kdtheory.datasets,
         kdtheory.numerics,
+        kdtheory.early_stopping,
+        kdtheory.files,
+        kdtheory.certify,
     ):
         for name, thing in vars(module).items():
             if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__ and callable(thing):

@@ -14,6 +14,7 @@ TOY = {
     "report_confidence": STUDIES,
     "report_generalisation": STUDIES,
     "report_teacher_fit": STUDIES,
+    "report_controls": dict(rows=120, count=20, longest=1000, **SEEDS),
     "report_together": dict(rows=420, **STUDIES),
     "report_bias_to_confidence": dict(rows=120, tested=100, kernels=("whitened",), noise=(0.3,), **SEEDS),
     "report_switching": dict(settings={"NACE": SMALL}, steps=(4, 8), validation=(100,), **SEEDS),
@@ -39,9 +40,9 @@ def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, monkeypa
     assert {_page.stem(module) for module in _page.discover()} == set(TOY)
     for name in TOY:
         assert f"({name}.png)" in page and (folder / f"{name}.svg").exists()
-    for row in ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "The third claim"]:
+    for row in ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "The controls", "The third claim"]:
         assert f"## {row}" in page, row
-    assert page.count("**Claimed.**") == page.count("**What we ran.**") == 9
+    assert page.count("**Claimed.**") == page.count("**What we ran.**") == 10
     assert page.count("**Verdict: ") == len(TOY)
 
 
@@ -87,11 +88,16 @@ def test_verdicts_follow_from_intervals(values, claim, verdict):
     assert finding.verdict == verdict and verdict in str(finding)
 
 
+NEITHER = Finding("z", np.array([-1.0, 1.0, 0.1]), "above")
+
+
 def test_stability_and_the_word_for_a_row():
     steady = Finding("x", np.array([1.0, 1.1, 1.2, 1.1]), "above")
     shaky = Finding("y", np.array([0.3, 1.0, 1.1, 1.2, 0.0]), "above")
     assert steady.stable and not shaky.stable and "not stable" in str(shaky)
     assert overall([steady]) == SHOWN and overall([steady, steady._replace(claim="below")]) == "shown in part"
+    against = steady._replace(claim="below")
+    assert overall([against, against]) == REVERSED and overall([against, NEITHER]) == "reversed in part"
 
 
 def test_validation_seeds_choose_the_best():

@@ -1,5 +1,6 @@
 """Results that are kept: a finished computation is not done again unless its code, sizes or seeds change."""
 
+import ast
 import functools
 import hashlib
 import importlib.metadata
@@ -46,8 +47,8 @@ def _hash(function, arguments):
 
 @functools.cache
 def _text(path):
-    """Read once: what is edited while it runs is not what runs."""
-    return path.read_text()
+    """The code, without comments and layout, read once: what is edited while it runs is not what runs."""
+    return ast.dump(ast.parse(path.read_text()))
 
 
 def _sources(function):

@@ -68,6 +68,8 @@ def table(findings):
 
 
 def overall(findings):
-    """One word for the row: shown if all are, reversed if all are, and what holds where otherwise."""
+    """One word for the row: that of all findings if they agree, else in part shown, or in part reversed."""
     verdicts = {finding.verdict for finding in findings}
-    return verdicts.pop() if len(verdicts) == 1 else "shown in part"
+    if len(verdicts) == 1:
+        return verdicts.pop()
+    return f"{SHOWN if SHOWN in verdicts else REVERSED} in part"

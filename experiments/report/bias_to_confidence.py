@@ -92,10 +92,12 @@ def draw(result):
             )
             ax.plot(lag.mean(axis=0), slopes.mean(axis=0), **look)
         mean, low, high = kd.confidence.mean_interval(correlations(result, slope))
-        ax.text(0.03, 0.95, f"rank correlation {mean:.2f} [{low:.2f}, {high:.2f}]", transform=ax.transAxes, va="top")
+        ax.text(0.12, 0.95, f"rank correlation {mean:.2f} [{low:.2f}, {high:.2f}]", transform=ax.transAxes, va="top")
         ax.axhline(1, color="0.6", linewidth=0.8)
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set(xlabel="exaggeration of bias, 1 − ρ", ylabel=f"slope of confidence, {slope}", yscale="log")
+        ax.set_yticks(*2 * [[0.8, 0.9, 1.0, 1.2, 1.5, 2.0]])
+        ax.set_yticks([], minor=True)
         ax.set_title(f"Slope, {slope}", loc="left")
     for kernel, color in zip(kernels, kd.plots.COLOURS, strict=False):
         ax.plot([], [], "o", color=color, label=kernel)

@@ -62,6 +62,7 @@ def draw(result):
             )
         ax.axhline(0, color="0.6", linewidth=0.8)
         ax.set(xlabel="teacher's accuracy on its noisy labels", ylabel="student's gain in test accuracy  [points]")
+        ax.locator_params(axis="x", nbins=5)
         ax.set_title(title, loc="left")
     ax.legend()
     return figure

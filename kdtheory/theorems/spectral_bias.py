@@ -76,6 +76,13 @@ def when(condition, seen, otherwise):
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), seen, otherwise)
 
 
+def crosses_once(seen, alone, lead, other):
+    """The margin of "ahead of the single fit on a larger eigenvalue, behind on a smaller", matched on the
+    first."""
+    matched = seen[0]
+    return when(other < lead, ahead(alone[1], seen[1], matched), ahead(seen[1], alone[1], matched))
+
+
 def chain(learners):
     """Each learner taught by the one before."""
     return functools.reduce(distill, learners)
@@ -220,8 +227,7 @@ def single_crossing(run, fits, lead, other, times, start):
     begin = jnp.stack([jnp.zeros_like(start), start])
     seen = run(chain([GradientFlow(times[i]) for i in range(fits)]), spectrum, start=begin)
     alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
-    behind, before = ahead(alone[1], seen[1], matched=seen[0]), ahead(seen[1], alone[1], matched=seen[0])
-    return when(other < lead, behind, before)
+    return crosses_once(seen, alone, lead, other)
 
 
 @claim(
@@ -304,5 +310,112 @@ def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
     begin = jnp.stack([jnp.zeros_like(start), start])
     seen = run(chain([Ridge(penalties[i]) for i in range(fits)]), spectrum, start=begin)
     alone = run(Ridge(lead * jnp.exp(seen[0].log_residual - seen[0].log_learnt)), spectrum)
-    behind, before = ahead(alone[1], seen[1], matched=seen[0]), ahead(seen[1], alone[1], matched=seen[0])
-    return when(other < lead, behind, before)
+    return crosses_once(seen, alone, lead, other)
+
+
+@claim(
+    source="own",
+    standing="proved",
+    trail=uniform(0.01, 1.5),
+    student_rate=uniform(0.02, 1.9),
+    teacher_rate=uniform(0.02, 1.9),
+    student_time=uniform(0.1, 4.0),
+    teacher_time=uniform(0.1, 4.0),
+    moment=uniform(0.0, 1.0),
+    hypotheses=dict(
+        ordered=lambda trail: 1.0 - trail,
+        larger_steps=lambda student_rate, teacher_rate: student_rate >= teacher_rate,
+        small_steps=lambda student_rate, teacher_rate: 1.0 - jnp.maximum(student_rate, teacher_rate),
+    ),
+)
+def single_crossing_of_larger_steps(run, trail, student_rate, teacher_rate, student_time, teacher_time, moment):
+    """A student with larger steps than its teacher's, no further along on a top eigendirection, is strictly behind on
+    every lower one.
+
+    Gradient descent in whole steps, η_T <= η_S and η_S λ < 1 on the larger eigenvalue (here 1); the single
+    run has its teacher's step size. The larger η, the smaller log(1 - ηλ₂)/log(1 - ηλ₁), so that a run with
+    η_S is behind the run with η_T that equals it on λ₁, and the product of two of the latter crosses once. A
+    student with smaller steps may be ahead.
+    """
+    spectrum = jnp.stack([jnp.ones_like(trail), trail])
+    student_steps, teacher_steps = jnp.ceil(student_time / student_rate), jnp.ceil(teacher_time / teacher_rate)
+    teacher = lambda steps: HeavyBall(teacher_rate, 0.0, steps)
+    seen = run(distill(teacher(teacher_steps), HeavyBall(student_rate, 0.0, student_steps)), spectrum)
+    alone = run(teacher(jnp.ceil(moment * teacher_steps)), spectrum)
+    return either(ahead(seen[0], alone[0]), ahead(alone[1], seen[1]))
+
+
+@claim(
+    source="own",
+    standing="proved",
+    lead=positive(0.05, 5.0, tame=(0.2, 3.0)),
+    ratio=uniform(0.05, 0.95),
+    exponent=uniform(0.3, 2.0),
+    scale=positive(0.3, 1.5),
+    teacher_time=positive(0.1, 4.0, tame=(0.3, 3.0)),
+    student_time=positive(0.1, 4.0, tame=(0.3, 3.0)),
+    hypotheses=dict(steeper=lambda exponent: exponent >= 1.0),
+)
+def exaggerated_bias_of_steeper_kernel(run, lead, ratio, exponent, scale, teacher_time, student_time):
+    """A student with another kernel of the same eigendirections, at least as steep, is behind on every lower one.
+
+    Gradient flow; the student's eigenvalues are μ₁ and μ₂ with μ₂/μ₁ <= λ₂/λ₁ (here μ₁ = `scale` · λ₁ and
+    μ₂/μ₁ = (λ₂/λ₁)^`exponent`); the single fit has the teacher's. A student that learns λ₁ as fast as its
+    teacher's kernel would is behind on λ₂ already, and its product with the teacher's filter crosses once. A
+    flatter kernel may learn faster than the teacher's on λ₂.
+    """
+    spectrum, own = lead * jnp.stack([1.0, ratio]), scale * lead * jnp.stack([1.0, ratio**exponent])
+    seen = run(GradientFlow(student_time), own, target=run(GradientFlow(teacher_time), spectrum).learnt)
+    alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
+    return ahead(alone[1], seen[1], matched=seen[0])
+
+
+@claim(
+    source="own",
+    standing="proved",
+    method=among("flow", "ridge"),
+    lead=positive(0.05, 5.0, tame=(0.2, 3.0)),
+    other=positive(0.05, 5.0, tame=(0.2, 3.0)),
+    clock=positive(0.1, 4.0, tame=(0.3, 3.0)),
+    power=uniform(0.2, 4.0),
+    hypotheses=dict(above_one=lambda power: power - 1.0),
+)
+def single_crossing_of_powers(run, method, lead, other, clock, power):
+    """Matched on one direction, h^κ with real κ > 1 is ahead of h on every larger eigenvalue, behind on every smaller.
+
+    For flow and ridge: the filter of κ fits with one clock, for κ between whole numbers too, as in the power
+    filters of Mobahi et al. 2020. It holds where -log h is log-concave in log λ: p/log(1/q) + q/log(1/p) > 1
+    for p + q = 1 with flow, log(1 + y) < y with ridge. With κ < 1 the crossing is reversed. In practice the
+    algorithm gives h, which is then raised to κ.
+    """
+    learner, matched = dict(
+        flow=(GradientFlow, lambda seen: GradientFlow(-seen.log_residual / lead)),
+        ridge=(lambda t: Ridge(1 / t), lambda seen: Ridge(lead * jnp.exp(seen.log_residual - seen.log_learnt))),
+    )[method]
+    spectrum = jnp.stack([lead, other])
+    seen = measured(run(learner(clock), spectrum).learnt ** power, 1e-12)
+    return crosses_once(seen, run(matched(seen[0]), spectrum), lead, other)
+
+
+@claim(
+    source="own",
+    standing="proved",
+    lead=positive(0.05, 5.0, tame=(0.2, 3.0)),
+    ratio=uniform(0.05, 0.95),
+    time=positive(0.1, 4.0, tame=(0.3, 3.0)),
+    kept=uniform(0.2, 1.3),
+    hypotheses=dict(shrunk=lambda kept: 1.0 - kept),
+)
+def shrunk_labels_reverse_the_bias(run, lead, ratio, time, kept):
+    """Labels shrunk by a constant factor, as label smoothing does to centred ones, reverse the bias.
+
+    Squared loss, gradient flow to w·y with w = `kept` < 1, against y itself at matched progress on λ₁: ahead
+    on every smaller eigenvalue, since (1 - e^(-λt))/(1 - e^(-λs)) falls with λ for t < s. Soft labels alone
+    are not why a student's bias is exaggerated. Stretched labels, w > 1, do exaggerate it; there must be a
+    match, w(1 - e^(-λ₁s)) < 1, and where it would fail the time is shortened.
+    """
+    spectrum = lead * jnp.stack([1.0, ratio])
+    longest = -jnp.log1p(-0.9 / jnp.maximum(kept, 1.0)) / lead
+    seen = run(GradientFlow(jnp.minimum(time, longest)), spectrum, target=kept * jnp.ones(2))
+    alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
+    return ahead(seen[1], alone[1], matched=seen[0])

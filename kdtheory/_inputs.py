@@ -1,0 +1,138 @@
+"""What users hand us, read once on the host: a message names the argument, what came, what is allowed and a way out.
+
+Numbers that JAX traces pass unread, since only their shapes are known; array functions answer NaN where one of
+those has no meaning.
+"""
+
+import math
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def concrete(tree):
+    """Whether every number in there can be looked at."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def as_real(array, name):
+    """A user's real numbers as an array, as precise as they came."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be dropped; fill it or delete the masked rows")
+    try:
+        if not concrete(array):
+            real = jnp.asarray(array)
+        elif hasattr(array, "__dlpack__") and not hasattr(array, "__array__"):
+            real = np.from_dlpack(array)
+        else:
+            real = array if isinstance(array, jax.Array) else np.asarray(array)
+    except Exception as problem:
+        raise TypeError(f"{name} cannot be read as an array ({problem}); convert it with numpy.asarray") from problem
+    floating = jnp.issubdtype(real.dtype, np.floating)
+    half = floating and real.dtype.itemsize < 4
+    if half or not (floating or jnp.issubdtype(real.dtype, np.integer) or real.dtype == bool):
+        raise (ValueError if half else TypeError)(
+            f"{name} must hold real numbers of at least 32 bits, got {real.dtype} from {type(array).__name__};"
+            " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray())"
+        )
+    return real
+
+
+def as_data(array, name, ranks):
+    """A user's table of finite numbers, as float64 (float32 is kept)."""
+    if not concrete(array):
+        raise TypeError(
+            f"{name} is being traced by JAX: make problems outside of jit and vmap, and relabel them inside"
+        )
+    host = np.asarray(as_real(array, name))
+    if ranks is not None and host.ndim not in ranks:
+        allowed = " or ".join({1: "(N,)", 2: "(N, C)"}[r] if len(ranks) > 1 else "two-dimensional" for r in ranks)
+        raise ValueError(f"{name} must be {allowed}, got shape {host.shape}")
+    if 0 in host.shape:
+        raise ValueError(f"{name} is empty, shape {host.shape}: at least one sample and one column are needed")
+    host = host if host.dtype == np.float32 else host.astype(float, copy=False)
+    bad = ~np.isfinite(host)
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
+    return jnp.array(host)  # a copy, whatever the user does to theirs
+
+
+def as_number(value, name):
+    """One real number, not NaN."""
+    number = as_real(value, name)
+    if number.ndim > 0:
+        raise ValueError(f"{name} must be one number, got shape {number.shape}; sweep it with jax.vmap")
+    if concrete(number) and np.isnan(number):
+        raise ValueError(f"{name} must be a number, got nan")
+    return value
+
+
+def as_level(level):
+    """A fraction that can be learnt in finite time."""
+    if not 0 <= as_number(level, "level") < 1:
+        raise ValueError(f"level must be at least 0 and below 1, a fraction of the target; got {level}")
+    return level
+
+
+def as_temperature(temperature):
+    """What divides logits; it may be traced."""
+    if concrete(as_real(temperature, "temperature")) and not (np.ndim(temperature) == 0 and 0 < temperature < np.inf):
+        raise ValueError(
+            f"temperature must be positive, finite and one number, got {temperature}; 1 leaves the probabilities as"
+            " they are"
+        )
+    return temperature
+
+
+def as_count(value, name, least=1, reason=""):
+    """A whole number that is known before anything is traced."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}{reason}; got {value!r}")
+    return int(value)
+
+
+def as_key(key):
+    """A JAX random key; an int is taken as the seed of one."""
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        return jax.random.key(key)
+    kind = getattr(key, "dtype", None)
+    if not (
+        isinstance(key, (np.ndarray, jax.Array)) and (jnp.issubdtype(kind, jax.dtypes.prng_key) or kind == np.uint32)
+    ):
+        raise TypeError(f"key must be a JAX random key or an int, got {key!r}; use jax.random.key(0)")
+    if key.ndim != (1 if kind == np.uint32 else 0):
+        raise ValueError(f"key must be a single one, got shape {key.shape}; sweep keys with jax.vmap")
+    return key
+
+
+def as_floats(**numbers):
+    """Numbers and arrays of them, broadcast against each other."""
+    arrays = {name: jnp.asarray(as_real(number, name), float) for name, number in numbers.items()}
+    try:
+        return jnp.broadcast_arrays(*arrays.values())
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"the arguments do not broadcast; their shapes are {shapes}") from None
+
+
+def as_start(start, shape):
+    """Where a fit begins: parameters (or coordinates) of a given shape."""
+    start = as_real(start, "start")
+    if start.shape != shape:
+        raise ValueError(f"start must have the shape {shape} of the parameters, got {start.shape}")
+    return start
+
+
+def check_memory(shape, kind, what, way_out):
+    """Refuse what physical memory cannot hold, before it is allocated."""
+    needed, physical = math.prod(shape) * np.dtype(kind).itemsize, _physical_memory()
+    if needed > physical:
+        raise ValueError(f"{what} need {needed / 1e9:,.3g} GB, and this machine has {physical / 1e9:,.3g}; {way_out}")
+
+
+def _physical_memory():
+    """In bytes; infinite where the system does not tell."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf

@@ -1,0 +1,80 @@
+"""What is refused and how: the message names the argument, what came, and a way out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse
+
+import kdtheory as kd
+from kdtheory import _inputs
+
+X, Y = np.arange(12.0).reshape(6, 2) ** 2, np.arange(6.0)
+PROBLEM = kd.problems.linear(X, Y)
+RUN = kd.closed_form(kd.GradientFlow(jnp.linspace(0.0, 3.0, 20)), [1.0, 0.1])
+FLOW = kd.GradientFlow(1.0)
+
+
+MISTAKES = [  # use, error, what the message must say
+    (lambda: kd.problems.linear(np.ma.masked_array(X, X > 9), Y), TypeError, "features is a masked array.*fill it"),
+    (lambda: kd.problems.linear(scipy.sparse.csr_array(X), Y), TypeError, "features must hold real.*toarray"),
+    (lambda: kd.problems.linear(X * 1j, Y), TypeError, "features must hold real numbers.*got complex128"),
+    (lambda: kd.problems.linear(X.astype(object), Y), TypeError, "features must hold real numbers.*got object"),
+    (lambda: kd.problems.linear(X, np.array(list("abcdef"))), TypeError, "targets must hold real numbers"),
+    (lambda: kd.problems.linear(X.astype(np.float16), Y), ValueError, "at least 32 bits, got float16.*dtype=float"),
+    (lambda: kd.problems.linear(X, Y[:5]), ValueError, r"targets have shape \(5,\).*6"),
+    (lambda: kd.problems.linear(X[:0], Y[:0]), ValueError, r"features is empty, shape \(0, 2\)"),
+    (lambda: jax.jit(lambda x: kd.problems.linear(x, Y).features)(X), TypeError, "features is being traced by JAX"),
+    (lambda: kd.problems.gaussian(0.5, [1.0], samples=3), TypeError, r"key must be.*got 0\.5; use jax\.random\.key"),
+    (
+        lambda: kd.problems.gaussian(jax.random.split(jax.random.key(0)), [1.0], samples=3),
+        ValueError,
+        "key must be a s",
+    ),
+    (lambda: kd.spectra.power_law(2.5), ValueError, "count must be a whole number, at least 1.*got 2.5"),
+    (lambda: kd.simulate(FLOW, PROBLEM, start=np.zeros(3)), ValueError, r"start must have the shape \(2,\).*\(3,\)"),
+    (lambda: kd.simulate(FLOW, PROBLEM, start=[0.0, np.nan]), ValueError, r"start has 1 non-finite.*first at \(1,\)"),
+    (
+        lambda: kd.measures.delay(1.0, [1.0, 2.0], [1.0, 2.0, 3.0]),
+        ValueError,
+        r"do not broadcast.*time \(2,\), teacher_t",
+    ),
+    (lambda: kd.measures.delay("fast", 1.0, 2.0), TypeError, "eigenvalue must hold real numbers"),
+    (lambda: kd.measures.progress_at(RUN, level=1.0), ValueError, "level must be at least 0 and below 1.*got 1.0"),
+    (lambda: kd.measures.progress_at(RUN, level=np.nan), ValueError, "level must be a number, got nan"),
+    (lambda: kd.distill(FLOW, FLOW, teacher_weight="all"), TypeError, "teacher_weight must hold real numbers"),
+]
+
+
+@pytest.mark.parametrize("use, error, message", MISTAKES, ids=[message for *_, message in MISTAKES])
+def test_mistakes_are_named(use, error, message):
+    with pytest.raises(error, match=message):
+        use()
+
+
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_allocated(monkeypatch):
+    path = kd.GradientDescent(None, np.arange(1000))
+    kd.simulate(path, PROBLEM)
+    monkeypatch.setattr(_inputs, "_physical_memory", lambda: 10_000)
+    with pytest.raises(ValueError, match=r"1,000 moments of 2 numbers each need 1\.6e-05 GB.*has 1e-05; save fewer"):
+        kd.simulate(path, PROBLEM)
+    with pytest.raises(ValueError, match="save fewer moments"):
+        kd.closed_form(path, PROBLEM.eigensystem())
+
+
+def test_physical_memory_is_a_plausible_number_of_bytes():
+    assert 1e8 < _inputs._physical_memory() < 1e15
+
+
+def test_anything_with_an_array_inside_is_read():
+    class Table:
+        def __array__(self, dtype=None, copy=None):
+            return X
+
+    class Tensor:
+        __dlpack__, __dlpack_device__ = X.__dlpack__, X.__dlpack_device__
+
+    for table in (Table(), Tensor(), X.astype(int), X.tolist(), jnp.asarray(X)):
+        np.testing.assert_array_equal(kd.problems.linear(table, Y).features, X)
+    assert kd.problems.linear(X.astype(np.float32), Y.astype(np.float32)).features.dtype == np.float32
+    assert kd.problems.linear(X > 9, Y).features.dtype == np.float64
