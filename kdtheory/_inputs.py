@@ -52,12 +52,12 @@ def as_data(array, name, ranks):
         raise ValueError(f"{name} must be {allowed}, got shape {host.shape}")
     if 0 in host.shape:
         raise ValueError(f"{name} is empty, shape {host.shape}: at least one sample and one column are needed")
-    host = host if host.dtype == np.float32 else host.astype(float)
+    host = host if host.dtype == np.float32 else host.astype(float, copy=False)
     bad = ~np.isfinite(host)
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
-    return jnp.asarray(host)
+    return jnp.array(host)  # a copy, whatever the user does to theirs
 
 
 def as_number(value, name):

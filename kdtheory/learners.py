@@ -172,13 +172,19 @@ class _Loop(Learner):
         return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
 
     def fit(self, problem, start=None):
-        """The loop itself. Many steps on a tall or wide table run on an equivalent square one."""
+        """The loop itself. Many steps run on an equivalent problem that is small, or whose Hessian is
+        tridiagonal."""
         start = _begin(self, problem, start)
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         steps = _whole(learner.steps)
-        reduce = _pays_to_reduce(problem, steps)
+        reduce, turn = _what_pays(problem, steps)
         on_gram = reduce or (not hasattr(problem, "reduced") and hasattr(problem, "normal_equations"))
-        run = partial(_descend, dataclasses.replace(learner, steps=None), on_gram=on_gram)
+        learner = dataclasses.replace(learner, steps=None)
+
+        def run(problem, start, steps):
+            hessian = _tridiagonal(problem) if turn else _dense(problem) if on_gram else None
+            return _descend(learner, problem, start, steps, hessian)
+
         return _in_small(problem, start, run, steps, reduce=reduce)
 
 
@@ -392,14 +398,24 @@ def _wide(problem):
     return hasattr(problem, "reduced") and problem.features.shape[1] > len(problem.features)
 
 
-def _pays_to_reduce(problem, steps):
-    """Whether a factorisation costs less than it saves over the whole run, counted in multiplications."""
-    if not hasattr(problem, "reduced") or not concrete(steps):
-        return False
-    (samples, count), outputs = problem.features.shape, int(np.prod(problem.targets.shape[1:]))
-    least, longest = min(samples, count), float(np.max(np.asarray(steps), initial=0))
-    plain = 2 * samples * count * outputs * longest
-    return 4 * samples * count * least + least**3 + least**2 * outputs * longest < plain
+def _what_pays(problem, steps):
+    """Whether to reduce a table to a square one, and whether to make the Hessian tridiagonal, which costs a step no
+    product: what takes the fewest multiplications over the whole run."""
+    if not hasattr(problem, "normal_equations") or not concrete((problem, steps)):
+        return False, False
+    outputs, longest = int(np.prod(problem.targets.shape[1:])), float(np.max(np.asarray(steps), initial=0))
+    if not hasattr(problem, "reduced"):
+        count, prepare, reduces = len(problem.targets), 0.0, False
+        plain = count**2 * outputs * longest
+    else:
+        samples, parameters = problem.features.shape
+        count, reduces = min(samples, parameters), True
+        prepare = 4 * samples * parameters * count + count**3
+        plain = 2 * samples * parameters * outputs * longest
+    dense = prepare + count**2 * outputs * longest
+    turned = prepare + 8 * count**3 + (4 * count**2 / _REFRESH + 8 * count) * outputs * longest
+    best = min(plain, dense, turned)
+    return reduces and best < plain, best == turned
 
 
 def _in_small(problem, start, run, clock, *, reduce):
@@ -473,11 +489,65 @@ def _flow(problem, start, time):
 _REFRESH = 16  # steps between exact gradients
 
 
-@partial(jax.jit, static_argnames="on_gram")
-def _descend(learner, problem, start, steps, on_gram=False, key=None):
+@record
+class _Dense:
+    """H itself, in the coordinates of the parameters."""
+
+    matrix: jax.Array  # (P, P)
+
+    def __matmul__(self, moved):
+        return self.matrix @ moved
+
+    def into(self, array):
+        return array
+
+    out_of = into
+
+
+@record
+class _Tridiagonal:
+    """H in other coordinates, where it is tridiagonal: a product costs 3P multiplications instead of P².
+
+    An orthogonal similarity Qᵀ H Q, by Householder reflections. The loop is the same loop, seen from turned
+    axes; no eigenvector is found on the way.
+    """
+
+    basis: jax.Array  # Q (P, P)
+    diagonal: jax.Array  # (P,)
+    beside: jax.Array  # (P - 1,)
+
+    def __matmul__(self, moved):
+        def times(entries, rows):
+            return (entries * rows.T).T
+
+        product = times(self.diagonal, moved)
+        return product.at[:-1].add(times(self.beside, moved[1:])).at[1:].add(times(self.beside, moved[:-1]))
+
+    def into(self, array):
+        return self.basis.T @ array
+
+    def out_of(self, array):
+        return self.basis @ array
+
+
+@jax.jit
+def _dense(problem):
+    return _Dense(problem.normal_equations()[0])
+
+
+@jax.jit
+def _tridiagonal(problem):
+    matrix = problem.normal_equations()[0]
+    reflections, diagonal, beside, scales = lax.linalg.tridiagonal(matrix)
+    inner = lax.linalg.householder_product(reflections[1:, :-1], scales)
+    return _Tridiagonal(jnp.eye(len(matrix), dtype=matrix.dtype).at[1:, 1:].set(inner), diagonal, beside)
+
+
+@jax.jit
+def _descend(learner, problem, start, steps, hessian=None, key=None):
     """Run the loop up to each of the saved steps, keeping those states only. With a `key`, on batches.
 
-    With `on_gram` a step costs one product with H. It works on the displacement d from an anchor, whose
+    With the `hessian` a step costs one product with H. It works on the displacement d from an anchor, whose
     gradient is g + Hd, and every few steps moves the anchor to where it is and computes g from the data. The
     rounding of H and of each step then acts on the small d, and the anchor keeps a second word, so that no
     digit is lost in a long run.
@@ -485,7 +555,6 @@ def _descend(learner, problem, start, steps, on_gram=False, key=None):
     order = jnp.argsort(jnp.atleast_1d(steps))
     saved = jnp.atleast_1d(steps)[order]
     learner = jax.tree.map(lambda x: jnp.asarray(x, start.dtype), learner)
-    hessian = problem.normal_equations()[0] if on_gram else None
 
     def direct(step, state):
         parameters, previous = state
@@ -501,16 +570,20 @@ def _descend(learner, problem, start, steps, on_gram=False, key=None):
 
     def refresh(state):
         moved, previous, (anchor, low), _ = state
-        anchor, low = numerics.two_sum(anchor, moved + low)
-        return jnp.zeros_like(moved), previous - moved, (anchor, low), problem.gradient(anchor) + hessian @ low
+        anchor, low = numerics.two_sum(anchor, hessian.out_of(moved) + low)
+        slope = hessian.into(problem.gradient(anchor)) + hessian @ hessian.into(low)
+        return jnp.zeros_like(moved), previous - moved, (anchor, low), slope
 
     def leap(carry, upto):
         done, state = carry
-        state = lax.fori_loop(done, upto, anchored if on_gram else direct, state)
-        return (upto, state), state[2][0] + (state[0] + state[2][1]) if on_gram else state[0]
+        if hessian is None:
+            state = lax.fori_loop(done, upto, direct, state)
+            return (upto, state), state[0]
+        moved, _, (anchor, low), _ = state = lax.fori_loop(done, upto, anchored, state)
+        return (upto, state), anchor + (hessian.out_of(moved) + low)
 
     zero = jnp.zeros_like(start)
-    state = (zero, zero, (start, zero), zero) if on_gram else (start, start)
+    state = (start, start) if hessian is None else (zero, zero, (start, zero), zero)
     _, path = lax.scan(leap, (jnp.zeros((), saved.dtype), state), saved)
     return jnp.zeros_like(path).at[order].set(path).reshape(steps.shape + start.shape)
 

@@ -13,6 +13,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 
 from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, concrete
 from kdtheory._record import record, static
@@ -151,7 +152,7 @@ class Linear:
         rank = int(np.sum(s > tolerance))
         if rank == 0:
             raise ValueError("features are zero: there is no direction to learn along")
-        u, s, v = u[:, :rank], s[:rank], vt[:rank].T
+        u, s, v = jnp.asarray(u[:, :rank]), s[:rank], jnp.asarray(vt[:rank].T)
         return _eigensystem(s**2 / samples, u, v, v, _spaces(s, tolerance), targets, unresolved=0)
 
 
@@ -212,7 +213,7 @@ class Kernel:
         rank = int(np.sum(d > tolerance))
         if rank == 0:
             raise ValueError("gram is zero: there is no direction to learn along")
-        d, u = d[:rank], np.ascontiguousarray(u[:, :rank])
+        d, u = d[:rank], jnp.asarray(u[:, :rank])
         root = np.sqrt(d)
         spaces = _spaces(d, tolerance)
         return _eigensystem(d / samples, u, u * root, u / root, spaces, targets, unresolved=samples - rank)
@@ -252,10 +253,11 @@ def _spaces(sizes, tolerance):
 
 
 def _eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolved):
-    components = u.T @ targets
+    u_on_host = np.asarray(u)
+    components = u_on_host.T @ targets
     scale = np.sqrt(len(u) * eigenvalues)
     total = np.sum(targets**2)
-    rest = np.sum((targets - u @ components) ** 2)
+    rest = np.sum((targets - u_on_host @ components) ** 2)
     arrays = (eigenvalues, u, reading, writing, (components.T / scale).T, spaces, rest / total if total else 0.0)
     return Eigensystem(*map(jnp.asarray, arrays), unresolved=unresolved)
 
@@ -334,6 +336,8 @@ def softmax_kernel(gram, targets, classes=None):
 def _as_gram(gram):
     if gram.shape[0] != gram.shape[1]:
         raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
+    if scipy.linalg.issymmetric(np.asarray(gram)):
+        return gram
     asymmetry = float(jnp.max(jnp.abs(gram - gram.T)))
     if asymmetry > 1e3 * jnp.finfo(gram.dtype).eps * float(jnp.max(jnp.abs(gram))):
         worst = np.unravel_index(np.argmax(np.abs(gram - gram.T)), gram.shape)

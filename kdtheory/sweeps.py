@@ -1,7 +1,9 @@
 """Sweeps: a function of scalars over the outer product of axes, with labels.
 
-Cells are computed in chunks. A chunk is one compiled program of fixed size, whichever device or process runs it, so
-that results do not depend on how many there are, nor on where a killed sweep was resumed.
+Cells are computed in chunks, which are blocks of the grid, by one `vmap` per axis inside another: what depends on some
+axes only is computed once for all values of the others. A chunk is one compiled program of fixed size, whichever
+device or process runs it, so that results do not depend on how many there are, nor on where a killed sweep was
+resumed.
 """
 
 import contextlib
@@ -37,8 +39,9 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     The attributes say by which version and which code the table was made.
 
     `folder` keeps finished chunks: the same call goes on where it was killed, to the same bits. A chunk is written
-    whole or not at all. `chunk` is how many cells are computed at once, by default so many that a device needs less
-    than 2^28 bytes (256 MB) and that at least 32 chunks show the progress. `devices` are JAX devices of this
+    whole or not at all. `chunk` is how many cells are computed at once at most, by default so many that a device needs
+    less than 2^28 bytes (256 MB) and that at least 32 chunks show the progress. Chunks are blocks of the grid; the
+    last axes are the fastest. `devices` are JAX devices of this
     process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been initialised,
     each process computes its share and all return the whole table.
 
@@ -78,19 +81,17 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     devices = jax.local_devices() if devices is None else list(devices)
     if folder is not None:
         _folder.prepare(folder)  # an error now is better than one after the work
-    shape = tuple(map(len, values.values()))
-    total = math.prod(shape)
-    compute, chunk = _computer(cell, name, values, shape, chunk, devices)
+    compute, grid = _computer(cell, name, values, chunk, devices)
     version = f"kdtheory {importlib.metadata.version('kdtheory')}, jax {jax.__version__}"
     configuration = {
         "name": name,
         "version": version,
         "axes": {axis: _summary(points) for axis, points in values.items()},
-        "chunk": chunk,
+        "chunk": " × ".join(map(str, grid.block)),
         "code": _folder.reads(function),
     }
     with _opened(folder, configuration) as kept:
-        columns = _run(compute, kept, total, chunk, progress and jax.process_index() == 0, name, len(devices))
+        columns = _run(compute, kept, grid, progress and jax.process_index() == 0, name, len(devices))
 
     clash = sorted(columns.keys() & values.keys())
     if clash:
@@ -98,7 +99,7 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     variables = {
         variable: (
             [*values, *(f"{variable}_{i}" for i in range(column.ndim - 1))],
-            column.reshape(shape + column.shape[1:]),
+            column.reshape(grid.shape + column.shape[1:]),
         )
         for variable, column in columns.items()
     }
@@ -153,58 +154,113 @@ def _summary(points):
 # How a chunk is computed.
 
 
-def _computer(cell, name, values, shape, chunk, devices):
-    """What computes the cells of given numbers, and how many it takes at once."""
-    total = math.prod(shape)
+class _Grid:
+    """The cells of a sweep, in blocks of which each is a range of cells in the order of the axes."""
+
+    def __init__(self, shape, size):
+        """With nearly equal blocks of at most `size` cells: whole along the last axes, single along the first."""
+        self.shape, self.axis, rest = shape, len(shape) - 1, 1
+        while self.axis > 0 and rest * shape[self.axis] <= size:
+            rest *= shape[self.axis]
+            self.axis -= 1
+        length = shape[self.axis]  # of the axis that is split
+        width = -(-length // -(-length // (size // rest)))
+        self.parts = -(-length // width)
+        self.block = (1,) * self.axis + (width, *shape[self.axis + 1 :])
+        self.count = math.prod(shape[: self.axis]) * self.parts
+
+    def indices(self, number):
+        """Where along each axis the cells of a block are."""
+        lead, part = divmod(number, self.parts)
+        before = np.unravel_index(lead, self.shape[: self.axis]) if self.axis else ()
+        width = self.block[self.axis]
+        split = np.arange(part * width, min((part + 1) * width, self.shape[self.axis]))
+        return [*map(np.atleast_1d, before), split, *map(np.arange, self.shape[self.axis + 1 :])]
+
+    def cells(self, number):
+        """The range of cells of a block."""
+        where = self.indices(number)
+        first = int(np.ravel_multi_index([index[0] for index in where], self.shape))
+        return slice(first, first + math.prod(map(len, where)))
+
+
+def _computer(cell, name, values, chunk, devices):
+    """What computes as many blocks as there are devices, and the grid that they are blocks of."""
     if chunk is not None and not (isinstance(chunk, int | np.integer) and chunk >= 1):
         raise ValueError(f"chunk must be a whole number of cells, at least 1; got {chunk!r}")
-
-    def entries(numbers):
-        where = np.unravel_index(numbers, shape)
-        return {axis: points[i] for (axis, points), i in zip(values.items(), where, strict=True)}
-
+    shape = tuple(map(len, values.values()))
+    total = math.prod(shape)
     example = {axis: points[0] for axis, points in values.items()}
     result = None if any(points.dtype.kind == "U" for points in values.values()) else _traced(cell, example)
     if result is None:
+        grid = _Grid(shape, chunk or max(1, total // 1000))
 
         def one_by_one(numbers):
-            rows = [_variables(cell({axis: _plain(v) for axis, v in entries(n).items()}), name) for n in numbers]
-            return _stacked(rows, numbers, name)
+            return [_stacked(cell, values, grid.cells(number), grid.shape, name) for number in numbers]
 
-        return one_by_one, int(chunk or max(1, total // 1000))
-
+        return one_by_one, grid
     _variables(result, name)
-    mesh, axis = Mesh(np.array(devices), ("sweep",)), PartitionSpec("sweep")
 
-    def compiled(chunk):
-        numbers = np.zeros(chunk * len(devices), int)
+    def entries(grid, numbers):
+        where = [grid.indices(number) for number in numbers]  # along an axis, all blocks padded to one length
+        return {
+            axis: np.stack([points[np.resize(indices[i], grid.block[i])] for indices in where])
+            for i, (axis, points) in enumerate(values.items())
+        }
 
-        def lowered(many):
-            sharded = jax.shard_map(many, mesh=mesh, in_specs=axis, out_specs=axis, check_vma=False)
-            return jax.jit(sharded).lower(entries(numbers))
+    mesh, sharded = Mesh(np.array(devices), ("sweep",)), PartitionSpec("sweep")
 
-        program = lowered(jax.vmap(cell))
+    def compiled(grid):
+        def lowered(mapped):
+            def block(entries):
+                return jax.tree.map(lambda x: x[None], mapped({axis: points[0] for axis, points in entries.items()}))
+
+            many = jax.shard_map(block, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False)
+            return jax.jit(many).lower(entries(grid, [0] * len(devices)))
+
+        program = lowered(_outer(cell, list(values), jax.vmap))
         if "@lapack_" in program.as_text():
-            program = lowered(lambda cells: jax.lax.map(cell, cells))
+            one_by_one = lambda function: functools.partial(jax.lax.map, function)
+            program = lowered(_outer(cell, list(values), one_by_one))
         return program.compile()
 
     size = chunk or min(-(-total // 32), 2**15)
-    program = compiled(size)
+    program = compiled(grid := _Grid(shape, size))
     if chunk is None:
         memory = program.memory_analysis()
         needed = memory.temp_size_in_bytes + memory.output_size_in_bytes
-        if needed > BUDGET and size > 1:
-            size = max(1, int(size * BUDGET / needed))
-            program = compiled(size)
+        if needed > BUDGET and grid.block != (1,) * len(shape):
+            program = compiled(grid := _Grid(shape, max(1, int(math.prod(grid.block) * BUDGET / needed))))
 
     def at_once(numbers):
-        padded = np.resize(numbers, size * len(devices))  # a program has one size
-        return {
-            variable: np.asarray(rows)[: len(numbers)]
-            for variable, rows in _variables(program(entries(padded)), name).items()
-        }
+        padded = [*numbers, *numbers[-1:] * (len(devices) - len(numbers))]
+        results = {key: np.asarray(rows) for key, rows in _variables(program(entries(grid, padded)), name).items()}
+        pieces = []
+        for place, number in enumerate(numbers):
+            real = tuple(slice(len(indices)) for indices in grid.indices(number))
+            pieces.append(
+                {key: rows[place][real].reshape(-1, *rows.shape[1 + len(shape) :]) for key, rows in results.items()}
+            )
+        return pieces
 
-    return at_once, int(size)
+    return at_once, grid
+
+
+def _outer(cell, axes, mapped):
+    """A function of one value per axis as one of arrays of values: its outer product, the first axis outermost."""
+    if not axes:
+        return cell
+    axis, *rest = axes
+
+    def over(entries):
+        def at(value):
+            return _outer(lambda inner: cell({axis: value, **inner}), rest, mapped)(
+                {name: entries[name] for name in rest}
+            )
+
+        return mapped(at)(entries[axis])
+
+    return over
 
 
 def _traced(cell, example):
@@ -241,14 +297,19 @@ def _plain(value):
     return value.item() if value.dtype.kind in "Ub" else value
 
 
-def _stacked(rows, numbers, name):
-    columns = {}
-    for number, row in zip(numbers, rows, strict=True):
-        if row.keys() != rows[0].keys() or any(np.shape(row[v]) != np.shape(rows[0][v]) for v in row):
-            raise ValueError(f"{name} returns {_shapes(row)} at cell {number}, but {_shapes(rows[0])} at {numbers[0]}")
-    for variable in rows[0]:
-        columns[variable] = np.stack([np.asarray(row[variable]) for row in rows])
-    return columns
+def _stacked(cell, values, cells, shape, name):
+    """The columns of a range of cells, one call after another."""
+    rows = []
+    for number in range(cells.start, cells.stop):
+        where = np.unravel_index(number, shape)
+        entries = {axis: _plain(points[i]) for (axis, points), i in zip(values.items(), where, strict=True)}
+        row = _variables(cell(entries), name)
+        rows.append({variable: np.asarray(value) for variable, value in row.items()})
+        if _shapes(rows[-1]) != _shapes(rows[0]):
+            raise ValueError(
+                f"{name} returns {_shapes(rows[-1])} at cell {number}, but {_shapes(rows[0])} at {cells.start}"
+            )
+    return {variable: np.stack([row[variable] for row in rows]) for variable in rows[0]}
 
 
 def _shapes(row):
@@ -282,50 +343,45 @@ def _opened(path, configuration):
         _gathered(np.array(True))  # held until all are done
 
 
-def _run(compute, folder, total, chunk, progress, name, devices):
+def _run(compute, folder, grid, progress, name, devices):
     """All chunks of this process, those on disk read and the rest computed; then those of all processes."""
-    count = -(-total // chunk)
-    mine = range(jax.process_index(), count, jax.process_count())
+    mine = list(range(jax.process_index(), grid.count, jax.process_count())) or [0]  # none is left without
     columns: dict[str, np.ndarray] = {}
-
-    def cells(number):
-        return np.arange(number * chunk, min((number + 1) * chunk, total))
 
     def keep(number, piece):
         if columns and piece.keys() != columns.keys():
             raise ValueError(f"{name} returns {', '.join(piece)} in some cells and {', '.join(columns)} in others")
         for variable, rows in piece.items():
-            column = columns.setdefault(variable, np.empty((total, *rows.shape[1:]), rows.dtype))
+            column = columns.setdefault(variable, np.empty((math.prod(grid.shape), *rows.shape[1:]), rows.dtype))
             if rows.shape[1:] != column.shape[1:]:
                 raise ValueError(f"{name} returns {variable} of shape {rows.shape[1:]} and of {column.shape[1:]}")
             if (dtype := np.promote_types(rows.dtype, column.dtype)) != column.dtype:
                 column = columns[variable] = column.astype(dtype)
-            column[cells(number)] = rows
+            column[grid.cells(number)] = rows
+
+    def count(numbers):
+        return sum(cells.stop - cells.start for cells in map(grid.cells, numbers))
 
     missing = []
     for number in mine:
         piece = folder.read(number) if folder else None
         missing.append(number) if piece is None else keep(number, piece)
     done = len(mine) - len(missing)
-    with _bar(progress, name, sum(len(cells(n)) for n in mine), sum(len(cells(n)) for n in missing)) as advance:
+    with _bar(progress, name, count(mine), count(missing)) as advance:
         try:
             for first in range(0, len(missing), devices):
                 batch = missing[first : first + devices]
-                numbers = np.concatenate([cells(number) for number in batch])
-                results, offset = compute(numbers), 0
-                for number in batch:
-                    here = slice(offset, offset := offset + len(cells(number)))
-                    piece = {variable: rows[here] for variable, rows in results.items()}
+                for number, piece in zip(batch, compute(batch), strict=True):
                     if folder:
                         folder.write(number, piece)
                     keep(number, piece)
                     done += 1
-                advance(len(numbers))
+                advance(count(batch))
         except KeyboardInterrupt as stop:
             if folder:
                 stop.add_note(f"{done} of {len(mine)} chunks are in {folder.path}; the same call goes on from there")
             raise
-    return columns if jax.process_count() == 1 else _together(columns, mine, count, chunk, total)
+    return columns if jax.process_count() == 1 else _together(columns, mine, grid)
 
 
 @contextlib.contextmanager
@@ -347,14 +403,18 @@ def _gathered(array):
     return multihost_utils.process_allgather(array)
 
 
-def _together(columns, mine, count, chunk, total):
+def _together(columns, mine, grid):
     """The columns of which each process has its own chunks, from all of them."""
-    each = -(-count // jax.process_count())
-    for variable, column in columns.items():
-        own = np.zeros((each, chunk, *column.shape[1:]), column.dtype)
-        for place, number in enumerate(mine):
-            rows = column[number * chunk : (number + 1) * chunk]
-            own[place, : len(rows)] = rows
-        everyone = _gathered(own)  # (processes, each, chunk, ...): chunk number is place · processes + process
-        columns[variable] = np.swapaxes(everyone, 0, 1).reshape(-1, *column.shape[1:])[:total]
+    each = -(-grid.count // jax.process_count())
+    padded = [*mine, *mine[-1:] * (each - len(mine))]
+    numbers = _gathered(np.array(padded))  # (processes, each)
+    for column in columns.values():
+        own = np.zeros((each, math.prod(grid.block), *column.shape[1:]), column.dtype)
+        for rows, number in zip(own, padded, strict=True):
+            here = column[grid.cells(number)]
+            rows[: len(here)] = here
+        everyone = _gathered(own)  # (processes, each, cells of a block, ...)
+        for rows, number in zip(everyone.reshape(-1, *own.shape[1:]), numbers.ravel(), strict=True):
+            cells = grid.cells(int(number))
+            column[cells] = rows[: cells.stop - cells.start]
     return columns

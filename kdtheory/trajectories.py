@@ -129,7 +129,7 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
             jnp.asarray(0.0),
             unresolved=0,
         )
-    elif bool(jnp.all(jnp.isnan(eigensystem.target))):
+    elif not isinstance(eigensystem.target, jax.core.Tracer) and bool(jnp.all(jnp.isnan(eigensystem.target))):
         raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or squared loss")
     learner = _ready(learner, eigensystem, eigensystem.target.size)
     begin = None
@@ -214,7 +214,7 @@ def _ready(learner, eigensystem, entries, curvature=1.0):
         )
     largest = jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
-    check_learner(learner, curvature * largest)
+    check_learner(learner, None if isinstance(largest, jax.core.Tracer) else curvature * largest)
     moments = math.prod(jnp.shape(learner.clock))
     check_memory(
         (moments, entries),
