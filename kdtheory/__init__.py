@@ -32,6 +32,7 @@ from kdtheory import (
     problems,
     soft_labels,
     spectra,
+    status,
     theorems,
 )
 from kdtheory._record import record, static
@@ -92,6 +93,7 @@ __all__ = [
     "soft_labels",
     "spectra",
     "static",
+    "status",
     "sweep",
     "switch",
     "theorems",

@@ -87,6 +87,9 @@ def test_everything_public_is_documented():
         kdtheory.numerics,
         kdtheory.early_stopping,
         kdtheory.files,
+        kdtheory.status,
+        kdtheory.soft_labels,
+        kdtheory.linear_classifiers,
         kdtheory.certify,
     ):
         for name, thing in vars(module).items():
