@@ -118,6 +118,8 @@ class Ridge(Learner):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
         data."""
         start = _begin(self, problem, start)
+        if hasattr(problem, "ridge"):  # no matrix, but conjugate gradients
+            return problem.ridge(_finite(self.penalty, "penalty"), start)
         _needs_squared_loss("Ridge", problem)
         return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
@@ -375,7 +377,12 @@ def _begin(learner, problem, start):
 def _needs_squared_loss(name, problem):
     if not hasattr(problem, "normal_equations"):
         loops = "GradientDescent, HeavyBall or Nesterov"
-        raise TypeError(f"{name} needs squared loss; use {loops} on {type(problem).__name__}")
+        wanted = (
+            "exponentials of the matrix, of which there are only products"
+            if hasattr(problem, "ridge")
+            else "squared loss"
+        )
+        raise TypeError(f"{name} needs {wanted}; use {loops} on {type(problem).__name__}")
 
 
 def _finite(clock, field):

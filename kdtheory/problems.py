@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
+import scipy.sparse.linalg
 
-from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, concrete
+from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, check_memory, concrete
 from kdtheory._record import record, static
 
 
@@ -39,8 +40,9 @@ class Eigensystem:
     writing: jax.Array  # (P, K) parameters = writing @ coordinates
     target: jax.Array  # (K,) + outputs: the coordinates that fit the targets as well as can be
     spaces: jax.Array  # (K,) the number of the eigenspace of each direction
-    unseen: jax.Array  # share of |targets|² outside the span of the directions: no learner can fit it
-    unresolved: int = static()  # directions of a kernel whose eigenvalue is below rounding
+    unseen: jax.Array  # share of |targets|² outside the span of the directions: if all, no learner can fit it
+    unresolved: int = static()  # directions that are not here: below rounding, or beyond the count asked for
+    rest: jax.Array | float = 0.0  # the sum of their eigenvalues
 
     @property
     def max_step_size(self):
@@ -143,17 +145,29 @@ class Linear:
         x = self.features
         return _top(x @ x.T if count > samples else x.T @ x) / samples
 
-    def eigensystem(self) -> Eigensystem:
-        """By the SVD of the features: the eigenvalues of XᵀX would lose half the digits of the small ones."""
+    def eigensystem(self, count=None) -> Eigensystem:
+        """By the SVD of the features: the eigenvalues of XᵀX would lose half the digits of the small ones.
+
+        With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
+        """
         features, targets = np.asarray(self.features), np.asarray(self.targets)
-        samples = len(features)
-        u, s, vt = np.linalg.svd(features, full_matrices=False)
+        samples, least = len(features), min(features.shape)
+        if _is_few(count, least):
+            u, s, vt = scipy.sparse.linalg.svds(features, count, v0=_some_start(least))
+            u, s, vt = u[:, ::-1], s[::-1], vt[::-1]
+        else:
+            u, s, vt = np.linalg.svd(features, full_matrices=False)
         tolerance = max(features.shape) * np.finfo(s.dtype).eps * s[0]
         rank = int(np.sum(s > tolerance))
         if rank == 0:
             raise ValueError("features are zero: there is no direction to learn along")
-        u, s, v = jnp.asarray(u[:, :rank]), s[:rank], jnp.asarray(vt[:rank].T)
-        return _eigensystem(s**2 / samples, u, v, v, _spaces(s, tolerance), targets, unresolved=0)
+        kept = rank if count is None else min(rank, count)
+        u, s, v = jnp.asarray(u[:, :kept]), s[:kept], jnp.asarray(vt[:kept].T)
+        eigenvalues, spaces = s**2 / samples, _spaces(s, tolerance)
+        if count is None:
+            return _eigensystem(eigenvalues, u, v, v, spaces, targets, unresolved=0)
+        total = float(np.vdot(features, features)) / samples
+        return _eigensystem(eigenvalues, u, v, v, spaces, targets, unresolved=least - kept, total=total)
 
 
 @record
@@ -197,12 +211,24 @@ class Kernel:
         """λ_max of K/N, for the default step size."""
         return _top(self.gram) / len(self.gram)
 
-    def eigensystem(self) -> Eigensystem:
+    def eigensystem(self, count=None) -> Eigensystem:
         """By eigh of the Gram matrix. Eigenvalues below N·eps·λ_max are not resolved; they are cut and
-        counted."""
+        counted.
+
+        With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
+        """
         gram, targets = np.asarray(self.gram), np.asarray(self.targets)
         samples = len(gram)
-        d, u = np.linalg.eigh(gram)
+        if _is_few(count, samples):
+            d, u = scipy.sparse.linalg.eigsh(gram, count, v0=_some_start(samples))
+        else:
+            check_memory(
+                (4, samples, samples),
+                gram.dtype,
+                f"the eigenvectors of a kernel of {samples:,} samples",
+                "ask for a count of them, eigensystem(count=100)",
+            )
+            d, u = np.linalg.eigh(gram)
         d, u = d[::-1], u[:, ::-1]
         tolerance = samples * np.finfo(d.dtype).eps * abs(d).max()
         if d[-1] < -10 * tolerance:
@@ -213,10 +239,26 @@ class Kernel:
         rank = int(np.sum(d > tolerance))
         if rank == 0:
             raise ValueError("gram is zero: there is no direction to learn along")
-        d, u = d[:rank], jnp.asarray(u[:, :rank])
-        root = np.sqrt(d)
-        spaces = _spaces(d, tolerance)
-        return _eigensystem(d / samples, u, u * root, u / root, spaces, targets, unresolved=samples - rank)
+        kept = rank if count is None else min(rank, count)
+        return of_kernel(d[:kept], u[:, :kept], tolerance, np.trace(gram), targets)
+
+
+def of_kernel(sizes, u, tolerance, trace, targets) -> Eigensystem:
+    """The eigensystem of a kernel from eigenvalues and -vectors of its matrix K, known to within `tolerance`."""
+    root, u, samples = np.sqrt(sizes), jnp.asarray(u), len(u)
+    unresolved, total = samples - len(sizes), trace / samples
+    spaces = _spaces(sizes, tolerance)
+    return _eigensystem(sizes / samples, u, u * root, u / root, spaces, targets, unresolved=unresolved, total=total)
+
+
+def _is_few(count, available):
+    """Whether to look for so few directions by themselves: Lanczos needs some three products for each."""
+    return count is not None and 10 * as_count(count, "count") <= available
+
+
+def _some_start(length):
+    """The same for every run, so that results are."""
+    return np.random.default_rng(0).standard_normal(length)
 
 
 def taught(problem, teacher_parameters, teacher_weight, temperature):
@@ -252,14 +294,14 @@ def _spaces(sizes, tolerance):
     return np.concatenate([[0], np.cumsum(-np.diff(sizes) > tolerance)])
 
 
-def _eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolved):
+def _eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolved, total=None):
     u_on_host = np.asarray(u)
     components = u_on_host.T @ targets
     scale = np.sqrt(len(u) * eigenvalues)
-    total = np.sum(targets**2)
-    rest = np.sum((targets - u_on_host @ components) ** 2)
-    arrays = (eigenvalues, u, reading, writing, (components.T / scale).T, spaces, rest / total if total else 0.0)
-    return Eigensystem(*map(jnp.asarray, arrays), unresolved=unresolved)
+    power, outside = np.sum(targets**2), np.sum((targets - u_on_host @ components) ** 2)
+    arrays = (eigenvalues, u, reading, writing, (components.T / scale).T, spaces, outside / power if power else 0.0)
+    rest = 0.0 if total is None else max(0.0, float(total - np.sum(eigenvalues)))
+    return Eigensystem(*map(jnp.asarray, arrays), unresolved=unresolved, rest=rest)
 
 
 # Entry points: what users hand us is checked here, once, on the host.
@@ -296,6 +338,31 @@ def kernel(gram, targets) -> Kernel:
     """
     gram = as_data(gram, "gram", ranks=(2,))
     return Kernel(_as_gram(gram), _as_targets(targets, "gram", len(gram), gram.dtype))
+
+
+def matrix_free(kernel, inputs, targets):
+    """Kernel regression whose matrix is never formed, for many samples; see `matrix_free.MatrixFree`.
+
+    `kernel` takes rows (N, D) and (M, D) to their Gram matrix (N, M), as all of `kernels` do; `inputs` (N, D). It must
+    be symmetric and positive semidefinite, which is not checked. Loops and ridge run on it, and
+    `eigensystem(count)` gives the top directions. Half the mean squared residual is the loss.
+
+    >>> import numpy as np, kdtheory as kd
+    >>> x = np.linspace(0.0, 1.0, 200)[:, None]
+    >>> problem = kd.problems.matrix_free(kd.kernels.rbf, x, np.sin(9.0 * x[:, 0]))
+    >>> system = problem.eigensystem(count=5)
+    >>> system.unresolved, len(system.eigenvalues), f"{system.rest:.0e}"
+    (195, 5, '1e-08')
+    """
+    from kdtheory.matrix_free import MatrixFree
+
+    if not callable(kernel):
+        raise TypeError(
+            f"kernel must be a function of two sets of rows, got {type(kernel).__name__}; a matrix goes to"
+            " problems.kernel"
+        )
+    inputs = as_data(inputs, "inputs", ranks=(2,))
+    return MatrixFree(kernel, inputs, _as_targets(targets, "inputs", len(inputs), inputs.dtype))
 
 
 def softmax(features, targets, classes=None):

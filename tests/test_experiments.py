@@ -17,6 +17,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
     "exaggeration_sweep": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=3, longest=10),
     "flat_spectrum": dict(exponents=3),
+    "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
 }
 
@@ -63,7 +64,7 @@ def test_what_the_caption_of_lazy_training_says():
     assert found.defect[1].mean() < found.defect[0].mean() and found.change[1].mean() < found.change[0].mean()
 
 
-@pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum"])
+@pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum", "lag"])
 def test_loops_show_the_exaggeration_of_the_formula(name):
     found = computed(name)
     np.testing.assert_allclose(found.seen, found.expected, atol=1e-6)  # read between steps

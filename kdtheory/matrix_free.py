@@ -1,0 +1,158 @@
+"""Kernel regression without the N × N matrix: for as many samples as there is time for.
+
+The kernel is a function, of which a block of rows at a time is computed, used and forgotten. Loops follow the
+gradient, ridge is solved by conjugate gradients, and the largest eigenvalues come from block products (LOBPCG).
+What would need the matrix itself refuses with the reason. The entry point is `problems.matrix_free`.
+"""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from kdtheory import problems
+from kdtheory._inputs import check_memory
+from kdtheory._record import record, static
+
+BLOCK = 2**24  # entries of the kernel that are held at once: 128 MB
+ITERATIONS = 10_000  # of conjugate gradients, before they are given up
+ACCURACY = 1e-9  # of eigenvectors: the residual |Kv - λv|/λ₁
+
+
+@record
+class MatrixFree:
+    """Kernel regression on dual coefficients α, predictions Kα, with K a function. Made by `problems.matrix_free`.
+
+    It is `problems.Kernel` in all but what it can afford.
+    """
+
+    kernel: Callable = static()  # rows (N, D) and (M, D) to (N, M)
+    inputs: jax.Array  # (N, D)
+    targets: jax.Array  # (N,) or (N, C)
+
+    def zeros(self):
+        return jnp.zeros_like(self.targets)
+
+    def predict(self, parameters, inputs=None):
+        """Predictions Kα on the training inputs, or on new ones (M, D)."""
+        rows = self.inputs if inputs is None else problems.new_inputs(inputs, self.inputs.shape[1], "inputs")
+        parameters = jnp.asarray(parameters)
+        samples = parameters.ndim - self.targets.ndim  # the axis of samples, after those of paths
+        columns = jnp.moveaxis(parameters, samples, 0)  # all of them are one product
+        product = _product(self.kernel, rows, self.inputs, columns.reshape(len(self.inputs), -1))
+        return jnp.moveaxis(product.reshape(len(rows), *columns.shape[1:]), 0, samples)
+
+    def gradient(self, parameters, rows=slice(None)):
+        """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
+        residual = _product(self.kernel, self.inputs[rows], self.inputs, parameters) - self.targets[rows]
+        return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
+
+    def relabel(self, targets):
+        """The same inputs with other targets, (N,) or (N, C)."""
+        return problems.relabelled(self, targets, "inputs", self.inputs)
+
+    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
+        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
+        return problems.taught(self, teacher_parameters, teacher_weight, temperature)
+
+    def max_eigenvalue(self):
+        """λ_max of K/N, for the default step size: by Lanczos, from products."""
+        from scipy.sparse.linalg import eigsh
+
+        start = np.random.default_rng(0).standard_normal(len(self.inputs))
+        return eigsh(self._operator(), 1, v0=start, return_eigenvectors=False)[0] / len(self.inputs)
+
+    def ridge(self, penalty, start):
+        """(K/N + cI)α = y/N + c·start, by conjugate gradients, for each penalty c.
+
+        Raises ValueError where they do not converge: for a penalty too small, against λ₁, for rounding or patience.
+        """
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        samples, operator = len(self.inputs), self._operator()
+        targets, start = (np.asarray(array).reshape(samples, -1) for array in (self.targets, start))
+
+        def solve(c):
+            shifted = LinearOperator(operator.shape, lambda v: operator.matvec(v) / samples + c * v, dtype=float)
+            columns = []
+            for y, begin in zip(targets.T, start.T, strict=True):
+                column, failed = cg(shifted, y / samples + c * begin, x0=begin, rtol=1e-13, maxiter=ITERATIONS)
+                if failed:
+                    raise ValueError(
+                        f"conjugate gradients did not converge for the penalty {c:.3g}; a larger one does, as does"
+                        " problems.kernel where the matrix fits in memory"
+                    )
+                columns.append(column)
+            return np.stack(columns, axis=1).reshape(self.targets.shape)
+
+        return jnp.asarray(
+            np.stack([solve(float(c)) for c in np.ravel(penalty)]).reshape(*np.shape(penalty), *self.targets.shape)
+        )
+
+    def eigensystem(self, count=None) -> problems.Eigensystem:
+        """The largest `count` eigenvalues and their directions, by LOBPCG on blocks of 2 · count vectors.
+
+        Residuals |Kv - λv| are below 1e-9 λ₁. Eigenvalues are right to the square of that over their gap; those
+        that it does not tell apart form an eigenspace. The sum of the others is `rest`. Without a count, or with
+        one above N/10, the matrix is formed after all: ValueError where it does not fit in memory.
+        """
+        samples = len(self.inputs)
+        if not problems._is_few(count, samples):
+            check_memory(
+                (5, samples, samples),
+                float,
+                f"the kernel of {samples:,} samples and its eigenvectors",
+                "ask for a count of them, eigensystem(count=100)",
+            )
+            return problems.kernel(self.kernel(self.inputs, self.inputs), self.targets).eigensystem(count)
+        sizes, vectors, residual = _largest(self._operator(), count)
+        trace = float(_trace(self.kernel, self.inputs))
+        return problems.of_kernel(sizes, vectors, residual, trace, np.asarray(self.targets))
+
+    def _operator(self):
+        from scipy.sparse.linalg import LinearOperator
+
+        def product(columns):
+            return np.array(_product(self.kernel, self.inputs, self.inputs, jnp.asarray(columns)))
+
+        return LinearOperator((len(self.inputs),) * 2, matvec=product, matmat=product, dtype=float)
+
+
+@partial(jax.jit, static_argnums=0)
+def _product(kernel, x, z, columns):
+    """K(x, z) @ columns, a block of rows of K at a time."""
+    block = max(1, min(len(x), BLOCK // len(z)))
+    padded = jnp.concatenate([x, jnp.broadcast_to(x[:1], (-len(x) % block, x.shape[1]))])
+    blocks = lax.map(lambda rows: kernel(rows, z) @ columns, padded.reshape(-1, block, x.shape[1]))
+    return blocks.reshape(-1, *columns.shape[1:])[: len(x)]
+
+
+@partial(jax.jit, static_argnums=0)
+def _trace(kernel, x):
+    return jnp.sum(lax.map(lambda row: kernel(row[None], row[None])[0, 0], x))
+
+
+def _largest(operator, count):
+    """The largest eigenvalues, descending, their vectors, and by how much these may be off: the largest residual."""
+    from scipy.sparse.linalg import lobpcg
+
+    random = np.random.default_rng(0).standard_normal((operator.shape[0], 2 * count))
+    image = operator @ np.linalg.qr(random)[0]
+    size = np.sqrt(np.linalg.eigvalsh(image.T @ image)[-1])  # of K, nearly
+    block = np.linalg.qr(image)[0]
+    for _ in range(20):  # LOBPCG waits for every vector of the block, of which only the first count matter
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning)  # that it stopped before the last had converged
+            values, block = lobpcg(operator, block, tol=ACCURACY * size, maxiter=5, largest=True)
+        vectors = block[:, :count]
+        residual = np.max(np.linalg.norm(operator @ vectors - values[:count] * vectors, axis=0))
+        if residual <= ACCURACY * size:
+            return values[:count], vectors, residual
+    raise ValueError(
+        f"the {count} largest eigenvalues did not converge: a residual is {residual / size:.1g} of the largest; ask for"
+        " fewer, or for more where many are nearly equal"
+    )
