@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 import kdtheory as kd
 
@@ -83,8 +84,11 @@ def main():
         ideal = growth.seconds[-1] * (growth.sizes / growth.sizes[-1]) ** growth.slope
         ax.loglog(growth.sizes, ideal, "--", color="0.6", label=f"slope {growth.slope}")
         ax.set(title=growth.what, xlabel=growth.size, ylabel="seconds")
-        ax.margins(y=0.5)
-        ax.legend()
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(low, high / 30), high)  # a flat line is to look flat
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.legend(loc="lower right")
         found = np.polyfit(np.log(growth.sizes[-3:]), np.log(growth.seconds[-3:]), 1)[0]
         print(f"| {growth.what} | {growth.size} | {growth.slope} | {found:.2f} |", flush=True)
     figure.savefig(HERE / "growth.png", dpi=110)
