@@ -77,6 +77,15 @@ def as_level(level):
     return level
 
 
+def as_direction(direction, count):
+    """The number of one of `count` eigendirections."""
+    if isinstance(direction, bool) or not isinstance(direction, (int, np.integer)):
+        raise TypeError(f"a direction must be a whole number, its place in the eigenvalues; got {direction!r}")
+    if not -count <= direction < count:
+        raise IndexError(f"direction {direction} is out of range: there are {count}, from 0 to {count - 1}")
+    return int(direction) % count
+
+
 def as_temperature(temperature):
     """What divides logits; it may be traced."""
     if concrete(as_real(temperature, "temperature")) and not (np.ndim(temperature) == 0 and 0 < temperature < np.inf):

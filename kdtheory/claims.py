@@ -143,6 +143,11 @@ def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
 LANES = {"theory": theory, "practice": practice}
 
 
+def face(run, formula, algorithm):
+    """For statements about no filter: the closed form where `run` is theory, the algorithm on data in practice."""
+    return algorithm if run is practice else formula
+
+
 def measured(learnt, error) -> Seen:
     """Fractions known up to an absolute error."""
     residual = 1.0 - learnt

@@ -10,7 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._inputs import as_data, as_real
 from kdtheory._record import record
+from kdtheory.learners import GradientFlow, Ridge
+from kdtheory.numerics import expm1, log1p
 
 
 @record
@@ -106,7 +109,79 @@ def matching_scale(teacher_coordinates, student_coordinates, directions=1) -> fl
     return float(np.sum(teacher * student) / np.sum(student**2))
 
 
+@record
+class MarginLine:
+    """The line on which a student's margins lie over its teacher's. Made by `margin_line`."""
+
+    slope: jax.Array
+    intercept: jax.Array
+    excess: jax.Array  # slope - 1, without the subtraction
+    scale_free: jax.Array  # the slope once the student's top direction is scaled to the teacher's
+
+
+def margin_line(teacher, student, lead, trail) -> MarginLine:
+    """Margins of a student against its teacher's in the two-level model, exactly: a line.
+
+    Where the Gram matrix has two eigenvalues λ₁ = `lead` > λ₂ = `trail` on the labels y = ±1, every training
+    point's margin y·prediction satisfies m_S = slope · m_T + intercept under squared loss, for right labels and
+    flipped ones: slope = (g₁ - g₂)/(h₁ - h₂), intercept = g₂ - slope · h₂, with h the teacher's filter, h_S the
+    student's own and g = h_S h. For gradient flow the slope is above one iff the student trains longer than
+    `critical_time`; for ridge iff λ₁λ₂ > c_T c_S. The scale-free slope (1 - g₂/g₁)/(1 - h₂/h₁) always is. Own.
+
+    >>> import kdtheory as kd
+    >>> flow = kd.GradientFlow(3.0)
+    >>> print(kd.confidence.margin_line(flow, flow, 1.0, 0.1).slope.round(4))
+    1.2094
+    """
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
+    (h1, h2), (s1, s2) = teacher.filter(λ), student.filter(λ)
+    own_left = student.residual(λ)
+    step = _rise(teacher, λ)
+    scale_free = 1.0 + h2 / step * (_rise(student, λ) / s1)
+    slope = s1 * scale_free
+    return MarginLine(slope, h2 * (s2 - slope), (h2 * own_left[1] - h1 * own_left[0]) / step, scale_free)
+
+
+def _rise(learner, λ):
+    """φ(λ₁) - φ(λ₂), for flow and ridge without the subtraction."""
+    left, gap = learner.residual(λ), λ[0] - λ[1]
+    match learner:
+        case GradientFlow(time=time):
+            return left[1] * -expm1(-gap * time)
+        case Ridge(penalty=penalty):
+            return left[0] * left[1] * (gap / penalty)
+        case _:
+            learnt = learner.filter(λ)
+            return jnp.where(learnt[0] < 0.5, learnt[0] - learnt[1], left[1] - left[0])
+
+
+def critical_time(lead, trail, teacher_time):
+    """The time above which a student's margins are steeper than its teacher's: log(h₁/h₂)/(λ₁ - λ₂).
+
+    Gradient flow in the model of `margin_line`, h the filter of the teacher stopped at `teacher_time`. Always
+    below log(λ₁/λ₂)/(λ₁ - λ₂). Own.
+
+    >>> import kdtheory as kd
+    >>> print(kd.confidence.critical_time(10.5, 0.5, teacher_time=0.2).round(4))
+    0.2222
+    """
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
+    teacher = GradientFlow(teacher_time)
+    return log1p(_rise(teacher, λ) / teacher.filter(λ)[1]) / (λ[0] - λ[1])
+
+
 # Against the truth.
+
+
+def _judged(logits, labels):
+    """Logits (N, C) and column numbers (N,), on the host."""
+    logits, labels = np.asarray(as_data(logits, "logits", ranks=(2,))), np.asarray(as_real(labels, "labels"))
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(f"labels must be ({len(logits)},), one per row of logits {logits.shape}; got {labels.shape}")
+    if not np.all(np.isin(labels, np.arange(logits.shape[1]))):
+        wrong = labels[~np.isin(labels, np.arange(logits.shape[1]))][0]
+        raise ValueError(f"labels must be column numbers of logits, from 0 to {logits.shape[1] - 1}; got {wrong}")
+    return logits, labels
 
 
 def accuracy(logits, labels) -> float:
@@ -116,7 +191,8 @@ def accuracy(logits, labels) -> float:
     >>> kd.confidence.accuracy([[1.0, 0.0], [1.0, 0.0]], [0, 1])
     0.5
     """
-    return float(np.mean(np.argmax(np.asarray(logits), axis=1) == np.asarray(labels)))
+    logits, labels = _judged(logits, labels)
+    return float(np.mean(np.argmax(logits, axis=1) == labels))
 
 
 def log_loss(logits, labels) -> float:
@@ -126,9 +202,12 @@ def log_loss(logits, labels) -> float:
     >>> round(kd.confidence.log_loss([[0.0, 0.0]], [1]), 6)
     0.693147
     """
+    if np.ndim(labels) == 1:
+        logits, labels = _judged(logits, labels)
+        labels = labels[:, None] == np.arange(logits.shape[1])
     logs, labels = jax.nn.log_softmax(jnp.asarray(logits, float), axis=1), jnp.asarray(labels)
-    if labels.ndim == 1:
-        labels = labels[:, None] == jnp.arange(logs.shape[1])
+    if labels.shape != logs.shape:
+        raise ValueError(f"probabilities must have the shape {logs.shape} of the logits, got {labels.shape}")
     return float(-jnp.mean(jnp.sum(jnp.where(labels > 0, labels * logs, 0.0), axis=1)))
 
 
@@ -141,8 +220,9 @@ def calibration_error(logits, labels, bins=15) -> float:
     >>> kd.confidence.calibration_error([[0.0, 0.0], [0.0, 0.0]], [0, 1])
     0.0
     """
-    probabilities = np.asarray(jax.nn.softmax(jnp.asarray(logits, float), axis=1))
-    surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
+    logits, labels = _judged(logits, labels)
+    probabilities = np.asarray(jax.nn.softmax(logits, axis=1))
+    surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     which = np.minimum((surest * bins).astype(int), bins - 1)
     gaps = np.bincount(which, weights=right - surest, minlength=bins)
     return float(np.abs(gaps).sum() / len(surest))

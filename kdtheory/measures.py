@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._inputs import as_floats, as_level
+from kdtheory._inputs import as_direction, as_floats, as_level
 from kdtheory._record import record
 from kdtheory.distillation import distill
 from kdtheory.learners import Filter, Ridge
@@ -263,6 +263,7 @@ def _depth(run):
 
 def _ascent(run, direction):
     """The moments of the first ascent of a run along one direction."""
+    direction = as_direction(direction, len(run.eigenvalues))
     clock, depth = np.asarray(run.clock), _depth(run)[..., direction]
     if clock.ndim != 1 or len(clock) < 2:
         raise ValueError("a trajectory of at least two moments is needed; give the learner an array as its last field")

@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 
 from kdtheory import claims, measures
+from kdtheory._inputs import as_direction
 from kdtheory.problems import Eigensystem
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
@@ -59,7 +60,7 @@ def convergence(ax, *trajectories, directions=(0, 4, 9), labels=("teacher", "stu
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['direction 0, λ = 1', 'direction 1, λ = 0.1', 'teacher', 'student']
     """
-    _check_paths(trajectories, directions, labels)
+    _check_paths(trajectories, directions if matched_on is None else (*directions, matched_on), labels)
     teacher = trajectories[0]
     for number, run in enumerate(trajectories):
         as_is = matched_on is None or run is teacher
@@ -91,7 +92,7 @@ def exaggeration(ax, teacher, student, level=0.5, lead=0, directions=(), marks=N
     >>> ax.lines[0].get_ydata()[1].round(1).item()
     0.6
     """
-    _check_paths((teacher, student), directions)
+    _check_paths((teacher, student), (*directions, lead))
     eigenvalues = np.asarray(teacher.eigenvalues)
     lag = measures.observed_exaggeration(teacher, student, level, lead)
     ax.plot(eigenvalues, lag, color=GREY, **_style(0 if marks is None else 1, marks))
@@ -269,6 +270,7 @@ def _check_paths(trajectories, directions, labels=("teacher", "student")):
             raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
     spaces = np.asarray(trajectories[0].spaces)
     for k in directions:
+        k = as_direction(k, len(spaces))
         members = np.flatnonzero(spaces == spaces[k])
         if len(members) > 1:
             warnings.warn(

@@ -43,6 +43,19 @@ MISTAKES = [  # use, error, what the message must say
     (lambda: kd.measures.progress_at(RUN, level=1.0), ValueError, "level must be at least 0 and below 1.*got 1.0"),
     (lambda: kd.measures.progress_at(RUN, level=np.nan), ValueError, "level must be a number, got nan"),
     (lambda: kd.distill(FLOW, FLOW, teacher_weight="all"), TypeError, "teacher_weight must hold real numbers"),
+    (
+        lambda: kd.measures.progress_at(RUN, 0.5, lead=2),
+        IndexError,
+        "direction 2 is out of range: there are 2, from 0 to",
+    ),
+    (lambda: kd.measures.progress_at(RUN, 0.5, lead=0.5), TypeError, "a direction must be a whole number.*got 0.5"),
+    (lambda: kd.plots.eigenspace(None, RUN, x=0, y=9), IndexError, "direction 9 is out of range"),
+    (lambda: kd.plots.convergence(None, RUN, directions=[0, 4]), IndexError, "direction 4 is out of range"),
+    (lambda: kd.confidence.accuracy(X, Y[:3]), ValueError, r"labels must be \(6,\).*logits \(6, 2\); got \(3,\)"),
+    (lambda: kd.confidence.accuracy(X, Y[:, None]), ValueError, r"labels must be \(6,\), one per row"),
+    (lambda: kd.confidence.log_loss(X, Y), ValueError, "column numbers of logits, from 0 to 1; got 2"),
+    (lambda: kd.confidence.log_loss(X, Y[:, None]), ValueError, r"probabilities must have the shape \(6, 2\)"),
+    (lambda: kd.confidence.calibration_error(X, list("abcdef")), TypeError, "labels must hold real numbers"),
 ]
 
 

@@ -486,3 +486,16 @@ def test_only_eigenvalue_times_clock_matters(eigenvalues, clock, power):
         np.testing.assert_array_equal(before.log_residual(eigenvalues), after.log_residual(eigenvalues * scale))
     for made in (lambda e: kd.GradientDescent(e, 7), lambda e: kd.Nesterov(e, 0.9, 7)):
         np.testing.assert_array_equal(made(0.01).filter(eigenvalues), made(0.01 / scale).filter(eigenvalues * scale))
+
+
+@given(st.tuples(*[st.floats(0, 50)] * 3), st.tuples(*[st.integers(0, 500)] * 3))
+def test_any_path_equals_its_points(times, steps):
+    for learner, field, stops in (
+        (kd.GradientFlow(0.0), "time", times),
+        (kd.Ridge(0.0), "penalty", times),
+        (kd.GradientDescent(0.7, 0), "steps", steps),
+        (kd.Nesterov(0.7, 0.9, 0), "steps", steps),
+    ):
+        at = lambda stop, learner=learner, field=field: dataclasses.replace(learner, **{field: stop})
+        whole = at(np.array(stops)).filter(1.1)
+        np.testing.assert_allclose(whole, [at(stop).filter(1.1) for stop in stops], rtol=1e-14, atol=1e-300)

@@ -15,7 +15,8 @@ from flint import arb
 import kdtheory as kd
 
 TINY = 2.3e-308  # below, only logs are promised
-COUNTS = [pytest.param(10_000, id="1e4"), pytest.param(1_000_000, id="1e6", marks=pytest.mark.slow)]
+SLOW = [pytest.mark.slow, pytest.mark.timeout(0)]
+COUNTS = [pytest.param(10_000, id="1e4"), pytest.param(1_000_000, id="1e6", marks=SLOW)]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -57,7 +57,7 @@ def test_the_table_of_claims_is_that_of_the_library():
 def test_the_commands_name_what_exists():
     setup, test = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
     assert setup.endswith(".venv/bin/python -m kdtheory && .venv/bin/python -m experiments")
-    assert test.endswith(".venv/bin/python -m pytest")
+    assert test.endswith(".venv/bin/python -m pytest -n 2 --dist loadfile")
     assert kdtheory.__file__ == str(ROOT / "kdtheory" / "__init__.py")
 
 

@@ -1,9 +1,11 @@
 """Trajectories: there and back between parameters, predictions and eigen-coordinates."""
 
+import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
 
 import kdtheory as kd
 
@@ -141,3 +143,18 @@ def test_what_else_is_refused():
         kd.closed_form(kd.GradientFlow(1.0), [1.0, 0.5], start=[1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match=r"start has 1 non-finite values, first at \(1,\)"):
         kd.closed_form(kd.GradientFlow(1.0), [1.0, 0.5], start=[1.0, np.nan])
+
+
+@given(st.floats(-10, 10), st.floats(0.1, 20))
+def test_progress_of_an_eigenspace_does_not_depend_on_its_basis(angle, time):
+    """Any rotation inside it is as good: the data choose none."""
+    target = np.array([0.5, 2.0, -1.0, 3.0])
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    coordinates = target * -np.expm1(-time * np.array([1.0, 0.5, 0.4, 0.1]))  # not a filter's, on purpose
+    arrays = [np.array([1.0, 0.5, 0.5, 0.1]), np.array([0, 1, 1, 3])]
+
+    def progress(turn):
+        return kd.Trajectory(arrays[0], turn @ coordinates, turn @ target, np.array(time), arrays[1]).progress
+
+    np.testing.assert_allclose(progress(turn), progress(np.eye(4)), rtol=1e-13)

@@ -10,6 +10,14 @@ Sources, by author and year:
   self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
 * Das, Sanghavi 2023: Understanding self-distillation in the presence of label noise. ICML, arXiv 2301.13304. As
   recalled.
+* Menon, Rawat, Reddi, Kim, Kumar 2021: A statistical perspective on distillation. ICML. As recalled.
+* Ji, Zhu 2020: Knowledge distillation in wide neural networks: risk bound, data efficiency and imperfect teacher.
+  NeurIPS. As recalled.
+* Harutyunyan, Rawat, Menon, Kim, Kumar 2023: Supervision complexity and its role in knowledge distillation. ICLR. Its
+  margin bound is not recalled; what is claimed of supervision complexity is our own.
+* Phuong, Lampert 2019: Towards understanding knowledge distillation. ICML, arXiv 2105.13093. As recalled.
+* Soudry, Hoffer, Nacson, Gunasekar, Srebro 2018: The implicit bias of gradient descent on separable data. JMLR. As
+  recalled.
 * Pareek, Du, Oh 2024: Understanding the gains from repeated self-distillation. NeurIPS, arXiv 2407.04600. As recalled.
 * Dang, Patil, Rinaldo 2026: arXiv 2602.17565. As recalled.
 
@@ -17,6 +25,7 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+from kdtheory.theorems.confidence_slope import margins_on_a_line, scale_free_slope_exceeds_one
 from kdtheory.theorems.early_stopping import (
     best_flow_within_constant_of_best_ridge,
     equal_fits_reach_lowest,
@@ -32,6 +41,12 @@ from kdtheory.theorems.ground_truth_weight import (
     single_crossing_with_ground_truth,
     two_crossings_with_ground_truth,
 )
+from kdtheory.theorems.linear_classifiers import (
+    hard_labels_grow_like_log,
+    more_data_more_agreement,
+    student_is_closer_than_any_point,
+    student_is_projected_teacher,
+)
 from kdtheory.theorems.mixing import one_student_is_factors_behind, student_on_the_tangent, trust_grows_with_noise
 from kdtheory.theorems.self_distillation import (
     best_truth_weight,
@@ -40,6 +55,14 @@ from kdtheory.theorems.self_distillation import (
     ridge_student_with_truth,
     self_distillation_sparsifies,
     sparsification_is_monotone,
+)
+from kdtheory.theorems.soft_labels import (
+    distillation_denoises_labels,
+    each_fit_simplifies_supervision,
+    label_pulls_the_effective_logit,
+    perfect_teacher_is_noiseless,
+    supervision_grows_with_training,
+    true_probabilities_save_variance,
 )
 from kdtheory.theorems.spectral_bias import (
     exaggerated_bias,
@@ -59,6 +82,8 @@ from kdtheory.theorems.spectral_bias import (
 __all__ = [
     "best_flow_within_constant_of_best_ridge",
     "best_truth_weight",
+    "distillation_denoises_labels",
+    "each_fit_simplifies_supervision",
     "equal_fits_reach_lowest",
     "exaggerated_bias",
     "exaggerated_bias_of_steeper_kernel",
@@ -66,14 +91,20 @@ __all__ = [
     "flat_signal_gains_nothing_from_distillation",
     "flow_within_constant_of_ridge",
     "ground_truth_reverses_the_bias",
+    "hard_labels_grow_like_log",
+    "label_pulls_the_effective_logit",
     "limit_of_self_distillation",
+    "margins_on_a_line",
+    "more_data_more_agreement",
     "one_student_is_factors_behind",
     "overfitted_tail_gains_from_distillation",
+    "perfect_teacher_is_noiseless",
     "powers_of_ridge",
     "ridge_semigroup",
     "ridge_student_with_truth",
     "ridge_trichotomy_of_ground_truth",
     "rising_signal_gains_from_distilled_ridge",
+    "scale_free_slope_exceeds_one",
     "self_distillation_sparsifies",
     "semigroup",
     "shrunk_labels_reverse_the_bias",
@@ -86,7 +117,11 @@ __all__ = [
     "single_crossing_past_the_teacher",
     "single_crossing_with_ground_truth",
     "sparsification_is_monotone",
+    "student_is_closer_than_any_point",
+    "student_is_projected_teacher",
     "student_on_the_tangent",
+    "supervision_grows_with_training",
+    "true_probabilities_save_variance",
     "trust_grows_with_noise",
     "two_crossings_with_ground_truth",
 ]

@@ -1,0 +1,91 @@
+"""Linear classifiers taught by linear classifiers: where the student ends, its angle to the teacher, its errors.
+
+The teacher has parameters w* (P,) and gives a point x the probability σ(x·w*); the student sees those on N points,
+and has the logistic loss. No bias term.
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory import numerics
+from kdtheory._inputs import as_data
+from kdtheory._record import record
+
+
+@record
+class LinearStudent:
+    """A student trained for ever on a linear teacher's soft labels. Made by `soft_label_limit`."""
+
+    parameters: np.ndarray  # (P,)
+    angle: float  # to the teacher
+    distance: float  # to the teacher
+
+
+def soft_label_limit(features, teacher_parameters) -> LinearStudent:
+    """Where gradient flow from zero on a linear teacher's soft labels ends: the teacher, projected on the data's span.
+
+    P w* with P the projection on the rows of `features` (N, P), w* = `teacher_parameters` (P,); it is w* itself where
+    the rows span all. Any loss whose slope vanishes only at the teacher's own logits has this limit, gradient descent
+    with stable steps too; a start w₀ other than zero adds (I - P) w₀. What the projection misses is computed with its
+    rounding errors, so that a tiny angle has all its digits. Phuong & Lampert 2019, theorem 1 as recalled.
+
+    Raises TypeError and ValueError for arrays that are not real, finite and of these shapes.
+
+    >>> import kdtheory as kd
+    >>> student = kd.linear_classifiers.soft_label_limit([[1.0, 0.0]], teacher_parameters=[3.0, 4.0])
+    >>> student.parameters.tolist(), student.distance, round(student.angle, 6)
+    ([3.0, 0.0], 4.0, 0.927295)
+    """
+    features = np.asarray(as_data(features, "features", ranks=(2,)), float)
+    teacher = np.asarray(as_data(teacher_parameters, "teacher_parameters", ranks=(1,)), float)
+    if len(teacher) != features.shape[1]:
+        raise ValueError(
+            f"teacher_parameters have shape {teacher.shape}, but features have {features.shape[1]} columns"
+        )
+    weights, missed = np.zeros(len(features)), teacher
+    if np.linalg.matrix_rank(features) == len(teacher):
+        missed = np.zeros_like(teacher)
+    else:
+        for _ in range(3):  # refinement: the residual of a sum in two words, projected again
+            step = np.linalg.lstsq(features.T, missed, rcond=None)[0]
+            weights, low = (np.asarray(part) for part in numerics.two_sum(weights, step))
+            missed = _residual(teacher, features, weights, low)
+    projection = teacher - missed
+    distance = float(np.linalg.norm(missed))
+    return LinearStudent(projection, math.atan2(distance, float(np.linalg.norm(projection))), distance)
+
+
+def _residual(teacher, features, weights, low):
+    """w* - Xᵀ(weights + low), each entry rounded once or so."""
+    products, errors = (np.asarray(part) for part in numerics.two_product(features, weights[:, None]))
+    terms = np.vstack([teacher[None], -products, -errors, -features * low[:, None]])
+    return np.array([math.fsum(column) for column in terms.T])
+
+
+def angle(first, second):
+    """The angle between two vectors (P,), in [0, π], right to the last digits for small and for straight ones.
+
+    2 atan2(|a - b|, |a + b|) with a and b the unit vectors (Kahan 2006, as recalled).
+
+    >>> import kdtheory as kd
+    >>> print(kd.linear_classifiers.angle([1.0, 0.0], [1.0, 1e-9]))
+    1e-09
+    """
+    first, second = (jnp.asarray(vector, float) for vector in (first, second))
+    a, b = first / jnp.linalg.norm(first), second / jnp.linalg.norm(second)
+    return 2.0 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
+
+
+def transfer_risk(student_parameters, teacher_parameters, deviations):
+    """How often student and teacher disagree on x ~ N(0, diag(`deviations`²)): the angle there over π.
+
+    The angle is that of the parameters multiplied by the standard deviations (P,) of the inputs.
+
+    >>> import kdtheory as kd
+    >>> print(kd.linear_classifiers.transfer_risk([1.0, 0.0], [1.0, 1.0], deviations=jnp.ones(2)))
+    0.25
+    """
+    deviations = jnp.asarray(deviations, float)
+    return angle(deviations * jnp.asarray(student_parameters), deviations * jnp.asarray(teacher_parameters)) / jnp.pi

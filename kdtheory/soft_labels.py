@@ -1,0 +1,114 @@
+"""What soft labels do: the variance they save, the complexity they lose, and the logit at which they aim."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from kdtheory._record import record
+
+
+@record
+class LabelRisk:
+    """A fixed predictor's risk, and the errors of its estimates from labels, per sample. Made by `label_risk`."""
+
+    risk: jax.Array  # the expected loss
+    hard_variance: jax.Array  # variance of the loss at one drawn label: N times that of the empirical risk
+    label_variance: jax.Array  # the part of it that is due to labels: E_x Var_{y|x} of the loss
+    soft_variance: jax.Array  # variance of the teacher's mean loss at one drawn input
+    soft_bias: jax.Array  # mean of the teacher's mean loss, less the risk; zero for the true probabilities
+
+
+def label_risk(inputs, labels, teacher, losses) -> LabelRisk:
+    """How well a fixed predictor's risk is estimated from labels, and from a teacher's probabilities.
+
+    Over M inputs with probabilities `inputs` (M,) and C classes: `labels` (M, C) are the true p(y|x), `teacher`
+    (M, C) the soft labels and `losses` (M, C) the predictor's loss at each class. With N samples the mean squared
+    error is hard_variance/N from drawn labels, soft_variance/N + soft_bias² from soft ones. With the true
+    probabilities the latter has no bias and saves label_variance/N. Menon, Rawat, Reddi, Kim & Kumar 2021, as
+    recalled.
+
+    >>> import kdtheory as kd
+    >>> coin = [[0.5, 0.5]]
+    >>> found = kd.soft_labels.label_risk([1.0], coin, coin, losses=[[0.0, 2.0]])
+    >>> found.hard_variance.item(), found.soft_variance.item()
+    (1.0, 0.0)
+    """
+    inputs, labels, teacher, losses = (jnp.asarray(array, float) for array in (inputs, labels, teacher, losses))
+    weights, own, taught = inputs[:, None] * labels, jnp.sum(labels * losses, axis=1), jnp.sum(teacher * losses, axis=1)
+    risk, told = jnp.sum(weights * losses), jnp.sum(inputs * taught)
+    return LabelRisk(
+        risk,
+        jnp.sum(weights * (losses - risk) ** 2),
+        jnp.sum(weights * (losses - own[:, None]) ** 2),
+        jnp.sum(inputs * (taught - told) ** 2),
+        jnp.sum(inputs * (taught - own)),
+    )
+
+
+def supervision_complexity(eigenvalues, targets):
+    """How hard targets are for a kernel, v'K⁻¹v: the squared norm of the function that interpolates them.
+
+    Σ v_k²/λ_k with v = `targets` (K,) along the eigendirections of the kernel and λ = `eigenvalues` (K,) those
+    of K/N; papers with the eigenvalues of K have an N-th of it. Divided by Σ v_k² it does not know the targets'
+    size. Harutyunyan, Rawat, Menon, Kim & Kumar 2023, as recalled.
+
+    >>> import kdtheory as kd
+    >>> kd.soft_labels.supervision_complexity([2.0, 0.5], [1.0, 1.0]).item()
+    2.5
+    """
+    eigenvalues, targets = jnp.asarray(eigenvalues, float), jnp.asarray(targets, float)
+    return jnp.sum(targets * (targets / eigenvalues))
+
+
+def effective_logit(teacher_logit, label, teacher_weight, temperature=1.0):
+    """The logit at which a student of one example aims, whose loss mixes its label with its teacher.
+
+    The root z of (1 - w)(σ(z) - y) + wτ (σ(z/τ) - σ(z_T/τ)) = 0: the slope of the loss of `distill`, with z_T =
+    `teacher_logit`, y = `label` in [0, 1], w = `teacher_weight` in (0, 1] and τ = `temperature`. For τ = 1 it is
+    the logit of w σ(z_T) + (1 - w) y. Elementwise. Ji & Zhu 2020 weight the teacher's term by ρ/τ, as recalled:
+    w = ρ/(ρ + τ²(1 - ρ)).
+
+    >>> import kdtheory as kd
+    >>> print(kd.soft_labels.effective_logit(-2.0, label=1.0, teacher_weight=0.7).round(6))
+    -0.474964
+    """
+    z_T, y, w, τ = jnp.broadcast_arrays(
+        *(jnp.asarray(x, float) for x in (teacher_logit, label, teacher_weight, temperature))
+    )
+
+    def slope(z):
+        # σ(a) - σ(b) = sinh((a - b)/2) / (2 cosh(a/2) cosh(b/2)), here without overflow
+        apart, a, b = (z - z_T) / τ, jnp.abs(z) / τ, jnp.abs(z_T) / τ
+        softened = -jnp.sign(apart) * jnp.expm1(-jnp.abs(apart)) * jnp.exp((jnp.abs(apart) - a - b) / 2)
+        softened = softened / ((1.0 + jnp.exp(-a)) * (1.0 + jnp.exp(-b)))
+        own = (1.0 - y) * jax.nn.sigmoid(z) - y * jax.nn.sigmoid(-z)
+        steepness = (1.0 - w) * jax.nn.sigmoid(z) * jax.nn.sigmoid(-z)
+        steepness = steepness + w * jax.nn.sigmoid(z / τ) * jax.nn.sigmoid(-z / τ)
+        return (1.0 - w) * own + w * τ * softened, steepness
+
+    def narrow(_, state):
+        low, high, z = state
+        value, steepness = slope(z)
+        low, high = jnp.where(value <= 0, z, low), jnp.where(value >= 0, z, high)
+        newton = z - value / steepness
+        return low, high, jnp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+
+    reach = jnp.abs(z_T) * jnp.maximum(1.0, 1.0 / τ) + jnp.abs(jnp.log1p((1.0 - w) / (w * τ))) + τ + 4.0
+    return lax.fori_loop(0, 80, narrow, (-reach, reach, z_T))[2]
+
+
+def denoising_fits(flipped, learner, lead, trail):
+    """The number of self-distilled fits above which flipped training labels are told right.
+
+    log(2(1 - p)/(1 - 2p)) / log(φ(λ₁)/φ(λ₂)) with p = `flipped` < 1/2 the share of flipped labels, the same in
+    each class, φ the filter of `learner` and λ₁ = `lead`, λ₂ = `trail` the two eigenvalues of a Gram matrix
+    whose points have one inner product within a class and none between. The fits that get all labels right are
+    those of `self_distill` with more than this number. Own; an exact counterpart of Das & Sanghavi 2023.
+
+    >>> import kdtheory as kd
+    >>> print(kd.soft_labels.denoising_fits(0.2, kd.Ridge(0.8), 10.5, 0.5).round(3))
+    1.112
+    """
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
+    log_top, log_low = learner.log_filter(λ)
+    return jnp.log(2.0 * (1.0 - flipped) / (1.0 - 2.0 * flipped)) / (log_top - log_low)

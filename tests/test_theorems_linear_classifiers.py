@@ -1,0 +1,120 @@
+"""Linear students of linear teachers, and of hard labels: THEOREMS T6 and T10.4."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import kdtheory as kd
+from kdtheory.linear_classifiers import angle, soft_label_limit, transfer_risk
+
+digits = lambda value, printed: abs(value - float(printed)) <= 0.5 * 10.0 ** -len(printed.split(".")[1])
+
+
+def trained(features, teacher, steps=20_000, start=0.0):
+    """The loop, on the teacher's soft labels."""
+    features, teacher = jnp.asarray(features), jnp.asarray(teacher)
+    columns = jnp.stack([jnp.zeros_like(teacher), teacher], axis=1)
+    hard = kd.problems.softmax(features, np.arange(len(features)) % 2, classes=[0, 1])
+    step = 4.0 / float(jnp.sum(features**2) / len(features))
+    begin = start * jnp.stack([-jnp.ones_like(teacher) / 2, jnp.ones_like(teacher) / 2], axis=1)
+    w = kd.GradientDescent(step, steps).fit(hard.taught(columns), begin)
+    return w[:, 1] - w[:, 0]
+
+
+def test_reference(oracle):
+    for name, inputs, expected in oracle.theorem("T6"):
+        student = soft_label_limit(np.array(inputs["X_d_by_n"]).T, inputs["w_star"])
+        assert oracle.agrees(student.parameters, expected["student_limit"]), name
+        assert oracle.agrees(student.angle, expected["angle"]), name  # 7e-9 among them, ill-conditioned by acos
+        assert oracle.agrees(student.distance, expected["distance"]), name
+        if name != "nearly aligned datum":  # rounding the student to floats has moved it by more than such an angle
+            assert angle(student.parameters, jnp.array(inputs["w_star"])) == pytest.approx(student.angle, rel=1e-14)
+
+
+@pytest.mark.parametrize("points", [1, 2, 4])
+def test_loop_ends_at_the_limit(points):
+    # fewer points than parameters, as many as span them all with one to spare, and a start off the span
+    features = np.random.default_rng(points).standard_normal((points, 3))
+    teacher, limit = np.array([1.0, -0.5, 0.7]), soft_label_limit(features, [1.0, -0.5, 0.7])
+    np.testing.assert_allclose(trained(features, teacher), limit.parameters, atol=1e-9)
+    off = np.ones(3) - soft_label_limit(features, np.ones(3)).parameters
+    np.testing.assert_allclose(trained(features, teacher, start=1.0), limit.parameters + off, atol=1e-9)
+
+
+def test_dependent_points():
+    # the third row adds nothing to the span of the first two
+    rows = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0], [1.0, 3.0, 1.0]])
+    fewer, more = soft_label_limit(rows[:2], [1.0, 0.0, -2.0]), soft_label_limit(rows, [1.0, 0.0, -2.0])
+    np.testing.assert_allclose(fewer.parameters, more.parameters, atol=1e-15)
+    assert fewer.angle == pytest.approx(more.angle, rel=1e-14)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="3 columns"):
+        soft_label_limit(np.eye(3), [1.0, 2.0])
+    with pytest.raises(ValueError, match="features has 1 non-finite"):
+        soft_label_limit([[np.nan, 1.0]], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("between", [1e-15, 1e-8, 1.0, np.pi - 1e-8])
+def test_angle(between):
+    expected = between if between < 3 else np.pi - np.arctan2(np.sin(between), -np.cos(between))
+    assert angle([2.0, 0.0], [3 * np.cos(between), 3 * np.sin(between)]) == pytest.approx(expected, rel=1e-15)
+
+
+def test_risk_may_rise_with_data():
+    """T6 c, the negative control: with x ~ N(0, diag(100, 1, 1)) a second point lowers the angle and raises the
+    risk."""
+    features, teacher, deviations = np.array([[1.0, 0.0, -0.9], [0.5, -0.9, 0.0]]), np.ones(3), [10.0, 1.0, 1.0]
+    risks, angles = [], []
+    for count in 1, 2:
+        limit = soft_label_limit(features[:count], teacher)
+        np.testing.assert_allclose(trained(features[:count], teacher), limit.parameters, atol=1e-9)
+        risks.append(float(transfer_risk(limit.parameters, teacher, deviations)))
+        angles.append(limit.angle)
+    assert digits(risks[0], "0.068") and digits(risks[1], "0.742")
+    assert digits(angles[0], "1.528") and digits(angles[1], "1.307")
+    draws = np.random.default_rng(0).standard_normal((400_000, 3)) * deviations
+    student = soft_label_limit(features, teacher).parameters
+    assert np.mean((draws @ student > 0) != (draws @ teacher > 0)) == pytest.approx(risks[1], abs=0.003)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_transfer_bound(samples):
+    """T6 b: E R <= p(β) + p(π/2 - β)^n, exactly, for inputs uniform on seven points: every training set is drawn."""
+    points, teacher = np.random.default_rng(5).standard_normal((7, 4)), np.array([1.0, 0.2, -0.1, 0.3])
+    points[:, 0] += 2.0
+    cosines = np.abs(points @ teacher) / (np.linalg.norm(points, axis=1) * np.linalg.norm(teacher))
+    angles = np.arccos(cosines)
+    students = [
+        soft_label_limit(points[list(rows)], teacher).parameters for rows in itertools.product(range(7), repeat=samples)
+    ]
+    wrong = (np.array(students) @ points.T) * (points @ teacher) <= 0
+    p = lambda θ: np.mean(angles >= θ)
+    bounds = [p(β) + p(np.pi / 2 - β) ** samples for β in np.linspace(0, np.pi / 2, 1000)]
+    assert wrong.mean() <= min(bounds) < 1  # and it says something
+
+
+def test_hard_labels_find_the_widest_margin():
+    """T10.4: on separable data w/|w| tends to the hard-margin separator like 1/log t, |w| to its norm times log t."""
+    features = np.array([[2.0, 1.0], [1.0, 2.5], [-1.5, -1.0], [-3.0, 0.5]])
+    problem = kd.problems.softmax(features, [1, 1, 0, 0])
+    steps = np.array([100, 1000, 10_000, 100_000])
+    w = kd.GradientDescent(1.0, steps).fit(problem)
+    w = np.asarray(w[..., 1] - w[..., 0])
+    signed = features * np.array([1, 1, -1, -1])[:, None]
+    # the nearest point of the convex hull to zero is one of its corners or on one of its edges
+    candidates = [*signed]
+    for a, b in itertools.combinations(signed, 2):
+        share = np.clip(-a @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        candidates.append(a + share * (b - a))
+    nearest = min(candidates, key=np.linalg.norm)
+    separator = nearest / (nearest @ nearest)  # all margins at least one
+    assert np.min(signed @ separator) == pytest.approx(1.0)
+    off = np.array([float(angle(separator, row)) for row in w])
+    excess = np.linalg.norm(w, axis=1) / (np.linalg.norm(separator) * np.log(steps)) - 1
+    off, excess = off * np.log(steps), excess * np.log(steps)  # both gaps fall like 1/log t
+    assert np.all(off > 0) and np.ptp(off) < 0.03 * off[0]
+    assert np.all(excess > 0) and np.all(np.diff(excess) < 0)
