@@ -1,7 +1,8 @@
 """Benchmarks: what kdtheory costs as a ratio to what is unavoidable, measured side by side in one run.
 
-`python tests/benchmarks` prints the table; names of benchmarks print those rows only. Both sides of a ratio are run
-in turn, on one thread of one core, and the best of five counts, in seconds of that core.
+`python tests/benchmarks` prints the table; names of benchmarks print those rows only, and `growth` draws how costs
+grow. Both sides of a ratio are run in turn, on one thread of one core, and the best of five counts, in seconds of
+that core.
 """
 
 import os
@@ -17,6 +18,11 @@ def pin():
 
 if __name__ == "__main__":
     pin()
-    import measure
+    if sys.argv[1:] == ["growth"]:
+        import growth
 
-    measure.main(sys.argv[1:])
+        growth.main()
+    else:
+        import measure
+
+        measure.main(sys.argv[1:])

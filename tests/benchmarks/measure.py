@@ -120,10 +120,10 @@ def w3_errors(system):
 
 
 def w3_projections(system):
-    student = kd.closed_form(kd.GradientFlow(TIMES), system).coordinates  # (200, K, C)
+    student = np.asarray(kd.closed_form(kd.GradientFlow(TIMES), system).coordinates)  # (200, K, C)
     projections = np.empty((len(STOPS), *student.shape))
-    for stop, learnt in enumerate(kd.GradientFlow(STOPS).filter(system.eigenvalues)):
-        projections[stop] = learnt[:, None] * student
+    for stop, learnt in enumerate(np.asarray(kd.GradientFlow(STOPS).filter(system.eigenvalues))):
+        np.multiply(student, np.tile(learnt[:, None], student.shape[-1]), out=projections[stop])
     return projections
 
 
