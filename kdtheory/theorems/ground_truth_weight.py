@@ -22,6 +22,7 @@ from kdtheory.theorems.spectral_bias import crosses_once, started, when, zero_st
 
 eigenvalue = positive(0.05, 5.0, tame=(0.2, 3.0))  # times at most 4: later, the three curves differ by rounding only
 time = positive(0.1, 4.0, tame=(0.3, 3.0))
+matched = dict(lead=eigenvalue, other=eigenvalue, teacher=time, student=time)
 shown = Margin(jnp.inf, 0.0)  # of what a case does not assert
 
 
@@ -31,6 +32,7 @@ def matched_moment(lead, teacher, student, truth):
 
 
 def early(lead, teacher, student, truth):
+    """T - t, positive where the student is matched before its teacher stopped."""
     return teacher - matched_moment(lead, teacher, student, truth)
 
 
@@ -44,10 +46,7 @@ def student_and_single(run, spectrum, teacher, student, truth, start=0.0):
 @claim(
     source="own; Nagarajan et al. 2023 without ground truth",
     standing="proved",
-    lead=eigenvalue,
-    other=eigenvalue,
-    teacher=time,
-    student=time,
+    **matched,
     truth=uniform(0.0, 1.0),
     start=started,
     hypotheses=dict(early=early, zero_start=zero_start),
@@ -67,10 +66,7 @@ def single_crossing_with_ground_truth(run, lead, other, teacher, student, truth,
 @claim(
     source="own; Nagarajan et al. 2023 for α = 0",
     standing="proved",
-    lead=eigenvalue,
-    other=eigenvalue,
-    teacher=time,
-    student=time,
+    **matched,
     excess=uniform(-0.9, 0.9),
     hypotheses=dict(no_truth=lambda excess: excess),
 )
@@ -79,10 +75,9 @@ def single_crossing_past_the_teacher(run, lead, other, teacher, student, excess)
     smaller.
 
     Gradient flow, any times: then t is below both T and s, and the sum above has two changes of sign. The
-    student's filter is negative on small eigenvalues; it must be positive on
-    λ₁, else no single fit matches it, so -α = `excess` · min(1, h_T/(1 - h_T)) with h_T the teacher's filter
-    there. Where the hypothesis is dropped α > 0 is drawn, and the student may be matched after its teacher
-    stopped.
+    student's filter is negative on small eigenvalues; it must be positive on λ₁, else no single fit matches it,
+    so -α = `excess` · min(1, h_T/(1 - h_T)) with h_T the teacher's filter there. Where the hypothesis is dropped
+    α > 0 is drawn, and the student may be matched after its teacher stopped.
     """
     spectrum = jnp.stack([lead, other])
     truth = -excess * jnp.minimum(1.0, jnp.where(excess > 0, jnp.expm1(lead * teacher), 1.0))
@@ -97,10 +92,7 @@ def single_crossing_past_the_teacher(run, lead, other, teacher, student, excess)
 @claim(
     source="own",
     standing="proved",
-    lead=eigenvalue,
-    other=eigenvalue,
-    teacher=time,
-    student=time,
+    **matched,
     truth=uniform(0.0, 1.0),
     start=started,
     hypotheses=dict(
