@@ -484,7 +484,7 @@ def _compiled(claim, lane, fixed):
         return claim.function(LANES[lane], **numbers, **dict(fixed))
 
     def judge_one(numbers):
-        return jax.tree.map(lambda result: result[None], judge({name: rows[0] for name, rows in numbers.items()}))
+        return jax.tree.map(lambda result: jnp.asarray(result)[None], judge({name: rows[0] for name, rows in numbers.items()}))
 
     # compiling is what this costs: these programs are large and run for a moment
     options = {"xla_backend_optimization_level": 0}

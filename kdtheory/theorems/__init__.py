@@ -6,6 +6,8 @@ Sources, by author and year:
   pay to disobey? NeurIPS, arXiv 2301.12923. Theorem numbers and constants as recalled.
 * Ali, Kolter, Tibshirani 2019: A continuous-time view of early stopping for least squares. AISTATS, arXiv 1810.10082.
   As recalled; the sharp constants are our own.
+* Mobahi, Farajtabar, Bartlett 2020: Self-distillation amplifies regularization in Hilbert space. NeurIPS, arXiv
+  2002.05715. As recalled.
 * Borup, Andersen 2021: Even your teacher needs guidance: ground-truth targets dampen regularization imposed by
   self-distillation. NeurIPS, arXiv 2102.13088. As recalled, with the authors' public code and notebook.
 * Das, Sanghavi 2023: Understanding self-distillation in the presence of label noise. ICML, arXiv 2301.13304. As
@@ -26,6 +28,14 @@ their t is ours over N; products λt, and with them every statement below, are t
 """
 
 from kdtheory.theorems.confidence_slope import margins_on_a_line, scale_free_slope_exceeds_one
+from kdtheory.theorems.constrained import (
+    constrained_penalty_between_bounds,
+    constrained_rounds_sparsify,
+    each_round_costs_one,
+    equal_eigenvalues_collapse_first,
+    norm_above_its_tangent,
+    one_fit_favours_by_less_than_eigenvalues,
+)
 from kdtheory.theorems.early_stopping import (
     best_flow_within_constant_of_best_ridge,
     equal_fits_reach_lowest,
@@ -47,7 +57,14 @@ from kdtheory.theorems.linear_classifiers import (
     student_is_closer_than_any_point,
     student_is_projected_teacher,
 )
-from kdtheory.theorems.mixing import one_student_is_factors_behind, student_on_the_tangent, trust_grows_with_noise
+from kdtheory.theorems.mixing import (
+    as_many_students_as_eigenvalues,
+    one_student_is_factors_behind,
+    student_beats_best_ridge_nearby,
+    student_on_the_tangent,
+    trust_grows_with_noise,
+    two_eigenvalues_one_student,
+)
 from kdtheory.theorems.self_distillation import (
     best_truth_weight,
     limit_of_self_distillation,
@@ -80,10 +97,15 @@ from kdtheory.theorems.spectral_bias import (
 )
 
 __all__ = [
+    "as_many_students_as_eigenvalues",
     "best_flow_within_constant_of_best_ridge",
     "best_truth_weight",
+    "constrained_penalty_between_bounds",
+    "constrained_rounds_sparsify",
     "distillation_denoises_labels",
     "each_fit_simplifies_supervision",
+    "each_round_costs_one",
+    "equal_eigenvalues_collapse_first",
     "equal_fits_reach_lowest",
     "exaggerated_bias",
     "exaggerated_bias_of_steeper_kernel",
@@ -96,6 +118,8 @@ __all__ = [
     "limit_of_self_distillation",
     "margins_on_a_line",
     "more_data_more_agreement",
+    "norm_above_its_tangent",
+    "one_fit_favours_by_less_than_eigenvalues",
     "one_student_is_factors_behind",
     "overfitted_tail_gains_from_distillation",
     "perfect_teacher_is_noiseless",
@@ -117,6 +141,7 @@ __all__ = [
     "single_crossing_past_the_teacher",
     "single_crossing_with_ground_truth",
     "sparsification_is_monotone",
+    "student_beats_best_ridge_nearby",
     "student_is_closer_than_any_point",
     "student_is_projected_teacher",
     "student_on_the_tangent",
@@ -124,4 +149,5 @@ __all__ = [
     "true_probabilities_save_variance",
     "trust_grows_with_noise",
     "two_crossings_with_ground_truth",
+    "two_eigenvalues_one_student",
 ]
