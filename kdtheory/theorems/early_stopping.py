@@ -7,6 +7,8 @@ over the noise, exactly; in practice the algorithm's own filter is measured on d
 their eigenvalues are those of the sum loss.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -132,6 +134,41 @@ def flat_signal_gains_nothing_from_distillation(run, method, spectrum, noise, cl
     student = log_risk(run(chain([learner(clock) for clock in clocks]), spectrum), signal, noise)
     single = log_risk(run(best_single(learner, spectrum, signal, noise), spectrum), signal, noise)
     return below(single, student)
+
+
+def falls(spectrum, numbers):
+    """Positive where the numbers fall as eigenvalues grow: the least slope of any two, in logs."""
+    λ, n = jnp.log(spectrum), jnp.log(numbers)
+    pairs = [(i, j) for i in range(len(spectrum)) for j in range(i)]
+    return functools.reduce(jnp.minimum, [(λ[i] - λ[j]) * (n[j] - n[i]) for i, j in pairs])
+
+
+@claim(
+    source="own",
+    standing="proved",
+    method=among("flow", "ridge"),
+    spectrum=spectrum3,
+    ideal=several(3, positive(0.1, 10.0, tame=(0.3, 3.0))),
+    weights=several(3, positive(0.1, 10.0)),
+    clocks=several(3, positive(0.1, 100.0, tame=(0.3, 30.0))),
+    hypotheses=dict(falling=lambda spectrum, ideal: falls(spectrum, ideal)),
+)
+def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, weights, clocks):
+    """If smaller eigenvalues want to be stopped later, no student beats the best single fit.
+
+    `ideal` is for each direction the clock at which a fit is where it should be: h* there, Wiener's filter or any
+    other. Where ideal clocks fall with λ, h_t - h* changes sign at most once, from - to +, for every t; then every chain
+    of m >= 2 fits (here three, by flow or ridge) has a larger Σ w (h - h*)² than the best h_t, for all weights w > 0.
+    With w = λθ² + v it is the risk of predictions, and `flat_signal_gains_nothing_from_distillation` a case of this.
+    """
+    learner = METHODS[method]
+    wanted = jnp.stack([theory(learner(ideal[k]), spectrum)[k].learnt for k in range(3)])
+    student = run(chain([learner(clock) for clock in clocks]), spectrum)
+    error = lambda seen: jnp.sum(weights * (seen.learnt - wanted) ** 2)
+    best = best_clock(lambda clock: error(theory(learner(clock), spectrum)), jnp.min(ideal), jnp.max(ideal))
+    single = run(learner(best), spectrum)
+    off = lambda seen: 2.0 * weights * jnp.abs(seen.learnt - wanted) * (uncertainty(seen) + 4.0 * EPS)
+    return Margin(error(student) - error(single), jnp.sum(off(student) + off(single)) + 1e-14 * error(single))
 
 
 def spaced(lead, gaps):
