@@ -18,6 +18,10 @@ def test_claim_holds_and_needs_each_hypothesis(claim):
     assert trial.theory.counts[HOLDS] == 2000 and trial.practice.counts[HOLDS] == 60
     assert trial.necessary == list(claim.hypotheses)
     assert trial.passed
+    for instance in trial.counterexamples.values():
+        alone = {}
+        exec(kd.counterexamples.script(claim, **instance), alone)  # which asserts the sign
+        assert alone["margin"] < -1e-13
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)

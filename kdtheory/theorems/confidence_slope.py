@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import confidence
-from kdtheory.claims import Margin, among, both, claim, positive, same, several, uniform, usually
+from kdtheory.claims import Margin, among, both, claim, filters, positive, same, several, uniform, usually
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientFlow, Ridge
 from kdtheory.theorems.spectral_bias import started, zero_start
@@ -47,13 +46,15 @@ def margins_on_a_line(run, method, lead, ratio, clocks, draws, third):
         labels * (BASIS @ run(learner, spectrum, target=BASIS.T @ labels).learnt)
         for learner in (teacher, distill(teacher, student))
     )
-    line = confidence.margin_line(teacher, student, lead, ratio * lead)
+    levels = lead * jnp.stack([1.0, ratio])
+    h, g = (filters(run)(learner, levels).learnt for learner in (teacher, distill(teacher, student)))
+    slope = (g[0] - g[1]) / (h[0] - h[1])  # as `confidence.margin_line` has it
     spread = jnp.sum((x - x.mean()) ** 2)
     seen = jnp.sum((x - x.mean()) * (y - y.mean())) / spread
-    longer = clocks[1] - confidence.critical_time(lead, ratio * lead, clocks[0])
+    longer = clocks[1] - jnp.log(h[0] / h[1]) / (levels[0] - levels[1])  # than `confidence.critical_time`
     smaller = lead * ratio * lead - 1.0 / (clocks[0] * clocks[1])
     criterion = jnp.sign(longer if method == "flow" else smaller) * (seen - 1.0)
-    affine = same(jnp.max(jnp.abs(y - line.slope * x - line.intercept)), 0.0, 1e-9)
+    affine = same(jnp.max(jnp.abs(y - slope * x - (g[1] - slope * h[1]))), 0.0, 1e-9)
     return both(affine, Margin(criterion, 1e-11 / jnp.sqrt(spread)))
 
 

@@ -19,7 +19,7 @@ recalled = "Mobahi, Farajtabar & Bartlett 2020, as recalled"
 spectrum3 = several(3, positive(0.1, 10.0, tame=(0.2, 3.0)))
 labels3 = several(3, positive(0.1, 10.0))
 excess = positive(0.05, 20.0, tame=(0.1, 3.0))
-slackened = usually(1.0, positive(0.2, 5.0, tame=(0.2, 5.0)))  # the penalty over the one at which the constraint is active
+slackened = usually(1.0, positive(0.2, 5.0, tame=(0.2, 5.0)))  # the penalty over that of the active constraint
 active = lambda slack: slack == 1
 ERROR = 1e-10  # of a few fits on labels of norm below 30
 

@@ -19,6 +19,7 @@ from kdtheory.claims import (
     both,
     claim,
     face,
+    filters,
     positive,
     several,
     theory,
@@ -157,12 +158,12 @@ def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, 
     """If smaller eigenvalues want to be stopped later, no student beats the best single fit.
 
     `ideal` is for each direction the clock at which a fit is where it should be: h* there, Wiener's filter or any
-    other. Where ideal clocks fall with λ, h_t - h* changes sign at most once, from - to +, for every t; then every chain
-    of m >= 2 fits (here three, by flow or ridge) has a larger Σ w (h - h*)² than the best h_t, for all weights w > 0.
-    With w = λθ² + v it is the risk of predictions, and `flat_signal_gains_nothing_from_distillation` a case of this.
+    other. Where ideal clocks fall with λ, h_t - h* changes sign at most once, from - to +, for every t; then every
+    chain of m >= 2 fits (here three, by flow or ridge) has a larger Σ w (h - h*)² than the best h_t, for all weights w
+    > 0. With w = λθ² + v it is the risk of predictions, and `flat_signal_gains_nothing_from_distillation` a case.
     """
     learner = METHODS[method]
-    wanted = jnp.stack([theory(learner(ideal[k]), spectrum)[k].learnt for k in range(3)])
+    wanted = jnp.stack([filters(run)(learner(ideal[k]), spectrum)[k].learnt for k in range(3)])
     student = run(chain([learner(clock) for clock in clocks]), spectrum)
     error = lambda seen: jnp.sum(weights * (seen.learnt - wanted) ** 2)
     best = best_clock(lambda clock: error(theory(learner(clock), spectrum)), jnp.min(ideal), jnp.max(ideal))
@@ -185,8 +186,8 @@ def student_of_best(run, learner, spectrum, signal, noise, low, high):
     """
     teacher = best_single(learner, spectrum, signal, noise)
     pull = lambda h: 2.0 * (noise * h.learnt - signal * h.residual)
-    taught = theory(teacher, spectrum)
-    missed = lambda clock: taught.learnt * theory(learner(clock), spectrum).residual
+    taught = filters(run)(teacher, spectrum)
+    missed = lambda clock: taught.learnt * filters(run)(learner(clock), spectrum).residual
     risk = lambda lost: -jnp.sum(lost * (pull(taught) - (signal + noise) * lost))
     clock = best_clock(lambda clock: risk(missed(clock)), low, high)
     h = run(teacher, spectrum)

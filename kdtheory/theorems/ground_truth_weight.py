@@ -15,7 +15,7 @@ coefficients change sign in the order of their exponents. λ = 0 and λ₁ are t
 
 import jax.numpy as jnp
 
-from kdtheory.claims import Margin, ahead, both, claim, either, positive, uniform, usually
+from kdtheory.claims import Margin, ahead, both, claim, either, filters, positive, theory, uniform, usually
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientFlow, Ridge
 from kdtheory.theorems.spectral_bias import crosses_once, started, when, zero_start
@@ -26,9 +26,10 @@ matched = dict(lead=eigenvalue, other=eigenvalue, teacher=time, student=time)
 shown = Margin(jnp.inf, 0.0)  # of what a case does not assert
 
 
-def matched_moment(lead, teacher, student, truth):
+def matched_moment(lead, teacher, student, truth, run=theory):
     """The time at which a single flow has learnt as much of λ₁ as the student."""
-    return -distill(GradientFlow(teacher), GradientFlow(student), 1.0 - truth).log_residual(lead) / lead
+    seen = run(distill(GradientFlow(teacher), GradientFlow(student), 1.0 - truth), jnp.stack([lead]))
+    return -seen.log_residual[0] / lead
 
 
 def early(lead, teacher, student, truth):
@@ -82,7 +83,7 @@ def single_crossing_past_the_teacher(run, lead, other, teacher, student, excess)
     spectrum = jnp.stack([lead, other])
     truth = -excess * jnp.minimum(1.0, jnp.where(excess > 0, jnp.expm1(lead * teacher), 1.0))
     seen, alone = student_and_single(run, spectrum, teacher, student, truth)
-    h = GradientFlow(teacher).filter(spectrum)
+    h = filters(run)(GradientFlow(teacher), spectrum).learnt
     cancelled = jnp.max((jnp.abs(truth) + (1.0 - truth) * h) / jnp.abs(truth + (1.0 - truth) * h))
     margin = crosses_once(seen, alone, lead, other)
     nothing = (seen[1].learnt <= 0) & (other < lead)
@@ -142,7 +143,7 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
     touched and not crossed): exactly two crossings. Ends whose residual e^(-λt) is below 1e-8 are not looked
     at.
     """
-    moment = matched_moment(lead, teacher, student, truth)
+    moment = matched_moment(lead, teacher, student, truth, filters(run))
     low = jnp.abs(moment - truth * student) / ((1.0 - truth) * student * teacher + moment**2 / 2)
     high = -jnp.log1p(-truth) / jnp.abs(moment - teacher)
     far, near = lead * ratio, lead * ratio**place

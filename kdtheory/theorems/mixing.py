@@ -16,10 +16,10 @@ from kdtheory.claims import (
     both,
     claim,
     either,
+    filters,
     positive,
     same,
     several,
-    theory,
     uncertainty,
     uniform,
     usually,
@@ -146,7 +146,7 @@ def student_beats_best_ridge_nearby(run, lead, gaps, signal, noise):
 
     def gain(factor):
         ridge = Ridge(factor * best.penalty)
-        s = theory(ridge, spectrum)
+        s = filters(run)(ridge, spectrum)
         moved = s.learnt * s.residual
         pull = noise * s.learnt - power * s.residual  # w (s - h*)
         weight = jnp.sum(moved * pull) / jnp.sum((power + noise) * moved**2)
@@ -163,7 +163,7 @@ def wiener_penalty(lead, ratio, wanted):
     """The larger root c of A - 2Bc - Cc², in `two_eigenvalues_one_student`; NaN where both are complex."""
     λ, missed = lead * jnp.stack([1.0, ratio]), 1.0 - wanted
     a, b, c = missed[0] * λ[0] - missed[1] * λ[1], wanted[0] - wanted[1], wanted[0] / λ[0] - wanted[1] / λ[1]
-    q = -(b + jnp.copysign(jnp.sqrt(b**2 + a * c), b))
+    q = -(b + jnp.where(b < 0, -1.0, 1.0) * jnp.sqrt(b**2 + a * c))
     return jnp.maximum(q / c, -a / q)
 
 
@@ -183,7 +183,7 @@ def two_eigenvalues_one_student(run, lead, ratio, wanted):
     """
     spectrum = lead * jnp.stack([1.0, ratio])
     penalty = jnp.abs(wiener_penalty(lead, ratio, wanted))
-    s = theory(Ridge(penalty), spectrum)
+    s = filters(run)(Ridge(penalty), spectrum)
     weight = (1.0 - wanted[0] / s.learnt[0]) / s.residual[0]
     seen = run(distill(Ridge(penalty), Ridge(penalty), weight), spectrum).learnt
     return both(*(same(seen[k], wanted[k], 1e-10 * (1.0 + jnp.abs(weight))) for k in range(2)))
@@ -234,7 +234,7 @@ def as_many_students_as_eigenvalues(run, students, lead, gaps, signal, noise, pe
     apart = spaced(lead, gaps)
     power, ridge = apart * signal, Ridge(penalty)
     wiener = power / (power + noise)
-    s = theory(ridge, apart).learnt
+    s = filters(run)(ridge, apart).learnt
     weights = interpolating_weights(s[:students], (wiener / s)[:students])
     spectrum = jnp.where(merged > 0, apart.at[2].set(apart[1]), apart)
     seen = run(self_distill(ridge, students + 1, weights), spectrum).learnt

@@ -1,10 +1,4 @@
-"""Claims: published statements that can be checked, and broken on purpose.
-
-A claim is a function of a `run` and of its quantities that returns a signed margin. The same text is judged
-in two lanes: in *theory*, `run` answers from filters, vmapped over many random instances; in *practice*, from
-the algorithm itself, on data with exactly the spectrum asked for. Its hypotheses are named, so that one can
-be dropped and the search for a counterexample must then succeed.
-"""
+"""Claims, and the checks that judge them."""
 
 import dataclasses
 import functools
@@ -17,214 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import certify, problems
-from kdtheory._record import record
-from kdtheory.learners import Learner
-from kdtheory.numerics import Shares, share
+from kdtheory.claims import search
+from kdtheory.claims.margins import practice, theory
+from kdtheory.claims.quantities import Quantity
 
 HOLDS, VIOLATED, UNDECIDABLE, OUTSIDE = "holds", "violated", "undecidable", "outside hypotheses"
-EPS = float(np.finfo(float).eps)
-
-CLAIMS: dict[str, "Claim"] = {}
-
-
-# What a claim sees, and the margins it returns.
-
-
-@record
-class Seen:
-    """Where a learner ended along each direction, as fractions of the target, with what is known of their
-    errors.
-
-    `seen[k]` is one direction. Logs and errors serve `ahead`; formulas use `learnt` and `residual`, which sum
-    to one.
-    """
-
-    learnt: jax.Array
-    residual: jax.Array
-    log_learnt: jax.Array
-    log_residual: jax.Array
-    log_learnt_error: jax.Array
-    log_residual_error: jax.Array
-
-    def __getitem__(self, direction) -> "Seen":
-        return jax.tree.map(lambda array: array[direction], self)
-
-
-@record
-class Margin:
-    """A signed margin, positive where the claim holds, and the rounding within which its sign is not
-    known."""
-
-    value: jax.Array
-    rounding: jax.Array
-
-
-def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
-    """By how much `first` has learnt more than `second`, in logs of what is small: of learnt below ½, else of
-    residual.
-
-    `matched` is the sight from which the clock of one of the two was computed; its error moves that clock.
-    """
-    late = (second.learnt >= 0.5) & (first.residual > 0) & (second.residual > 0)
-    value = jnp.where(late, second.log_residual - first.log_residual, first.log_learnt - second.log_learnt)
-    rounding = jnp.where(
-        late, first.log_residual_error + second.log_residual_error, first.log_learnt_error + second.log_learnt_error
-    )
-    if matched is not None:
-        clock = matched.log_residual_error / -matched.log_residual + matched.log_learnt_error
-        rounding = rounding + clock * jnp.maximum(1.0, -jnp.where(late, first.log_residual, 0.0))
-    return Margin(value, rounding)
-
-
-def uncertainty(seen: Seen):
-    """The absolute error of `learnt` and of `residual`, whichever logarithm knows it better."""
-    return jnp.nanmin(
-        jnp.stack([seen.log_learnt_error * jnp.abs(seen.learnt), seen.log_residual_error * jnp.abs(seen.residual)]),
-        axis=0,
-    )
-
-
-def same(first, second, error) -> Margin:
-    """The allowed difference minus |first - second|, for claims of equality: never negative within
-    `error`."""
-    return Margin(error - jnp.abs(first - second), jnp.zeros(()))
-
-
-def either(first: Margin, second: Margin) -> Margin:
-    """The margin of "one or the other": the better of the two, unknown if one is and the other does not
-    hold."""
-    better = _slack(first) > _slack(second)
-    chosen = jax.tree.map(lambda a, b: jnp.where(better, a, b), first, second)
-    unknown = (jnp.isnan(first.value) | jnp.isnan(second.value)) & ~(_slack(chosen) > 0)
-    return Margin(jnp.where(unknown, jnp.nan, chosen.value), chosen.rounding)
-
-
-def both(first: Margin, second: Margin) -> Margin:
-    """The margin of "one and the other": the worse of the two, unknown if either is."""
-    worse = _slack(first) < _slack(second)
-    chosen = jax.tree.map(lambda a, b: jnp.where(worse, a, b), first, second)
-    unknown = jnp.isnan(first.value) | jnp.isnan(second.value)
-    return Margin(jnp.where(unknown, jnp.nan, chosen.value), chosen.rounding)
-
-
-def _slack(margin):
-    return jnp.nan_to_num(margin.value - margin.rounding, nan=-jnp.inf)
-
-
-# The two lanes.
-
-
-def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
-    """What the filters say. `target` is one and `start` zero along each direction unless given."""
-    shares, begun = learner.shares(spectrum), jnp.asarray(0.0 if start is None else start)
-    if target is not None:
-        return measured(shares.learnt.value * target + shares.left.value * begun, 4 * EPS)
-    ended = Shares(shares.learnt + shares.left * share(begun), shares.left * share(1.0 - begun), shares.lost)
-    learnt, residual = ended.learnt.value, ended.residual.value
-    log_learnt, log_residual = ended.log_learnt(), ended.residual.log
-    # composed logs are good to a few ulp, and the clock that a claim computes from them to a few more
-    return Seen(
-        learnt, residual, log_learnt, log_residual, 16 * EPS * jnp.abs(log_learnt), 16 * EPS * jnp.abs(log_residual)
-    )
-
-
-def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
-    """What the algorithm does, on data whose sample eigenvalues are exactly the given ones."""
-    count = len(spectrum)
-    u, v = _bases(count)
-    features = jnp.sqrt(len(u)) * (u * jnp.sqrt(spectrum)) @ v.T
-    target = jnp.ones(count) if target is None else target
-    problem = problems.Linear(features, features @ (v @ target))
-    parameters = learner.fit(problem, None if start is None else v @ (jnp.zeros(count) + start))
-    clock = jnp.max(spectrum) * sum(jnp.sum(part.clock) for part in learner.parts() if hasattr(part, "time"))
-    return measured(v.T @ parameters, 1e-12 + 10 * EPS * clock)
-
-
 LANES = {"theory": theory, "practice": practice}
 
-
-def face(run, formula, algorithm):
-    """For statements about no filter: the closed form where `run` is theory, the algorithm on data in practice."""
-    return algorithm if run is practice else formula
-
-
-def measured(learnt, error) -> Seen:
-    """Fractions known up to an absolute error."""
-    residual = 1.0 - learnt
-    log_learnt = jnp.log(learnt)
-    return Seen(learnt, residual, log_learnt, jnp.log(residual), error / jnp.abs(learnt), error / jnp.abs(residual))
-
-
-@functools.cache
-def _bases(count):
-    """One random rotation of the samples and one of the parameters, the same for all instances (and constants
-    to JAX)."""
-    random = np.random.default_rng(count)
-    return tuple(np.linalg.qr(random.standard_normal((rows, count)))[0] for rows in (2 * count + 2, count))
-
-
-# Quantities: how their values are drawn, widely for theory and tamely for loops.
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Quantity:
-    """How to draw one quantity of a claim: `draw(key, count, tame)` returns count values."""
-
-    draw: Callable
-    values: tuple | None = None  # instead of numbers: a few named alternatives
-
-
-def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
-    """A positive number, uniform in its logarithm; loops get it from the narrower range `tame`."""
-
-    def draw(key, count, gentle):
-        a, b = tame if gentle else (low, high)
-        return jnp.exp(jax.random.uniform(key, (count,), minval=np.log(a), maxval=np.log(b)))
-
-    return Quantity(draw)
-
-
-def uniform(low, high) -> Quantity:
-    """A number uniform between low and high."""
-    return Quantity(lambda key, count, tame: jax.random.uniform(key, (count,), minval=low, maxval=high))
-
-
-def whole(low, high) -> Quantity:
-    """A whole number from low to high, uniform in its logarithm."""
-
-    def draw(key, count, tame):
-        return jnp.floor(
-            jnp.exp(jax.random.uniform(key, (count,), minval=np.log(low), maxval=np.log(high + 1)))
-        ).astype(int)
-
-    return Quantity(draw)
-
-
-def several(count: int, quantity: Quantity) -> Quantity:
-    """A vector of `count` independent values."""
-
-    def draw(key, cases, tame):
-        return jnp.stack([quantity.draw(each, cases, tame) for each in jax.random.split(key, count)], axis=1)
-
-    return Quantity(draw)
-
-
-def usually(value, otherwise: Quantity) -> Quantity:
-    """A fixed value in three cases of four, and otherwise drawn: for a hypothesis that pins a quantity."""
-
-    def draw(key, count, tame):
-        choose, rest = jax.random.split(key)
-        return jnp.where(jax.random.uniform(choose, (count,)) < 0.75, value, otherwise.draw(rest, count, tame))
-
-    return Quantity(draw)
-
-
-def among(*values) -> Quantity:
-    """One of a few fixed alternatives, such as numbers of fits or names; cases are shared out evenly."""
-    return Quantity(lambda key, count, tame: None, values)
-
-
-# Claims and checks.
+CLAIMS: dict[str, "Claim"] = {}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -277,7 +71,7 @@ class Check:
     def instance(self, case=None) -> dict:
         """The inputs of one case, by default the worst: `claim.at(**check.instance())` repeats it."""
         case = self.worst if case is None else case
-        return {name: _plain(values[case]) for name, values in self.instances.items()}
+        return {name: plain(values[case]) for name, values in self.instances.items()}
 
     def __repr__(self):
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
@@ -293,12 +87,8 @@ class Check:
         )
 
 
-def _rounded(values, digits):
-    """To some significant digits."""
-    return np.array([float(f"{x:.{digits - 1}e}") for x in values.ravel()]).reshape(values.shape).astype(values.dtype)
-
-
-def _plain(value):
+def plain(value):
+    """An array as lists of Python's numbers."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -312,6 +102,7 @@ class Trial:
     refutations: dict[str, Check]  # hypothesis -> the search without it
     counterexamples: dict[str, dict]  # hypothesis -> the clearest instance, simplified; only where one was found
     confirmations: dict[str, Check]  # hypothesis -> that instance on the loop
+    attack: Check | None  # inside all hypotheses, down the gradient; None if not asked for
 
     @property
     def necessary(self) -> list[str]:
@@ -320,8 +111,10 @@ class Trial:
 
     @property
     def passed(self) -> bool:
-        """The claim held in both lanes and every hypothesis was shown to be necessary."""
-        return self.theory.verdict == self.practice.verdict == HOLDS and len(self.necessary) == len(self.refutations)
+        """The claim held in both lanes and against attack, and every hypothesis was shown to be necessary."""
+        held = self.theory.verdict == self.practice.verdict == HOLDS
+        held &= self.attack is None or self.attack.verdict != VIOLATED
+        return held and len(self.necessary) == len(self.refutations)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -350,24 +143,34 @@ class Claim:
         """Judge the claim in practice: the algorithm runs on data, `count` times."""
         return self._judge(key, count, "practice")
 
-    def falsify(self, key, drop, count=10_000) -> Check:
-        """Search for a counterexample outside the hypothesis `drop` and inside all others.
+    def falsify(self, key, drop=None, count=10_000, descent=0) -> Check:
+        """Search for a counterexample outside the hypothesis `drop` and inside all others; inside all if none is
+        dropped, where there should be none.
 
-        The check is *violated* if one was found; its worst instance is then the clearest. Instances are those
-        of loops, so that `claim.at(lane="practice", **check.instance())` can confirm it.
+        At random, and then, from the instances of least margin, down its gradient for `descent` steps. The check is
+        *violated* if one was found; its worst instance is then the clearest. With a hypothesis dropped, instances are
+        those of loops, so that `claim.at(lane="practice", **check.instance())` can confirm it.
+
+        >>> import kdtheory as kd
+        >>> claim = kd.theorems.ridge_semigroup
+        >>> claim.falsify(0, descent=10).counts["violated"]
+        0
         """
-        if drop not in self.hypotheses:
+        if drop is not None and drop not in self.hypotheses:
             raise ValueError(f"{self.name} has no hypothesis {drop!r}; it has {', '.join(self.hypotheses)}")
-        return self._judge(key, count, "theory", drop=drop)
+        drawn = self._judge(key, count, "theory", drop=drop)
+        return search.descend(drawn, descent) if descent else drawn
 
-    def trial(self, key, count=10_000, loops=100) -> "Trial":
+    def trial(self, key, count=10_000, loops=100, descent=0) -> "Trial":
         """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
-        the loop."""
+        the loop. With `descent`, every search goes down the margin's gradient, also that inside all hypotheses."""
         key = problems.as_key(key)
-        refutations = {name: self.falsify(key, name, count) for name in self.hypotheses}
+        refutations = {name: self.falsify(key, name, count, descent) for name in self.hypotheses}
         found = {name: self.simplify(check) for name, check in refutations.items() if check.verdict == VIOLATED}
         confirmed = {name: self.at("practice", **instance) for name, instance in found.items()}
-        return Trial(self, self.check(key, count), self.practice(key, loops), refutations, found, confirmed)
+        seen = self.check(key, count), self.practice(key, loops)
+        attack = search.descend(seen[0], descent) if descent else None
+        return Trial(self, *seen, refutations, found, confirmed, attack)
 
     def simplify(self, refutation: Check) -> dict:
         """The clearest counterexample of `falsify`, each number rounded to as few digits as still refute it.
@@ -379,32 +182,27 @@ class Claim:
         >>> claim.simplify(claim.falsify(0, drop="zero_start"))
         {'eigenvalue': 0.6, 'teacher': 2.0, 'student': 0.2, 'start': 0.9}
         """
-        instance, dropped = refutation.instance(), refutation.dropped
-        for name, quantity in self.quantities.items():
-            if quantity.values:
-                continue
-            rounded = np.stack([_rounded(np.asarray(instance[name]), digits) for digits in range(1, 7)])
-            tried = {other: np.array([value] * len(rounded)) for other, value in instance.items()} | {name: rounded}
-            verdicts = self._verdicts(tried, "theory", dropped, self._inside(tried, dropped)).verdicts
-            if VIOLATED in verdicts:
-                instance[name] = _plain(rounded[np.argmax(verdicts == VIOLATED)])
-        return instance
+        return search.simplify(refutation)
 
     def at(self, lane="theory", **instance) -> Check:
         """Judge one instance of your own, hypotheses or not, in theory or in practice."""
+        self.expects(instance)
+        _refuse_float32()
+        instances = {name: np.asarray([value]) for name, value in instance.items()}
+        return self.verdicts(instances, lane, None, np.array([True]))
+
+    def expects(self, instance):
+        """ValueError unless an instance gives every quantity, and no other."""
         missing = self.quantities.keys() ^ instance.keys()
         if missing:
             raise ValueError(
                 f"{self.name} takes {', '.join(self.quantities)}; missing or unknown: {', '.join(missing)}"
             )
-        _refuse_float32()
-        instances = {name: np.asarray([value]) for name, value in instance.items()}
-        return self._verdicts(instances, lane, None, np.array([True]))
 
     def _judge(self, key, count, lane, drop=None):
         _refuse_float32()
         instances = self._draw(problems.as_key(key), count, drop, tame=lane == "practice" or drop is not None)
-        return self._verdicts(instances, lane, drop, self._inside(instances, drop))
+        return self.verdicts(instances, lane, drop, self.within(instances, drop))
 
     def _draw(self, key, count, drop, tame):
         """Instances within the hypotheses, but outside the one that is dropped."""
@@ -419,7 +217,7 @@ class Claim:
                     drawn[name] = np.array([alternatives[i % len(alternatives)][column] for i in range(count)])
                 else:
                     drawn[name] = np.asarray(quantity.draw(jax.random.fold_in(key, 1000 * round + number), count, tame))
-            inside = self._inside(drawn, drop)
+            inside = self.within(drawn, drop)
             for name, values in drawn.items():
                 kept[name].append(values[inside])
             enough += int(inside.sum())
@@ -430,7 +228,7 @@ class Claim:
             " quantities that they draw from"
         )
 
-    def _inside(self, instances, drop):
+    def within(self, instances, drop):
         """Which cases meet every hypothesis, with the dropped one negated."""
         inside = np.ones(len(next(iter(instances.values()))), bool)
         for name, hypothesis in self.hypotheses.items():
@@ -439,16 +237,14 @@ class Claim:
             inside &= ~met if name == drop else met
         return inside
 
-    def _verdicts(self, instances, lane, drop, inside):
+    def verdicts(self, instances, lane, drop, inside) -> Check:
+        """Judge given instances; `inside` says which of them are within the hypotheses."""
         margins, rounding = np.empty((2, len(inside)))
-        fixed = [name for name, quantity in self.quantities.items() if quantity.values]
-        for values in sorted(set(zip(*(instances[name].tolist() for name in fixed), strict=True))) if fixed else [()]:
-            cases = np.all([instances[name] == value for name, value in zip(fixed, values, strict=True)], axis=0)
-            cases = np.flatnonzero(np.broadcast_to(cases, inside.shape))
-            judge, at_once = _compiled(self, lane, tuple(zip(fixed, values, strict=True)))
+        for fixed, cases in self.alternatives(instances):
+            judge, at_once = _compiled(self, lane, fixed)
             for some in np.split(cases, range(at_once, len(cases), at_once)):
                 padded = np.resize(some, at_once)
-                seen = judge({name: array[padded] for name, array in instances.items() if name not in fixed})
+                seen = judge({name: array[padded] for name, array in instances.items() if name not in dict(fixed)})
                 margins[some], rounding[some] = seen.value[: len(some)], seen.rounding[: len(some)]
         with np.errstate(invalid="ignore"):
             verdicts = np.select(
@@ -457,10 +253,20 @@ class Claim:
         certified = np.zeros(len(inside), bool)
         if self.certificate and lane == "theory" and certify.installed():
             for case in np.flatnonzero((verdicts == UNDECIDABLE) | (verdicts == VIOLATED)):
-                proved = self.certificate(**{name: _plain(values[case]) for name, values in instances.items()})
+                proved = self.certificate(**{name: plain(values[case]) for name, values in instances.items()})
                 if proved:
                     certified[case], verdicts[case] = True, HOLDS if proved.sign > 0 else VIOLATED
         return Check(self, lane, drop, margins, rounding, verdicts, certified, instances)
+
+    def alternatives(self, instances):
+        """Instances by the values of their named alternatives: pairs of ((name, value), ...) and cases (n,)."""
+        fixed = [name for name, quantity in self.quantities.items() if quantity.values]
+        if not fixed:
+            yield (), np.arange(len(next(iter(instances.values()))))
+            return
+        chosen = list(zip(*(instances[name].tolist() for name in fixed), strict=True))
+        for values in sorted(set(chosen)):
+            yield tuple(zip(fixed, values, strict=True)), np.flatnonzero([each == values for each in chosen])
 
     def __reduce__(self):
         return listed, (self.name,)
@@ -484,7 +290,8 @@ def _compiled(claim, lane, fixed):
         return claim.function(LANES[lane], **numbers, **dict(fixed))
 
     def judge_one(numbers):
-        return jax.tree.map(lambda result: jnp.asarray(result)[None], judge({name: rows[0] for name, rows in numbers.items()}))
+        seen = judge({name: rows[0] for name, rows in numbers.items()})
+        return jax.tree.map(lambda result: jnp.asarray(result)[None], seen)
 
     # compiling is what this costs: these programs are large and run for a moment
     options = {"xla_backend_optimization_level": 0}

@@ -1,0 +1,149 @@
+"""What a claim sees, in each of its two lanes, and the signed margins that it returns."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory import problems
+from kdtheory._record import record
+from kdtheory.learners import Learner
+from kdtheory.numerics import Shares, share
+
+EPS = float(np.finfo(float).eps)
+
+
+@record
+class Seen:
+    """Where a learner ended along each direction, as fractions of the target, with what is known of their
+    errors.
+
+    `seen[k]` is one direction. Logs and errors serve `ahead`; formulas use `learnt` and `residual`, which sum
+    to one.
+    """
+
+    learnt: jax.Array
+    residual: jax.Array
+    log_learnt: jax.Array
+    log_residual: jax.Array
+    log_learnt_error: jax.Array
+    log_residual_error: jax.Array
+
+    def __getitem__(self, direction) -> "Seen":
+        return jax.tree.map(lambda array: array[direction], self)
+
+
+@record
+class Margin:
+    """A signed margin, positive where the claim holds, and the rounding within which its sign is not
+    known."""
+
+    value: jax.Array
+    rounding: jax.Array
+
+
+def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
+    """By how much `first` has learnt more than `second`, in logs of what is small: of learnt below ½, else of
+    residual.
+
+    `matched` is the sight from which the clock of one of the two was computed; its error moves that clock.
+    """
+    late = (second.learnt >= 0.5) & (first.residual > 0) & (second.residual > 0)
+    value = jnp.where(late, second.log_residual - first.log_residual, first.log_learnt - second.log_learnt)
+    rounding = jnp.where(
+        late, first.log_residual_error + second.log_residual_error, first.log_learnt_error + second.log_learnt_error
+    )
+    if matched is not None:
+        clock = matched.log_residual_error / -matched.log_residual + matched.log_learnt_error
+        rounding = rounding + clock * jnp.maximum(1.0, -jnp.where(late, first.log_residual, 0.0))
+    return Margin(value, rounding)
+
+
+def uncertainty(seen: Seen):
+    """The absolute error of `learnt` and of `residual`, whichever logarithm knows it better."""
+    return jnp.nanmin(
+        jnp.stack([seen.log_learnt_error * jnp.abs(seen.learnt), seen.log_residual_error * jnp.abs(seen.residual)]),
+        axis=0,
+    )
+
+
+def same(first, second, error) -> Margin:
+    """The allowed difference minus |first - second|, for claims of equality: never negative within
+    `error`."""
+    return Margin(error - jnp.abs(first - second), jnp.zeros(()))
+
+
+def either(first: Margin, second: Margin) -> Margin:
+    """The margin of "one or the other": the better of the two, unknown if one is and the other does not
+    hold."""
+    better = _slack(first) > _slack(second)
+    chosen = jax.tree.map(lambda a, b: jnp.where(better, a, b), first, second)
+    unknown = (jnp.isnan(first.value) | jnp.isnan(second.value)) & ~(_slack(chosen) > 0)
+    return Margin(jnp.where(unknown, jnp.nan, chosen.value), chosen.rounding)
+
+
+def both(first: Margin, second: Margin) -> Margin:
+    """The margin of "one and the other": the worse of the two, unknown if either is."""
+    worse = _slack(first) < _slack(second)
+    chosen = jax.tree.map(lambda a, b: jnp.where(worse, a, b), first, second)
+    unknown = jnp.isnan(first.value) | jnp.isnan(second.value)
+    return Margin(jnp.where(unknown, jnp.nan, chosen.value), chosen.rounding)
+
+
+def _slack(margin):
+    return jnp.nan_to_num(margin.value - margin.rounding, nan=-jnp.inf)
+
+
+# The two lanes.
+
+
+def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
+    """What the filters say. `target` is one and `start` zero along each direction unless given."""
+    shares, begun = learner.shares(spectrum), jnp.asarray(0.0 if start is None else start)
+    if target is not None:
+        return measured(shares.learnt.value * target + shares.left.value * begun, 4 * EPS)
+    ended = Shares(shares.learnt + shares.left * share(begun), shares.left * share(1.0 - begun), shares.lost)
+    learnt, residual = ended.learnt.value, ended.residual.value
+    log_learnt, log_residual = ended.log_learnt(), ended.residual.log
+    # composed logs are good to a few ulp, and the clock that a claim computes from them to a few more
+    return Seen(
+        learnt, residual, log_learnt, log_residual, 16 * EPS * jnp.abs(log_learnt), 16 * EPS * jnp.abs(log_residual)
+    )
+
+
+def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
+    """What the algorithm does, on data whose sample eigenvalues are exactly the given ones."""
+    count = len(spectrum)
+    u, v = _bases(count)
+    features = jnp.sqrt(len(u)) * (u * jnp.sqrt(spectrum)) @ v.T
+    target = jnp.ones(count) if target is None else target
+    problem = problems.Linear(features, features @ (v @ target))
+    parameters = learner.fit(problem, None if start is None else v @ (jnp.zeros(count) + start))
+    clock = jnp.max(spectrum) * sum(jnp.sum(part.clock) for part in learner.parts() if hasattr(part, "time"))
+    return measured(v.T @ parameters, 1e-12 + 10 * EPS * clock)
+
+
+def filters(run):
+    """The lane of filters beside `run`: theory for practice, else `run` itself."""
+    return theory if run is practice else run
+
+
+def face(run, formula, algorithm):
+    """For statements about no filter: the closed form where `run` is theory, the algorithm on data in practice."""
+    return algorithm if run is practice else formula
+
+
+def measured(learnt, error) -> Seen:
+    """Fractions known up to an absolute error."""
+    residual = 1.0 - learnt
+    log_learnt = jnp.log(learnt)
+    return Seen(learnt, residual, log_learnt, jnp.log(residual), error / jnp.abs(learnt), error / jnp.abs(residual))
+
+
+@functools.cache
+def _bases(count):
+    """One random rotation of the samples and one of the parameters, the same for all instances (and constants
+    to JAX)."""
+    random = np.random.default_rng(count)
+    return tuple(np.linalg.qr(random.standard_normal((rows, count)))[0] for rows in (2 * count + 2, count))

@@ -1,0 +1,94 @@
+"""The search for counterexamples: down the margin's gradient, and to few digits."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory.claims.margins import theory
+
+STARTS, STRIDES = 32, 0.5 ** np.arange(0, 16, 2)  # of numbers relative to themselves
+
+
+def descend(check, steps):
+    """From the clearest instances of a check, down the gradient of the margin: the check of where that ends.
+
+    Numbers move relative to their size, and stay within the hypotheses and the range that they were drawn from;
+    whole numbers and alternatives stay as they are. Each step takes the best of a few strides, or ends the descent.
+    """
+    claim, drop = check.claim, check.dropped
+    slack = _slack(check)
+    now = {name: values[np.argsort(slack)[:STARTS]] for name, values in check.instances.items()}
+    moving = [name for name, values in now.items() if values.dtype.kind == "f"]
+    box = {name: (check.instances[name].min(0), check.instances[name].max(0)) for name in moving}
+    reached = np.sort(slack)[:STARTS]
+    for _ in range(steps):
+        slopes = _slopes(claim, now, moving)
+        length = np.sqrt(sum(np.sum((slopes[name] * now[name]).reshape(len(reached), -1) ** 2, 1) for name in moving))
+        tried = {name: np.repeat(values, len(STRIDES), axis=0) for name, values in now.items()}
+        stride = np.tile(STRIDES, len(reached)) / np.repeat(np.where(length > 0, length, np.inf), len(STRIDES))
+        for name in moving:
+            x = tried[name]
+            step = stride.reshape(-1, *[1] * (x.ndim - 1)) * np.repeat(slopes[name], len(STRIDES), axis=0) * x**2
+            tried[name] = np.clip(x - step, *box[name])
+        inside = claim.within(tried, drop)
+        found = np.where(inside, _slack(claim.verdicts(tried, "theory", drop, inside)), np.inf)
+        found = found.reshape(len(reached), len(STRIDES))
+        best = found.min(1)
+        better = best < reached
+        if not better.any():
+            break
+        place = np.arange(len(reached)) * len(STRIDES) + found.argmin(1)
+        for name in moving:
+            now[name] = np.where(better.reshape(-1, *[1] * (now[name].ndim - 1)), tried[name][place], now[name])
+        reached = np.minimum(best, reached)
+    return claim.verdicts(now, "theory", drop, claim.within(now, drop))
+
+
+def _slack(check):
+    """Margins less what rounding may take; infinite where nothing is known."""
+    return np.nan_to_num(check.margins - check.rounding, nan=np.inf)
+
+
+def _slopes(claim, instances, moving):
+    """The gradient of the margin at every instance, zero where it has none."""
+    slopes = {name: np.zeros(instances[name].shape) for name in moving}
+    for fixed, cases in claim.alternatives(instances):
+        padded = np.resize(cases, STARTS)
+        found = _gradient(claim, fixed)(
+            {name: instances[name][padded] for name in moving},
+            {name: array[padded] for name, array in instances.items() if name not in {*moving, *dict(fixed)}},
+        )
+        for name in moving:
+            slopes[name][cases] = np.nan_to_num(found[name][: len(cases)], posinf=0.0, neginf=0.0)
+    return slopes
+
+
+@functools.cache
+def _gradient(claim, fixed):
+    def margin(numbers, rest):
+        return jnp.asarray(claim.function(theory, **numbers, **rest, **dict(fixed)).value)
+
+    # forwards, since searches inside a claim are loops that have no way back
+    return jax.jit(jax.vmap(jax.jacfwd(margin)), compiler_options={"xla_backend_optimization_level": 0})
+
+
+def simplify(refutation) -> dict:
+    """The clearest counterexample, each number rounded to as few digits as still refute the claim."""
+    claim, dropped = refutation.claim, refutation.dropped
+    instance = refutation.instance()
+    for name, quantity in claim.quantities.items():
+        if quantity.values:
+            continue
+        rounded = np.stack([_rounded(np.asarray(instance[name]), digits) for digits in range(1, 7)])
+        tried = {other: np.array([value] * len(rounded)) for other, value in instance.items()} | {name: rounded}
+        verdicts = claim.verdicts(tried, "theory", dropped, claim.within(tried, dropped)).verdicts
+        if "violated" in verdicts:
+            instance[name] = rounded[np.argmax(verdicts == "violated")].tolist()
+    return instance
+
+
+def _rounded(values, digits):
+    """To some significant digits."""
+    return np.array([float(f"{x:.{digits - 1}e}") for x in values.ravel()]).reshape(values.shape).astype(values.dtype)

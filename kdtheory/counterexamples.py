@@ -1,0 +1,455 @@
+"""Counterexamples judged again in 50 digits, and as short scripts that need nothing but Python.
+
+A claim is traced once more, with filters from their definitions instead of the code that keeps digits in floats, and
+every operation is done in decimal arithmetic. What is left of it for one instance is a straight line of formulas.
+"""
+
+import decimal
+import functools
+import inspect
+import math
+import operator
+from decimal import Decimal as D
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+
+from kdtheory.claims import Seen
+from kdtheory.distillation import Distilled
+from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge
+
+DIGITS = 60  # ten to spare for what a few formulas lose
+CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
+
+
+# Filters from their definitions, as a third lane of a claim.
+
+
+def exact(learner, spectrum, target=None, start=None) -> Seen:
+    """What a claim sees in exact arithmetic: filters from their definitions, and no rounding."""
+    learnt, left = _shares(learner, spectrum)
+    seen = learnt * (1.0 if target is None else target) + left * (0.0 if start is None else start)
+    none = jnp.zeros_like(seen)
+    return Seen(seen, 1.0 - seen, jnp.log(seen), jnp.log(1.0 - seen), none, none)
+
+
+def _shares(learner, λ):
+    """How much is learnt of the target, and how much left of the start."""
+    match learner:
+        case Distilled(temperature=1.0):
+            (taught, _), (learnt, left) = _shares(learner.teacher, λ), _shares(learner.student, λ)
+            return learnt * (learner.teacher_weight * taught + (1.0 - learner.teacher_weight)), left
+        case GradientFlow():
+            left = jnp.exp(-λ * learner.time)
+        case Ridge():
+            left = learner.penalty / (λ + learner.penalty)
+        case GradientDescent():
+            left = (1.0 - learner.step_size * λ) ** learner.steps
+        case HeavyBall():
+            rest = (learner.step_size, learner.momentum, learner.steps)
+            left = _HEAVY_BALL.bind(jnp.asarray(λ), *(jnp.asarray(x, float) for x in rest))
+        case _:  # a learner of the reader's own
+            shares = learner.shares(λ)
+            return shares.learnt.value, shares.left.value
+    return 1.0 - left, left
+
+
+_HEAVY_BALL = Primitive("heavy_ball")  # what is left after whole steps: a loop, which no formula replaces
+_HEAVY_BALL.def_abstract_eval(lambda λ, *_: λ)
+
+
+# Numbers that know how they were made.
+
+
+class Number:
+    """A decimal number with the formula that made it."""
+
+    __slots__ = ("form", "level", "parts", "value")
+
+    def __init__(self, value, form, level=9, parts=()):
+        self.value, self.form, self.level, self.parts = value, form, level, parts
+
+    @property
+    def given(self):
+        """Whether it is a plain number and not a formula."""
+        return self.form is None
+
+    def __add__(self, other):
+        if other.form == "-{}":
+            return self - other.parts[0][0]
+        return other if _is(self, 0) else self if _is(other, 0) else _made("{} + {}", 1, self, other)
+
+    def __sub__(self, other):
+        if _is(other, 0):
+            return self
+        if other.form == "{} - {}" and self.given and _is(other.parts[0][0], self.value):  # a - (a - b)
+            return other.parts[1][0]
+        return -other if _is(self, 0) else _made("{} - {}", 1, self, other, right=2)
+
+    def __mul__(self, other):
+        if _is(self, 0) or _is(other, 0):
+            return literal(0)
+        if self.form == other.form == "-{}":
+            self, other = self.parts[0][0], other.parts[0][0]
+        if _is(self, -1):
+            return -other
+        return other if _is(self, 1) else self if _is(other, 1) else _made("{} * {}", 3, self, other)
+
+    def __truediv__(self, other):
+        if _is(self, 0) and other.value != 0:
+            return self
+        return self if _is(other, 1) else _made("{} / {}", 3, self, other, right=4)
+
+    def __neg__(self):
+        if self.form == "-{}":
+            return self.parts[0][0]
+        return literal(-self.value) if self.given else _made("-{}", 4, self)
+
+    def __pow__(self, power):
+        if _is(power, 1):
+            return self
+        return literal(1) if _is(power, 0) else _made("{} ** {}", 6, self, power, left=7, right=7)
+
+
+def literal(value):
+    """A number that is given: a float is taken as the decimal that it prints."""
+    return Number(D(repr(value)) if isinstance(value, float) else D(value), None)
+
+
+def _is(number, value):
+    return number.given and number.value == value
+
+
+def sin(x):
+    if abs(x) > 1:
+        third = sin(x / 3)
+        return third * (3 - 4 * third * third)
+    term, total, n = x, D(0), 1
+    while total + term != total:
+        total, term, n = total + term, -term * x * x / ((n + 1) * (n + 2)), n + 2
+    return total
+
+
+def cos(x):
+    return 1 - 2 * sin(x / 2) ** 2
+
+
+def arctan(x):
+    if abs(x) > D("0.1"):
+        return 2 * arctan(x / (1 + (1 + x * x).sqrt()))
+    term, total, n = x, D(0), 1
+    while total + term / n != total:
+        total, term, n = total + term / n, -term * x * x, n + 2
+    return total
+
+
+def arctan2(y, x):
+    return 2 * arctan(y / ((x * x + y * y).sqrt() + x))
+
+
+def heavy_ball(eigenvalue, step_size, momentum, steps):
+    before = now = D(1)
+    for _ in range(int(steps)):
+        before, now = now, (1 + momentum - step_size * eigenvalue) * now - momentum * before
+    return now
+
+
+HELPERS = {sin: [sin], cos: [sin, cos], arctan2: [arctan, arctan2], heavy_ball: [heavy_ball]}
+
+OPERATIONS = {
+    "{} + {}": operator.add,
+    "{} - {}": operator.sub,
+    "{} * {}": operator.mul,
+    "{} / {}": operator.truediv,
+    "{} ** {}": operator.pow,
+    "-{}": operator.neg,
+    "{}.exp()": D.exp,
+    "{}.ln()": D.ln,
+    "{}.sqrt()": D.sqrt,
+    "abs({})": abs,
+    "max({}, {})": lambda a, b: a if a.is_nan() or a >= b else b,
+    "min({}, {})": lambda a, b: a if a.is_nan() or a <= b else b,
+    "cos({})": cos,
+    "sin({})": sin,
+    "arctan2({}, {})": arctan2,
+    "heavy_ball({}, {}, {}, {})": heavy_ball,
+}
+
+
+def _made(form, level, *parts, left=None, right=None):
+    value = OPERATIONS[form](*(part.value for part in parts))
+    if all(part.given for part in parts) and form in ("{} + {}", "{} - {}", "{} * {}"):
+        return literal(value)
+    needed = [left or level, right or level] if len(parts) == 2 and "(" not in form else [level] * len(parts)
+    return Number(value, form, level, tuple(zip(parts, needed, strict=True)))
+
+
+def _called(form, *parts):
+    """A function or a method of numbers."""
+    value = OPERATIONS[form](*(part.value for part in parts))
+    return Number(value, form, 9, tuple((part, 8 if form.startswith("{}.") else 0) for part in parts))
+
+
+# A traced claim, done in numbers.
+
+
+def _function(form):
+    return lambda *parts: _called(form, *parts)
+
+
+def _power(x, y):
+    return x ** literal(int(y)) if isinstance(y, (int, np.integer)) else x**y
+
+
+def _sign(x):
+    return literal(x.value.compare(0) if x.value.is_nan() else (x.value > 0) - (x.value < 0))
+
+
+def _compare(question):
+    return lambda a, b: question(a.value, b.value) if isinstance(a, Number) else question(a, b)
+
+
+ELEMENTWISE = {
+    "add": lambda a, b: a + b,
+    "add_any": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "pow": _power,
+    "exp": _function("{}.exp()"),
+    "log": _function("{}.ln()"),
+    "expm1": lambda x: _called("{}.exp()", x) - literal(1),
+    "log1p": lambda x: _called("{}.ln()", literal(1) + x),
+    "sqrt": _function("{}.sqrt()"),
+    "square": lambda x: x ** literal(2),
+    "abs": _function("abs({})"),
+    "max": _function("max({}, {})"),
+    "min": _function("min({}, {})"),
+    "cos": _function("cos({})"),
+    "sin": _function("sin({})"),
+    "atan2": _function("arctan2({}, {})"),
+    "logistic": lambda x: literal(1) / (literal(1) + _called("{}.exp()", -x)),
+    "heavy_ball": _function("heavy_ball({}, {}, {}, {})"),
+    "sign": _sign,
+    "floor": lambda x: literal(math.floor(x.value)),
+    "ceil": lambda x: literal(math.ceil(x.value)),
+    "round": lambda x: literal(round(x.value)),
+    "is_finite": lambda x: x.value.is_finite(),
+    "eq": _compare(lambda a, b: a == b),
+    "ne": _compare(lambda a, b: a != b),
+    "lt": _compare(lambda a, b: a < b),
+    "le": _compare(lambda a, b: a <= b),
+    "gt": _compare(lambda a, b: a > b),
+    "ge": _compare(lambda a, b: a >= b),
+}
+REDUCTIONS = {
+    "reduce_sum": ("add", 0),
+    "reduce_prod": ("mul", 1),
+    "reduce_max": ("max", -math.inf),
+    "reduce_min": ("min", math.inf),
+}
+MOVES = frozenset(
+    "broadcast_in_dim reshape squeeze expand_dims transpose slice dynamic_slice concatenate rev gather scatter"
+    " dynamic_update_slice select_n stack unstack split tile copy copy_p stop_gradient".split()
+)
+LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as doubles find it
+
+
+def _interpret(jaxpr, consts, args):
+    known = dict(zip(jaxpr.constvars, map(_numbers, consts), strict=True))
+    known |= dict(zip(jaxpr.invars, args, strict=True))
+    for equation in jaxpr.eqns:
+        inputs = [_numbers(at.val) if hasattr(at, "val") else known[at] for at in equation.invars]
+        outputs = _done(equation, inputs)
+        known |= dict(zip(equation.outvars, outputs, strict=True))
+    return [_numbers(at.val) if hasattr(at, "val") else known[at] for at in jaxpr.outvars]
+
+
+def _done(equation, inputs):
+    """The outputs of one operation."""
+    name, settings = equation.primitive.name, equation.params
+    inner = next((value for value in settings.values() if hasattr(value, "eqns") or hasattr(value, "jaxpr")), None)
+    if name == "cond":
+        chosen = settings["branches"][int(inputs[0])]
+        return _interpret(chosen.jaxpr, chosen.consts, inputs[1:])
+    if inner is not None and name not in LOOPS:
+        return _interpret(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
+    if name in MOVES and any(each.dtype == object for each in inputs):
+        return _moved(equation, inputs)
+    if name == "optimization_barrier":
+        return inputs
+    if name == "integer_pow":
+        return [np.asarray(np.frompyfunc(lambda x: x ** literal(settings["y"]), 1, 1)(inputs[0]), object)]
+    if name == "convert_element_type" and inputs[0].dtype == object:
+        kind = np.dtype(settings["new_dtype"]).kind
+        return [inputs[0] if kind == "f" else np.vectorize(lambda x: int(x.value), otypes=[int])(inputs[0])]
+    if name == "dot_general" and inputs[0].dtype == object:
+        contracted, batched = settings["dimension_numbers"]
+        if not any(map(len, batched)):
+            return [np.asarray(np.tensordot(*inputs, axes=contracted), object)]
+    if name in REDUCTIONS and inputs[0].dtype == object:
+        operation, none = REDUCTIONS[name]
+        combine = np.frompyfunc(ELEMENTWISE[operation], 2, 1)
+        flat = np.moveaxis(inputs[0], settings["axes"], range(len(settings["axes"])))
+        flat = flat.reshape(-1, *flat.shape[len(settings["axes"]) :])
+        if not len(flat):
+            flat = np.full((1, *flat.shape[1:]), literal(none), object)
+        return [np.asarray(functools.reduce(combine, flat), object)]
+    if name in ELEMENTWISE and any(each.dtype == object for each in inputs):
+        out = np.asarray(np.frompyfunc(ELEMENTWISE[name], len(inputs), 1)(*inputs))
+        return [out.astype(bool) if equation.outvars[0].aval.dtype == bool else np.asarray(out, object)]
+    doubles = [_doubles(each) for each in inputs]
+    outputs = equation.primitive.bind(*map(jnp.asarray, doubles), **settings)
+    if name not in LOOPS and any(each.dtype == object for each in inputs):
+        raise NotImplementedError(f"no exact rule for {name}")
+    return list(map(_numbers, outputs if equation.primitive.multiple_results else [outputs]))
+
+
+def _moved(equation, inputs):
+    """What only moves numbers about, done on their places."""
+    places, pool = [], []
+    for each, at in zip(inputs, equation.invars, strict=True):
+        if at.aval.dtype.kind == "f":
+            places.append(jnp.arange(len(pool), len(pool) + each.size).reshape(each.shape))
+            pool.extend(each.ravel())
+        else:
+            places.append(jnp.asarray(each))
+    moved = equation.primitive.bind(*places, **equation.params)
+    pool = np.array([*pool, None], object)[:-1]  # one more, lest numpy look inside
+    return [np.asarray(pool[each]) for each in (moved if equation.primitive.multiple_results else [moved])]
+
+
+def _numbers(array):
+    """Floats as exact numbers; whole numbers and truths as they are."""
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return array
+    out = np.empty(array.shape, object)
+    out[...] = np.frompyfunc(lambda x: literal(float(x)), 1, 1)(array)
+    return out
+
+
+def _doubles(array):
+    return np.vectorize(lambda x: float(x.value), otypes=[float])(array) if array.dtype == object else array
+
+
+# What users call.
+
+
+def margin(claim, **instance) -> D:
+    """The margin of a claim at one instance, in 60 digits, from the definitions of the filters.
+
+    Negative where the claim is violated there. Floats are taken as the decimals that they print, 0.1 as one tenth.
+    What a claim searches for, such as the best moment to stop, is found in floats and taken exactly. NaN where the
+    margin is no number; NotImplementedError where the claim uses operations that have no decimal counterpart, such as
+    random numbers or decompositions; ValueError for missing or unknown quantities.
+
+    >>> import kdtheory as kd
+    >>> claim = kd.theorems.one_fit_favours_by_less_than_eigenvalues
+    >>> twice = dict(method="ridge", fits=2, lead=2.0, trail=1.0, clock=0.1, start=0.0)
+    >>> print(kd.counterexamples.margin(claim, **twice))
+    -0.519124426580685777081700317710677486121932189148569684605720
+    """
+    return _traced(claim, instance)[0].value
+
+
+def script(claim, **instance) -> str:
+    """A script that computes the margin of a claim at one instance with nothing but Python, and asserts its sign.
+
+    Every formula is written out, with numbers in decimal arithmetic of 60 digits. Where the claim chooses between
+    formulas only the chosen one is there. Errors as in `margin`.
+
+    >>> import kdtheory as kd
+    >>> claim = kd.theorems.one_fit_favours_by_less_than_eigenvalues
+    >>> twice = dict(method="ridge", fits=2, lead=2.0, trail=1.0, clock=0.1, start=0.0)
+    >>> for line in kd.counterexamples.script(claim, **twice).splitlines()[-6:]:
+    ...     print(line)
+    n1 = 1 / clock
+    n2 = 1 - n1 / (lead + n1)
+    n3 = 1 - n1 / (trail + n1)
+    margin = (lead / trail).ln() - ((n2 * n2).ln() - (n3 * n3).ln())
+    print(margin)  # violated
+    assert margin < 0
+    """
+    found, given = _traced(claim, instance)
+    inputs, lines, formula = _written(found)
+    body = "\n".join([f'{name} = D("{value}")' for name, value in given.items() if name in inputs] + lines)
+    used = [helper for helper in HELPERS if f"{helper.__name__}(" in f"{body} {formula}"]
+    needed = dict.fromkeys(function for helper in used for function in HELPERS[helper])
+    helpers = "".join(f"\n\n{inspect.getsource(function)}" for function in needed)
+    place = ", ".join(f"{name}={value}" for name, value in instance.items())
+    said, sign = ("violated", "<") if found.value < 0 else ("holds", ">=")
+    head = f"# {claim.name} at {place}\nfrom decimal import Decimal as D, getcontext\n\ngetcontext().prec = {DIGITS}\n"
+    return f"{head}{helpers}\n{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
+
+
+def _traced(claim, instance):
+    claim.expects(instance)
+    fixed = {name: instance[name] for name, quantity in claim.quantities.items() if quantity.values}
+    numbers = {name: jnp.asarray(value) for name, value in instance.items() if name not in fixed}
+    closed = jax.make_jaxpr(lambda numbers: jnp.asarray(claim.function(exact, **numbers, **fixed).value))(numbers)
+    named = {name: _named(name, instance[name], value) for name, value in numbers.items()}
+    given = {each.form: each.value for array in named.values() for each in array.ravel() if getattr(each, "form", None)}
+    with decimal.localcontext(CONTEXT):
+        return _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))[0].item(), given
+
+
+def _named(name, given, traced):
+    """One number or a vector of them, each with its name."""
+    if traced.dtype.kind != "f":
+        return np.asarray(traced)
+
+    def one(value, name):
+        return literal(0) if value == 0 else Number(D(repr(float(value))), name)
+
+    if not np.ndim(given):
+        return np.asarray(one(given, name), object)
+    return np.array([one(value, f"{name}{place}") for place, value in enumerate(given, 1)], object)
+
+
+def _written(result):
+    """The names it takes, the lines of assignments that lead to a number, and its own formula."""
+    order, uses, twins = [], {}, {}
+
+    def visit(number):
+        """Its one representative: what is made alike is written once."""
+        if number.given:
+            return number
+        parts = tuple((visit(part), needed) for part, needed in number.parts)
+        alike = number.form, *(("given", part.value) if part.given else id(part) for part, _ in parts)
+        if alike not in twins:
+            twins[alike] = Number(number.value, number.form, number.level, parts)
+            order.append(twins[alike])
+            for part, _ in parts:
+                uses[id(part)] = uses.get(id(part), 0) + 1
+        return twins[alike]
+
+    visit = functools.cache(visit)
+    result = visit(result)
+    lines, texts = [], {}
+    for number in order:
+        if not number.parts:
+            texts[id(number)] = number.form, 9
+            continue
+        plain = "(" not in number.form and not all(part.given for part, _ in number.parts)
+        cells = []
+        for part, needed in number.parts:
+            text, level = (_spelt(part.value, plain), 9) if part.given else texts[id(part)]
+            cells.append(text if level >= needed else f"({text})")
+        text, level = number.form.format(*cells), number.level
+        if number is not result and (uses[id(number)] > 1 or len(text) > 60):
+            lines.append(f"n{len(lines) + 1} = {text}")
+            text, level = f"n{len(lines)}", 9
+        texts[id(number)] = text, level
+    inputs = {each.form for each in order if not each.parts}
+    return inputs, lines, _spelt(result.value, False) if result.given else texts[id(result)][0]
+
+
+def _spelt(value, plain):
+    """A given number, as a whole number of Python's where that mixes with decimals."""
+    if plain and value.is_finite() and value == int(value) and 0 <= value < 10**6:
+        return str(int(value))
+    return f'D("{value.normalize() if not value.is_finite() or value != int(value) else int(value)}")'

@@ -1,0 +1,154 @@
+"""Counterexamples in 60 digits, against mpmath and against floats; the descent that finds them."""
+
+import decimal
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+import kdtheory as kd
+from kdtheory import counterexamples
+from kdtheory.claims import CLAIMS, HOLDS, UNDECIDABLE, VIOLATED, Margin, positive, search, theory, uniform
+
+mpmath.mp.dps = 70
+bias = kd.theorems.exaggerated_bias
+started = dict(lead=1.0, trail=0.1, teacher_time=2.0, student_time=1.0, start=0.5, angle=0.0)
+
+
+def near(got, wanted):
+    assert abs(mpmath.mpf(str(got)) - wanted) < 1e-55 * abs(wanted)
+
+
+@pytest.fixture
+def listed():
+    """What a test adds to the table is gone after it."""
+    before = dict(CLAIMS)
+    yield
+    CLAIMS.clear()
+    CLAIMS.update(before)
+
+
+def test_margin_is_that_of_mpmath():
+    lead, trail, T, s, start = map(mpmath.mpf, ("1", "0.1", "2", "1", "0.5"))
+    left = lambda λ, t: mpmath.exp(-λ * t)
+    seen = (1 - left(lead, s)) * (1 - left(lead, T))
+    student = (1 - left(trail, s)) * (1 - left(trail, T)) + left(trail, s) * start
+    alone = 1 - left(trail, -mpmath.log(1 - seen) / lead)
+    near(counterexamples.margin(bias, **started), mpmath.log(alone) - mpmath.log(student))
+    assert float(counterexamples.margin(bias, **started)) == pytest.approx(bias.at(**started).margin, rel=1e-12)
+
+
+def test_a_script_needs_nothing_but_python(tmp_path):
+    script = counterexamples.script(kd.theorems.exaggerated_bias, **(started | dict(start=0.0, angle=1.0)))
+    assert script.count("import") == 1
+    (tmp_path / "check.py").write_text(script)
+    said = subprocess.run([sys.executable, "-I", "-S", tmp_path / "check.py"], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    margin = counterexamples.margin(bias, **(started | dict(start=0.0, angle=1.0)))
+    assert decimal.Decimal(said.stdout) == margin < 0
+
+
+def test_a_script_notices_a_wrong_number():
+    script = counterexamples.script(bias, **started).replace('D("0.5")', 'D("0")')  # from zero the claim holds
+    with pytest.raises(AssertionError):
+        exec(script, {})
+
+
+def test_what_holds_is_said_to_hold():
+    script = counterexamples.script(bias, **(started | dict(start=0.0)))
+    exec(script, {})
+    assert script.endswith("assert margin >= 0")
+
+
+@pytest.mark.parametrize("x", ["-3", "-0.2", "1e-9", "0.7", "2", "40"])
+def test_functions_that_decimal_lacks(x):
+    with decimal.localcontext(counterexamples.CONTEXT):
+        given, there = decimal.Decimal(x), mpmath.mpf(x)
+        near(counterexamples.sin(given), mpmath.sin(there))
+        near(counterexamples.cos(given), mpmath.cos(there))
+        near(counterexamples.arctan2(given, decimal.Decimal("0.3")), mpmath.atan2(there, mpmath.mpf("0.3")))
+
+
+LEARNERS = [
+    kd.GradientFlow(1.5),
+    kd.Ridge(0.3),
+    kd.GradientDescent(0.4, 7),
+    kd.HeavyBall(0.4, 0.6, 7),
+    kd.Nesterov(0.4, 0.6, 7),  # by its own shares: there is no definition for it here
+    kd.distill(kd.Ridge(0.3), kd.GradientFlow(2.0), 0.7),
+    kd.distill(kd.distill(kd.Ridge(0.3), kd.HeavyBall(0.4, 0.6, 3)), kd.GradientDescent(0.1, 3), 1.5),
+]
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: type(learner).__name__)
+def test_definitions_are_those_of_the_filters(learner, listed):
+    @kd.claim(source="", standing="own", eigenvalue=positive(), start=uniform(0, 1), hypotheses={})
+    def shown(run, eigenvalue, start):
+        return Margin(run(learner, eigenvalue[None], start=start).learnt[0], 0.0)
+
+    wanted = theory(learner, jnp.array([0.8]), start=0.3).learnt[0]
+    if isinstance(learner, kd.Nesterov):
+        with pytest.raises(NotImplementedError):
+            counterexamples.margin(shown, eigenvalue=0.8, start=0.3)
+        return
+    assert float(counterexamples.margin(shown, eigenvalue=0.8, start=0.3)) == pytest.approx(float(wanted), rel=1e-13)
+
+
+def test_every_operation_is_that_of_jax(listed):
+    """One expression that uses most of them, in doubles and in decimals."""
+
+    @kd.claim(source="", standing="own", x=positive(), y=positive(), hypotheses={})
+    def mixed(run, x, y):
+        v = jnp.stack([x, y, x * y, x - y])
+        w = jnp.concatenate([v[::-1], jnp.array([2.0])]).at[1].set(jnp.hypot(x, y))
+        total = jnp.sum(w) - jnp.prod(v) / jnp.max(w) + jnp.min(v) + w @ jnp.sqrt(jnp.abs(w)) + jnp.expm1(x)
+        picked = jnp.where(v > 0, jnp.log1p(v**2), jnp.sign(v))[jnp.argsort(jnp.array([2, 0, 1, 3]))]
+        angle = jnp.arctan2(y, x) + jnp.cos(x) * jnp.sin(y) + jax.nn.sigmoid(x) + jnp.floor(y) + jnp.round(10 * x)
+        return Margin(total + picked @ v + angle + jnp.logaddexp(x, y), 0.0)
+
+    given = dict(x=0.7, y=1.9)
+    got = counterexamples.margin(mixed, **given)
+    assert float(got) == pytest.approx(mixed.at(**given).margin, rel=1e-14)
+    alone = {}
+    exec(counterexamples.script(mixed, **given), alone)
+    near(alone["margin"], mpmath.mpf(str(got)))
+
+
+def test_missing_quantities_are_named():
+    with pytest.raises(ValueError, match=r"exaggerated_bias takes lead, trail.*missing or unknown: start"):
+        counterexamples.margin(bias, **{name: value for name, value in started.items() if name != "start"})
+
+
+class TestDescent:
+    def test_ends_at_the_edge_and_finds_nothing(self):
+        check = kd.theorems.each_round_costs_one.check(0, 500)
+        end = search.descend(check, 30)
+        assert end.counts[VIOLATED] == end.counts["outside hypotheses"] == 0
+        assert 0 <= end.margin < 0.1 * check.margin
+
+    def test_makes_a_counterexample_clearer(self):
+        claim = kd.theorems.norm_above_its_tangent
+        random, down = (claim.falsify(0, "active", 200, descent) for descent in (0, 20))
+        assert random.verdict == down.verdict == VIOLATED and down.margin < 1.2 * random.margin
+        assert np.all(np.asarray(down.instances["slack"]) != 1)
+
+    def test_finds_what_chance_does_not(self, listed):
+        @kd.claim(source="", standing="own", x=uniform(0.0, 1.0), y=uniform(0.0, 1.0), hypotheses={})
+        def nearly(run, x, y):
+            "A claim that is false in a small place."
+            return Margin((x - 0.3) ** 2 + (y - 0.7) ** 2 - 1e-8, 1e-16)
+
+        assert nearly.check(0, 1000).verdict == HOLDS
+        assert nearly.falsify(0, count=1000, descent=60).verdict == VIOLATED
+
+    def test_a_margin_of_nan_is_no_counterexample(self, listed):
+        @kd.claim(source="", standing="own", x=uniform(0.0, 1.0), hypotheses={})
+        def unknown(run, x):
+            "A claim whose margin is not a number."
+            return Margin(x * jnp.nan, 0.0)
+
+        assert unknown.falsify(0, count=100, descent=3).verdict == UNDECIDABLE
