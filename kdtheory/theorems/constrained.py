@@ -167,7 +167,7 @@ def norm_above_its_tangent(run, rounds, spectrum, labels, excess, slack):
     hypotheses=dict(ordered=ordered, active=active),
 )
 def constrained_rounds_sparsify(run, rounds, lead, trail, least, labels, excess, slack):
-    """t rounds favour d₁ over d₂ < d₁ by at least ((r_0 - 1 + d_min/d₂)/(r_0 - 1 + d_min/d₁))^t.
+    """Rounds of number t favour d₁ over d₂ < d₁ by at least ((r_0 - 1 + d_min/d₂)/(r_0 - 1 + d_min/d₁))^t.
 
     With t < r_0, so that none of them collapses: r_0 = t + `excess`. That grows without bound in t, and tends to
     exp(d_min (1/d₂ - 1/d₁)) for t = r_0 - 1 rounds near interpolation, where Mobahi et al. have d_min/κ.

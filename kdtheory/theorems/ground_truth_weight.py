@@ -15,7 +15,7 @@ coefficients change sign in the order of their exponents. λ = 0 and λ₁ are t
 
 import jax.numpy as jnp
 
-from kdtheory.claims import Margin, ahead, both, claim, either, filters, positive, theory, uniform, usually
+from kdtheory.claims import Margin, ahead, both, claim, either, filters, positive, uniform, usually
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientFlow, Ridge
 from kdtheory.theorems.spectral_bias import crosses_once, started, when, zero_start
@@ -26,10 +26,9 @@ matched = dict(lead=eigenvalue, other=eigenvalue, teacher=time, student=time)
 shown = Margin(jnp.inf, 0.0)  # of what a case does not assert
 
 
-def matched_moment(lead, teacher, student, truth, run=theory):
+def matched_moment(lead, teacher, student, truth):
     """The time at which a single flow has learnt as much of λ₁ as the student."""
-    seen = run(distill(GradientFlow(teacher), GradientFlow(student), 1.0 - truth), jnp.stack([lead]))
-    return -seen.log_residual[0] / lead
+    return -distill(GradientFlow(teacher), GradientFlow(student), 1.0 - truth).log_residual(lead) / lead
 
 
 def early(lead, teacher, student, truth):
@@ -143,7 +142,8 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
     touched and not crossed): exactly two crossings. Ends whose residual e^(-λt) is below 1e-8 are not looked
     at.
     """
-    moment = matched_moment(lead, teacher, student, truth, filters(run))
+    learnt, _ = student_and_single(filters(run), jnp.stack([lead]), teacher, student, truth)
+    moment = -learnt.log_residual[0] / lead
     low = jnp.abs(moment - truth * student) / ((1.0 - truth) * student * teacher + moment**2 / 2)
     high = -jnp.log1p(-truth) / jnp.abs(moment - teacher)
     far, near = lead * ratio, lead * ratio**place
