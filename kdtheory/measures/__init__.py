@@ -1,7 +1,8 @@
 """Numbers read off spectra, learners and trajectories.
 
 `clocks`: on eigenvalues, exactly, matched time, delay, margin, exaggeration; on trajectories the same, as observed.
-`risks`: of learners, bias, variance, the best moment to stop and the best weights to mix with. All names are here.
+`risks`: of learners, bias, variance, the best moment to stop and the best weights to mix with.
+`forecasts`: whether distillation will help on your data. All names are here.
 """
 
 from kdtheory.measures.clocks import (
@@ -16,6 +17,7 @@ from kdtheory.measures.clocks import (
     observed_exaggeration,
     progress_at,
 )
+from kdtheory.measures.forecasts import Forecast, forecast
 from kdtheory.measures.risks import (
     MixingWeights,
     Risk,
@@ -32,6 +34,7 @@ from kdtheory.measures.risks import (
 )
 
 __all__ = [
+    "Forecast",
     "MixingWeights",
     "Risk",
     "best_ridge_student",
@@ -42,6 +45,7 @@ __all__ = [
     "crossing_criterion",
     "delay",
     "exaggeration",
+    "forecast",
     "log_margin",
     "margin",
     "matched_clock",
