@@ -255,6 +255,11 @@ def _logsumexp(logs):
 # The best stops.
 
 
+@jax.jit
+def _factors(learner, clocks, eigenvalues):
+    return learner.stopped(jnp.exp(clocks)).filter(eigenvalues)
+
+
 class _Search:
     """Best stops of one learner on one spectrum, for many signals: a grid of clocks, then three finer ones.
 
@@ -262,7 +267,7 @@ class _Search:
     """
 
     def __init__(self, learner, eigenvalues):
-        self.factors = jax.jit(lambda clocks: learner.stopped(jnp.exp(clocks)).filter(jnp.asarray(eigenvalues)))
+        self.factors = lambda clocks: _factors(learner, clocks, eigenvalues)
         low, high = -5.0 - np.log(eigenvalues.max()), 7.0 - np.log(eigenvalues.min())
         self.clocks = np.linspace(low, high, max(48, int(2 * (high - low))))
         self.grid = np.asarray(self.factors(self.clocks))
@@ -290,7 +295,9 @@ class _Search:
             best = np.unravel_index(np.argmin(risks), risks.shape)
             if left:
                 sides = [self.finer(clocks, at) for (clocks, _), at in zip(sides, best, strict=True)]
-        return risks[best], tuple(clocks[at] for (clocks, _), at in zip(sides, best, strict=True))
+        first, then = ((clocks[at], φ[at]) for (clocks, φ), at in zip(sides, best, strict=True))
+        φ = first[1] * then[1]
+        return np.sum(power * (1.0 - φ) ** 2 + noise * φ**2), (first[0], then[0])  # where noise is small, sums cancel
 
     def least(self, power, noise):
         """The least risks of a single fit, of a student, and of a student with its teacher's stop."""
