@@ -77,6 +77,7 @@ def test_everything_public_is_documented():
         kdtheory.distillation,
         kdtheory.trajectories,
         kdtheory.measures.clocks,
+        kdtheory.measures.forecasts,
         kdtheory.measures.risks,
         kdtheory.confidence,
         kdtheory.claims,

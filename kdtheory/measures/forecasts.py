@@ -75,9 +75,9 @@ class Forecast:
         return "hurts or is neutral" if self.probability <= 1.0 - self.level else "undecidable"
 
     def __repr__(self):
-        value, low, high = (100.0 * share for share in self.relative_gain)
+        value, low, high = (round(100.0 * share, 2) for share in self.relative_gain)
         return (
-            f"Forecast({self.verdict}: gain {value:.2g} % of the best teacher's risk [{low:.2g}, {high:.2g}],"
+            f"Forecast({self.verdict}: gain {value:.3g} % of the best teacher's risk [{low:.3g}, {high:.3g}],"
             f" more than {100 * self.worth:.2g} % with probability {self.probability:.2f})"
         )
 
