@@ -71,7 +71,7 @@ def test_the_forecast_tends_to_the_truth():
             power = signal(1.5) * rng.standard_normal(40)
             problem = kd.problems.with_spectrum(seed, SPECTRUM, 400, power, (noise * 400) ** 0.5)
             single, least = true_risks(FLOW, power, noise)
-            found = measures.forecast(problem)
+            found = measures.forecast(problem, draws=100)
             gaps.append(found.relative_gain.value - (1 - least / single))
             for learner, best in ((found.teacher, single), (found.student, least)):  # the stops it names are good ones
                 regrets.append(float(measures.risk(learner, SPECTRUM, power, noise).total) / best - 1)
