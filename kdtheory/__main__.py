@@ -6,10 +6,12 @@ it without kdtheory.
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 from kdtheory import counterexamples
 from kdtheory.claims import CLAIMS, Trial
@@ -147,13 +149,14 @@ def rechecked(claim, instance):
 
 
 def judged(claims, seed, counts):
-    """The trials, with a line on a terminal that says which one is running."""
-    for number, claim in enumerate(claims, 1):
-        if sys.stderr.isatty():
-            print(f"\r\033[Kchecking {claim.name} ({number}/{len(claims)})", end="", file=sys.stderr, flush=True)
-        yield claim.trial(seed, **counts)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    """The trials, two at a time, with a line on a terminal that says how far they are."""
+    say = functools.partial(print, end="", file=sys.stderr, flush=True) if sys.stderr.isatty() else lambda *_: None
+    with ThreadPoolExecutor(max_workers=2) as pool:  # compiling is what a trial costs, and it leaves the interpreter
+        running = pool.map(lambda claim: claim.trial(seed, **counts), claims)
+        for number, trial in enumerate(running, 1):
+            say(f"\r\033[K{number}/{len(claims)} claims checked, {trial.claim.name}")
+            yield trial
+    say("\r\033[K")
 
 
 def main(arguments=None) -> int:

@@ -17,6 +17,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
     "exaggeration_sweep": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=3, longest=10),
     "flat_spectrum": dict(exponents=3),
+    "forecast": dict(draws=3, sets=("diabetes", "digits"), levels=2),
     "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
 }
@@ -62,6 +63,16 @@ def test_what_the_caption_of_lazy_training_says():
     found = computed("lazy_training")
     assert found.linearised.max() < 1e-12 < found.defect.min()
     assert found.defect[1].mean() < found.defect[0].mean() and found.change[1].mean() < found.change[0].mean()
+
+
+def test_what_the_caption_of_forecast_says():
+    found, module = computed("forecast"), runner.load("forecast")
+    assert found.disagreement < 1e-11
+    assert len(found.cases) == 4 and all(case.forecast.gain.low >= 0 for case in found.cases)
+    errors = np.random.default_rng(0).standard_normal((5, 50))
+    judged = errors.copy()
+    judged[2] += 100 * errors[2]  # no stop is judged on what chose it
+    np.testing.assert_allclose(module.honest(judged)[2], 101 * module.honest(errors)[2])
 
 
 @pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum", "lag"])

@@ -207,10 +207,10 @@ def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle)
 @claim(
     source="own; strengthens Nagarajan et al. 2023",
     standing="proved",
-    fits=among(2, 3, 5),
+    fits=among(2, 4),
     lead=positive(),
     other=positive(),
-    times=several(5, positive()),
+    times=several(4, positive()),
     start=started,
     certificate=lambda fits, lead, other, times, start: crosses(lead, other, times[:fits]) if start == 0 else None,
     hypotheses=dict(zero_start=zero_start),
@@ -289,10 +289,10 @@ def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, mo
 @claim(
     source="own; Nagarajan et al. 2023 for ridge",
     standing="proved",
-    fits=among(2, 3, 5),
+    fits=among(2, 4),
     lead=positive(),
     other=positive(),
-    penalties=several(5, positive()),
+    penalties=several(4, positive()),
     start=started,
     certificate=lambda fits, lead, other, penalties, start: (
         crosses(lead, other, [1 / Fraction(c) for c in penalties[:fits]], Ridge(1.0)) if start == 0 else None
