@@ -148,10 +148,10 @@ def falls(spectrum, numbers):
     source="own",
     standing="proved",
     method=among("flow", "ridge"),
-    spectrum=spectrum3,
-    ideal=several(3, positive(0.1, 10.0, tame=(0.3, 3.0))),
+    spectrum=several(3, positive(0.2, 2.0, tame=(0.2, 2.0))),
+    ideal=several(3, positive(0.2, 2.0, tame=(0.2, 2.0))),
     weights=several(3, positive(0.1, 10.0)),
-    clocks=several(3, positive(0.1, 100.0, tame=(0.3, 30.0))),
+    clocks=several(3, positive(0.2, 4.0, tame=(0.2, 4.0))),  # later, student and single fit are done alike
     hypotheses=dict(falling=lambda spectrum, ideal: falls(spectrum, ideal)),
 )
 def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, weights, clocks):
