@@ -145,6 +145,11 @@ class TestDescent:
         assert nearly.check(0, 1000).verdict == HOLDS
         assert nearly.falsify(0, count=1000, descent=60).verdict == VIOLATED
 
+    def test_alternatives_stay_as_they_are(self):
+        claim = kd.theorems.trust_grows_with_noise
+        end = search.descend(claim.check(0, 64), 2)
+        assert end.verdict == HOLDS and set(end.instances["level"]) <= {0.0, 1.0}
+
     def test_a_margin_of_nan_is_no_counterexample(self, listed):
         @kd.claim(source="", standing="own", x=uniform(0.0, 1.0), hypotheses={})
         def unknown(run, x):

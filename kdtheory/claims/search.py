@@ -20,7 +20,7 @@ def descend(check, steps):
     claim, drop = check.claim, check.dropped
     slack = _slack(check)
     now = {name: values[np.argsort(slack)[:STARTS]] for name, values in check.instances.items()}
-    moving = [name for name, values in now.items() if values.dtype.kind == "f"]
+    moving = [name for name, values in now.items() if values.dtype.kind == "f" and not claim.quantities[name].values]
     box = {name: (check.instances[name].min(0), check.instances[name].max(0)) for name in moving}
     reached = np.sort(slack)[:STARTS]
     for _ in range(steps):
