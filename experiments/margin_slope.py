@@ -1,8 +1,8 @@
 """The slope of a student's margins: when a student is more confident than its teacher, and when less
 
-In the two-level model (labels ±1, a Gram matrix with two eigenvalues; here 40 points of unit norm in two classes, with
-inner product 0.5 within a class and 0 between, a fifth of the labels flipped) a student's margins are an affine
-function of its teacher's, flipped points included. Own, proved. (a) Gradient flow: the slope over the times T of the
+In the two-level model (labels ±1, a Gram matrix with two eigenvalues λ₁ > λ₂; here 40 points of unit norm in four
+blocks, with inner product 0.5 within a block and 0 between, a fifth of the labels flipped, more in one block than in
+another) a student's margins are an affine function of its teacher's, flipped points included. Own, proved. (a) Gradient flow: the slope over the times T of the
 teacher and s of the student, in colours. It is above one beyond the dashed line s = log(h₁/h₂)/(λ₁ - λ₂), h the
 teacher's filter, and below one where the student is cut short. Circles are filled with the colour of the slope fitted
 to the margins of runs on the data. (b) Some of these runs, point by point, on the lines of theory; the grey line has
@@ -10,18 +10,20 @@ slope one. (c) Ridge: the slope is one where c_T c_S = λ₁λ₂. Once the stud
 matches, its margins are always the more spread: the exaggerated bias, read off confidences.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import kdtheory as kd
 from experiments._judged import judged
 
-WITHIN, FLIPPED = 0.5, 0.2
+WITHIN, BLOCK, FLIPPED = 0.5, 10, (0, 1, 2, 5)  # inner product, points of a block, and flipped labels in each
 METHODS = {"flow": kd.GradientFlow, "ridge": lambda clock: kd.Ridge(1.0 / clock)}
-SHOWN = (0, 1), (2, 2), (4, 4)  # teachers and students of panel b, as indices of the clocks
+SHOWN = (1, 1), (2, 2), (3, 2), (3, 4)  # teacher and student of the runs of panel b, by their clocks
 
 
 class Slopes(NamedTuple):
@@ -32,29 +34,29 @@ class Slopes(NamedTuple):
     checks: list
 
     def fitted(self, method):
-        """(T, T) the slope of student's margins against teacher's, by least squares, and the largest residual."""
+        """(T, T) the slope of student's margins against teacher's by least squares, and the largest distance from it."""
         x, y = self.teacher[method][:, None], self.student[method]
         x, y = (margins - margins.mean(axis=-1, keepdims=True) for margins in (x, y))
         slope = np.sum(x * y, axis=-1) / np.sum(x**2, axis=-1)
         return slope, np.max(np.abs(y - slope[..., None] * x))
 
 
-def blocks(points):
-    """Two classes of the same size, and labels of which as many are flipped in each."""
-    classes = np.repeat([1.0, -1.0], points // 2)
-    gram = WITHIN * (classes[:, None] == classes) + (1 - WITHIN) * np.eye(points)
-    flipped = np.arange(points) % (points // 2) < FLIPPED * points / 2
-    return kd.problems.kernel(gram, np.where(flipped, -classes, classes))
+def blocks():
+    """Points in blocks, labelled +1 and -1 in turn, of which some are flipped."""
+    block, place = np.divmod(np.arange(BLOCK * len(FLIPPED)), BLOCK)
+    gram = WITHIN * (block[:, None] == block) + (1 - WITHIN) * np.eye(len(block))
+    return kd.problems.kernel(gram, np.where((block % 2 == 0) ^ (place < np.array(FLIPPED)[block]), 1.0, -1.0))
 
 
 def line(method, levels, teacher, student):
+    """What theory says of the margins, for the clocks of teacher and student."""
     return kd.confidence.margin_line(METHODS[method](teacher), METHODS[method](student), *levels)
 
 
-def compute(*, seed=0, points=40, clocks=5, instances=2000, loops=20):
-    problem = blocks(points)
+def compute(*, seed=0, clocks=6, instances=2000, loops=20):
+    problem = blocks()
     levels = np.unique(np.round(problem.eigensystem().eigenvalues, 12))[::-1]
-    clock = np.geomspace(0.03, 30.0, clocks) / np.sqrt(np.prod(levels))
+    clock = np.geomspace(0.05, 5.0, clocks) / np.sqrt(np.prod(levels))
     margins = lambda learner: problem.targets * problem.predict(learner.fit(problem))
     teacher, student = {}, {}
     for name, learner in METHODS.items():
@@ -66,5 +68,39 @@ def compute(*, seed=0, points=40, clocks=5, instances=2000, loops=20):
 
 
 def draw(result):
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    return figure
+    figure = Figure(figsize=(11, 4.3), layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=(1, 0.9, 1))
+    levels, unit = result.levels, np.sqrt(np.prod(result.levels))
+    fine, runs = np.geomspace(0.04, 6.5, 150) / unit, np.meshgrid(result.clocks, result.clocks, indexing="ij")
+    look = dict(norm=LogNorm(1 / 4, 4), cmap="cividis")
+    unity = jax.vmap(partial(kd.confidence.critical_time, *levels))(fine), 1 / (unit**2 * fine)
+    for letter, ax, method, edge in zip("ac", axes[::2], METHODS, unity, strict=True):
+        of = jax.jit(jax.vmap(jax.vmap(partial(line, method, levels))))
+        theory = of(*np.meshgrid(fine, fine, indexing="ij")).slope
+        mesh = ax.pcolormesh(unit * fine, unit * fine, theory.T, shading="nearest", rasterized=True, **look)
+        ax.plot(unit * fine, unit * edge, color="white", linestyle="--")
+        seen = result.fitted(method)[0]
+        apart = kd.plots.above(np.max(np.abs(seen / of(*runs).slope - 1)))
+        ax.scatter(unit * runs[0], unit * runs[1], c=seen, edgecolor="white", **look)
+        ends = unit * fine[[0, -1]]
+        ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+        ax.set_title(f"{letter}  {method.capitalize()}; runs on data within {apart}", loc="left")
+    axes[0].set(xlabel="teacher's time T  [1/√(λ₁λ₂)]", ylabel="student's time s  [1/√(λ₁λ₂)]")
+    axes[2].set(xlabel="1/c_T of the teacher  [1/√(λ₁λ₂)]", ylabel="1/c_S of the student  [1/√(λ₁λ₂)]")
+    ticks = dict(ticks=(0.25, 0.5, 1, 2, 4), format="%g", extend="both")
+    figure.colorbar(mesh, ax=axes[2], label="slope of the margins", **ticks).minorticks_off()
+
+    margins, reach = axes[1], np.array([-0.7, 1.0])
+    margins.plot(reach, reach, color=kd.plots.GREY, linewidth=0.8, zorder=0)
+    for (T, s), color in zip(SHOWN, kd.plots.COLOURS, strict=False):
+        x, y = result.teacher["flow"][T], result.student["flow"][T, s]
+        of = line("flow", levels, result.clocks[T], result.clocks[s])
+        ends = np.array([x.min(), x.max()])
+        name = f"T = {unit * result.clocks[T]:.2g}, s = {unit * result.clocks[s]:.2g}: slope {of.slope:.2f}"
+        margins.plot(ends, of.slope * ends + of.intercept, color=color, label=name)
+        margins.plot(x, y, color=color, linestyle="none", marker="o", markersize=3.5)
+    margins.set(xlabel="teacher's margin", ylabel="student's margin", ylim=(None, 1.6))
+    off = kd.plots.above(max(result.fitted(method)[1] for method in METHODS))
+    margins.set_title(f"b  Margins, flow: on lines within {off}", loc="left")
+    margins.legend(loc="upper left", fontsize=7.5)
+    return kd.plots.verdicts(figure, result.checks)
