@@ -11,6 +11,7 @@ its risk in any direction (their 1.2147), along the line, and at its best clock 
 spectra, tuned on the filter and run on data.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -20,24 +21,27 @@ from matplotlib.figure import Figure
 
 import kdtheory as kd
 from experiments._judged import judged
+from experiments._pairs import teachers_and_students
 
 STRENGTHS = 0.0, 0.3, 1.0, 3.0  # θ²λ/v of panel a
 C2, BAYES = kd.early_stopping.RISK_RATIO, kd.early_stopping.BAYES_RATIO
 
 
 class Ratios(NamedTuple):
-    x: np.ndarray  # (X,) λt
-    learnt: np.ndarray  # (2, X) by flow and by ridge, on data
+    x: np.ndarray  # (K,) λt
+    learnt: np.ndarray  # (2, K) by flow and by ridge, on data
     clocks: np.ndarray  # (T,) of random runs
-    fits: np.ndarray  # (2, R, T) ratio of their risks with one fit, and with two, on data
-    isotropic: np.ndarray  # (R,) θ²λ₁/v of the runs with isotropic signal
-    tuned: np.ndarray  # (R,) ratio of the risks of best flow and best ridge there, on data
+    one: np.ndarray  # (R, T) ratio of the risks of single fits, on data
+    two: np.ndarray  # (R, T, T) that of students, by teacher and student
+    isotropic: np.ndarray  # (T,) θ²λ₁/v of random runs with isotropic signal
+    tuned: np.ndarray  # (R, T) ratio of the risks of best flow and best ridge there, on data
     checks: list
 
 
+@jax.jit
 def filters(x):
     """What flow and ridge learn, (2, X)."""
-    return np.array([kd.GradientFlow(1.0).filter(x), kd.Ridge(1.0).filter(x)])
+    return jnp.stack([path.filter(x) for path in paths(1.0)])
 
 
 def ratio(learnt, power):
@@ -47,70 +51,85 @@ def ratio(learnt, power):
 
 
 @jax.jit
+@partial(jax.vmap, in_axes=(None, 0))
 def best_time(eigenvalues, strength):
-    """The time of least risk of flow for an isotropic signal, θ²/v = `strength`."""
+    """The times of least risk of flow for isotropic signals, θ²/v = `strength`."""
     risk = lambda t: kd.measures.risk(kd.GradientFlow(t), eigenvalues, jnp.sqrt(strength), 1.0).total
     return kd.early_stopping.best_clock(risk, 1e-3 / eigenvalues[0], 1e3 / eigenvalues[-1])
 
 
-def compute(*, seed=0, points=25, runs=60, stops=12, size=5, instances=2000, loops=20):
-    def learnt(flow, ridge):
-        return [np.asarray(kd.simulate(learner, problem, system).progress) for learner in (flow, ridge)]
+def paths(times):
+    return kd.GradientFlow(times), kd.Ridge(1 / times)
 
-    x = np.sort(np.append(np.geomspace(0.02, 60.0, points - 1), kd.early_stopping.WORST_X))[::-1]
-    problem = kd.problems.with_spectrum(seed, x)
-    system = problem.eigensystem()
-    alone = np.array(learnt(kd.GradientFlow(1.0), kd.Ridge(1.0)))
+
+def compute(*, seed=0, size=16, runs=24, stops=13, instances=2000, loops=20):
+    def spectrum_of(eigenvalues):
+        problem = kd.problems.with_spectrum(seed, np.sort(eigenvalues)[::-1])
+        system = problem.eigensystem()
+        return problem, lambda parameters: np.asarray(system.of_parameters(parameters) / system.target)
 
     random, t = np.random.default_rng(seed), np.geomspace(0.1, 100.0, stops)
-    flows, ridges = kd.GradientFlow(t), kd.Ridge(1 / t)
-    fits, isotropic, tuned = np.empty((2, runs, stops)), 10 ** random.uniform(-1, 2.5, runs), np.empty(runs)
-    for run in range(runs):
+    x = np.sort(np.append(np.geomspace(0.02, 60.0, size - 1), kd.early_stopping.WORST_X))[::-1]
+    problem, progress = spectrum_of(x / t[stops // 2])
+    alone = np.array([progress(path.fit(problem))[stops // 2] for path in paths(t)])
+
+    one, two, tuned, isotropic = [], [], [], np.geomspace(0.1, 300.0, stops)
+    for _ in range(runs):
         eigenvalues = np.sort(10 ** random.uniform(-random.exponential(0.5), 0, size))[::-1]  # some hardly spread
-        power, T = 10 ** random.uniform(-4, 2) * eigenvalues * random.exponential(size=size), random.choice(t)
-        problem = kd.problems.with_spectrum(run, eigenvalues)
-        system = problem.eigensystem()
-        fits[0, run] = ratio(learnt(flows, ridges), power)
-        fits[1, run] = ratio(learnt(kd.distill(kd.GradientFlow(T), flows), kd.distill(kd.Ridge(1 / T), ridges)), power)
-        strength = isotropic[run] / eigenvalues[0]
+        power = 10 ** random.uniform(-4, 2) * eigenvalues * random.exponential(size=size)
+        problem, progress = spectrum_of(eigenvalues)
+        singles, students = zip(
+            *(map(progress, teachers_and_students(path, problem)) for path in paths(t)), strict=True
+        )
+        one.append(ratio(singles, power))
+        two.append(ratio(students, power))
+        strength = isotropic / eigenvalues[0]
         best = kd.GradientFlow(best_time(eigenvalues, strength)), kd.Ridge(1 / strength)
-        tuned[run] = ratio(learnt(*best), strength * eigenvalues)
+        tuned.append(ratio([progress(path.fit(problem)) for path in best], strength[:, None] * eigenvalues))
+    ratios = np.array(one), np.array(two), isotropic, np.array(tuned)
     claims = kd.theorems.flow_within_constant_of_ridge, kd.theorems.best_flow_within_constant_of_best_ridge
     checks = judged(*claims, seed=seed, instances=instances, loops=loops)
-    return Ratios(x, alone, t, fits, isotropic, tuned, checks)
+    return Ratios(x, alone, t, *ratios, checks)
 
 
 def draw(result):
     figure = Figure(figsize=(11, 4.3), layout="constrained")
     alone, together, bayes = axes = figure.subplots(1, 3)
-    fine = np.geomspace(0.01, 100.0, 300)
+    fine = np.union1d(result.x, np.geomspace(0.01, 100.0, 300))
+    curves = np.asarray(filters(fine))
     dots = dict(linestyle="none", marker="o", markersize=4)
     single = lambda learnt, strength: ratio(np.expand_dims(learnt, -1), np.expand_dims(strength, -1))
     for strength, color in zip(STRENGTHS, kd.plots.COLOURS, strict=False):
         name = f"risks, θ²λ/v = {strength:g}" if strength else "variances"
-        alone.plot(fine, single(filters(fine), strength), color=color, label=name)
+        alone.plot(fine, single(curves, strength), color=color, label=name)
         alone.plot(result.x, single(result.learnt, strength), color=color, **dots)
     bias = lambda learnt: ((1 - learnt[0]) / (1 - learnt[1])) ** 2
-    alone.plot(fine, bias(filters(fine)), color=kd.plots.ORANGE, label="squared biases")
+    alone.plot(fine, bias(curves), color=kd.plots.ORANGE, label="squared biases")
     alone.plot(result.x, bias(result.learnt), color=kd.plots.ORANGE, **dots)
-    apart = kd.plots.loop(np.max(np.abs(result.learnt - filters(result.x)))).replace("loop", "on data")
+    apart = kd.plots.loop(np.max(np.abs(result.learnt - curves[:, np.searchsorted(fine, result.x)]))).replace(
+        "loop", "on data"
+    )
     alone.plot([], [], color=kd.plots.GREY, label=apart, **dots)
     alone.set(xlabel="x = λt", ylim=(0, 2.9))
     largest = np.max(single(result.learnt, 0.0))
     alone.set_title(f"a  One direction: largest {largest:.5f}", loc="left")
 
-    names = ("one fit", C2), ("two fits", C2**2)
-    for ratios, (name, bound), color in zip(result.fits, names, kd.plots.COLOURS, strict=False):
+    many = dict(linestyle="none", marker=".", markersize=4, alpha=0.5, rasterized=True)
+    rows = (result.two, "two fits", C2**2, 1), (result.one, "one fit", C2, 0)
+    for ratios, name, bound, number in rows:
+        color, times = kd.plots.COLOURS[number], np.broadcast_to(result.clocks, ratios.shape)
         label = f"{name}: largest {ratios.max():.3f}, bound {bound:.3f}"
-        together.plot(result.clocks, ratios.T, ".", color=color, markersize=3, alpha=0.6)
-        together.plot([], [], ".", color=color, label=label)
+        together.plot(times.ravel(), ratios.ravel(), color=color, label=label, **many)
         together.axhline(bound, color=color, linestyle="--", linewidth=1)
     together.set(xlabel="time t of flow, 1/penalty of ridge  [1/λ]", ylim=(0, 3.9))
     together.set_title(f"b  {len(result.tuned)} random problems, run on data", loc="left")
 
-    bayes.plot(fine, single(filters(fine), fine), color=kd.plots.BLUE, label="flow at t = θ²/v, one direction")
-    bayes.plot(result.x, single(result.learnt, result.x), color=kd.plots.BLUE, **dots)
-    bayes.plot(result.isotropic, result.tuned, color=kd.plots.VERMILLION, label="flow at its best, random spectra", **dots)
+    bayes.plot(fine, single(curves, fine), color=kd.plots.BLUE, label="flow at t = θ²/v, one direction")
+    bayes.plot(
+        result.x, single(result.learnt, result.x), color=kd.plots.BLUE, linestyle="none", marker="o", markersize=4
+    )
+    across, label = np.broadcast_to(result.isotropic, result.tuned.shape), "flow at its best, random spectra"
+    bayes.plot(across.ravel(), result.tuned.ravel(), color=kd.plots.VERMILLION, label=label, **many)
     bayes.set(xlabel="x = θ²λ/v  [of the largest λ, for random spectra]", ylim=(0.98, 1.33))
     bayes.set_title("c  Isotropic signal, against the best ridge", loc="left")
 

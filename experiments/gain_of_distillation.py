@@ -50,7 +50,9 @@ def best(method, eigenvalues, exponent):
     return clocks, jnp.stack([risk(learner(single)), pair(*clocks[1:]), wiener])
 
 
-def compute(*, seed=0, count=40, exponents=19, every=3, draws=5000, methods=("flow", "ridge"), instances=2000, loops=20):
+def compute(
+    *, seed=0, count=40, exponents=19, every=3, draws=5000, methods=("flow", "ridge"), instances=2000, loops=20
+):
     eigenvalues, fine = kd.spectra.power_law(count, 1.5), np.linspace(-1.0, 2.0, exponents)
     expected, seen, gains = {}, {}, {}
     for method in methods:
@@ -76,7 +78,7 @@ def compute(*, seed=0, count=40, exponents=19, every=3, draws=5000, methods=("fl
 
 def draw(result):
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    axes = figure.subplots(1, 3)
+    axes = figure.subplots(1, len(result.expected) + 1)
     bars = dict(linestyle="none", marker="o", markersize=4, elinewidth=1.2, capsize=2.5)
     for ax, method in zip(axes, result.expected, strict=False):
         expected, seen = result.expected[method], result.seen[method]
@@ -93,9 +95,9 @@ def draw(result):
     gain.axvline(0, color=kd.plots.GREY, linestyle=":", zorder=0)
     gain.set_ylabel("gain of the best student  [%]")
     gain.errorbar([], [], [], color=kd.plots.GREY, label=f"on data, {result.draws:,} draws", **bars)
-    titles = "a  Gradient flow", "b  Ridge", "c  Nothing gained for r ≤ 0"
-    for ax, title in zip(axes, titles, strict=True):
+    titles = *(method.capitalize() for method in result.expected), "Nothing gained for r ≤ 0"
+    for letter, ax, title in zip("abc", axes, titles, strict=False):
         ax.set_xlabel("exponent r of the signal, θ² = 2 λ^r")
-        ax.set_title(title, loc="left")
+        ax.set_title(f"{letter}  {title}", loc="left")
         ax.legend(loc="upper left")
     return kd.plots.verdicts(figure, result.checks)

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 import kdtheory as kd
 from experiments._judged import judged
+from kdtheory.theorems.ground_truth_weight import matched_moment
 
 SINGLE, TWO, REVERSED, SAME = range(4)
 KINDS = "one crossing", "two crossings", "reversed", "the same fit"
@@ -51,14 +52,28 @@ def flow(truth, times):
     return kd.distill(kd.GradientFlow(TEACHER), kd.GradientFlow(times), 1 - truth)
 
 
+@jax.jit
+@jax.vmap
 def expected(truth, time):
-    """The kind that theory gives a student of gradient flow."""
-    moment = -flow(truth, time).log_residual(LEAD) / LEAD
+    """The kind that theory gives students of gradient flow, elementwise."""
+    moment = matched_moment(LEAD, TEACHER, time, truth)
     return jnp.where((moment <= TEACHER) | (truth <= 0), SINGLE, jnp.where(truth * time >= moment, REVERSED, TWO))
 
 
 def expected_of_ridge(truth, penalty):
-    return jnp.where(truth < penalty, SINGLE, jnp.where(truth == penalty, SAME, REVERSED))
+    """The same for ridge with c_T = 1."""
+    return np.select([truth < penalty, truth > penalty], [SINGLE, REVERSED], SAME)
+
+
+@jax.jit
+def curves_of(eigenvalues):
+    """Student minus single fit in theory, (3, K), for panel b."""
+
+    def difference(truth, time):
+        single = kd.GradientFlow(matched_moment(LEAD, TEACHER, time, truth))
+        return flow(truth, time).filter(eigenvalues) - single.filter(eigenvalues)
+
+    return jax.vmap(difference)(*jnp.array(SHOWN).T)
 
 
 def compute(*, seed=0, count=41, truths=9, times=7, penalties=5, instances=2000, loops=20):
@@ -96,12 +111,12 @@ def compute(*, seed=0, count=41, truths=9, times=7, penalties=5, instances=2000,
 
 def plane(ax, title, region, across, up, runs, kinds):
     """The regions of theory in pale colours, the runs on data as marks, and in the title how many agree."""
-    of = jax.jit(jax.vmap(jax.vmap(region)))
     look = dict(cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=3.5)
-    fine = np.meshgrid(across, up, indexing="ij")
-    ax.pcolormesh(*fine, of(*fine), shading="nearest", alpha=0.3, linewidth=0, rasterized=True, **look)
-    x, y = np.meshgrid(*runs, indexing="ij")
-    agree = int(np.sum(of(x, y) == kinds))
+    fine, (x, y) = (np.meshgrid(*pair, indexing="ij") for pair in ((across, up), runs))
+    every = np.asarray(region(*(np.append(a, b) for a, b in zip(fine, (x, y), strict=True))))
+    theory = every[: fine[0].size].reshape(fine[0].shape)
+    ax.pcolormesh(*fine, theory, shading="nearest", alpha=0.3, linewidth=0, rasterized=True, **look)
+    agree = int(np.sum(every[fine[0].size :] == kinds.ravel()))
     for same, marker in (False, "o"), (True, "s"):
         some = (kinds == SAME) == same
         ax.scatter(x[some], y[some], c=kinds[some], marker=marker, edgecolor="white", zorder=3, **look)
@@ -119,16 +134,13 @@ def draw(result):
     for name, x, y in ("one crossing", 0.4, 0.3), ("two crossings", 0.56, 1.68), ("reversed", 0.55, 20.0):
         of_flow.text(x, y, name, weight="bold", ha="center", va="center")
 
-    apart, runs = [], dict(linestyle="none", marker="o", markersize=3.5)
-    λ = np.geomspace(result.eigenvalues[-1], result.eigenvalues[0], 300)
-    for (α, s), kind, run in zip(SHOWN, result.kinds(result.shown), result.shown, strict=True):
-        student = flow(α, s)
-        single = kd.GradientFlow(-student.log_residual(LEAD) / LEAD)
-        theory = lambda λ, student=student, single=single: student.filter(λ) - single.filter(λ)
-        apart.append(np.max(np.abs(theory(result.eigenvalues) - run)))
-        curves.plot(λ, theory(λ), color=COLOURS[kind], label=f"{KINDS[kind]}, s = {s:g}")
+    runs = dict(linestyle="none", marker="o", markersize=3.5)
+    λ = np.union1d(result.eigenvalues, np.geomspace(result.eigenvalues[-1], result.eigenvalues[0], 300))
+    theory, there = np.asarray(curves_of(λ)), np.searchsorted(λ, result.eigenvalues)
+    for (_, s), kind, curve, run in zip(SHOWN, result.kinds(result.shown), theory, result.shown, strict=True):
+        curves.plot(λ, curve, color=COLOURS[kind], label=f"{KINDS[kind]}, s = {s:g}")
         curves.plot(result.eigenvalues, run, color=COLOURS[kind], **runs)
-    name = kd.plots.loop(max(apart)).replace("loop", "run on data")
+    name = kd.plots.loop(np.max(np.abs(theory[:, there] - result.shown))).replace("loop", "run on data")
     curves.plot([], [], color=kd.plots.GREY, label=name, **runs)
     curves.axhline(0, color=kd.plots.GREY, linewidth=0.8)
     curves.axvline(LEAD, color=kd.plots.GREY, linestyle=":", zorder=0)

@@ -2,12 +2,12 @@
 
 In the two-level model (labels ±1, a Gram matrix with two eigenvalues λ₁ > λ₂; here 40 points of unit norm in four
 blocks, with inner product 0.5 within a block and 0 between, a fifth of the labels flipped, more in one block than in
-another) a student's margins are an affine function of its teacher's, flipped points included. Own, proved. (a) Gradient flow: the slope over the times T of the
-teacher and s of the student, in colours. It is above one beyond the dashed line s = log(h₁/h₂)/(λ₁ - λ₂), h the
-teacher's filter, and below one where the student is cut short. Circles are filled with the colour of the slope fitted
-to the margins of runs on the data. (b) Some of these runs, point by point, on the lines of theory; the grey line has
-slope one. (c) Ridge: the slope is one where c_T c_S = λ₁λ₂. Once the student is scaled so that its top direction
-matches, its margins are always the more spread: the exaggerated bias, read off confidences.
+another) a student's margins are an affine function of its teacher's, flipped points included. Own, proved. (a) Gradient
+flow: the slope over the times T of the teacher and s of the student, in colours. It is above one beyond the dashed line
+s = log(h₁/h₂)/(λ₁ - λ₂), h the teacher's filter, and below one where the student is cut short. Circles are filled with
+the colour of the slope fitted to the margins of runs on the data. (b) Some of these runs, point by point, on the lines
+of theory; the grey line has slope one. (c) Ridge: the slope is one where c_T c_S = λ₁λ₂. Once the student is scaled so
+that its top direction matches, its margins are always the more spread: the exaggerated bias, read off confidences.
 """
 
 from functools import partial
@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 import kdtheory as kd
 from experiments._judged import judged
+from experiments._pairs import teachers_and_students
 
 WITHIN, BLOCK, FLIPPED = 0.5, 10, (0, 1, 2, 5)  # inner product, points of a block, and flipped labels in each
 METHODS = {"flow": kd.GradientFlow, "ridge": lambda clock: kd.Ridge(1.0 / clock)}
@@ -34,7 +35,7 @@ class Slopes(NamedTuple):
     checks: list
 
     def fitted(self, method):
-        """(T, T) the slope of student's margins against teacher's by least squares, and the largest distance from it."""
+        """(T, T) the slope of student's margins against teacher's by least squares, and the largest residual."""
         x, y = self.teacher[method][:, None], self.student[method]
         x, y = (margins - margins.mean(axis=-1, keepdims=True) for margins in (x, y))
         slope = np.sum(x * y, axis=-1) / np.sum(x**2, axis=-1)
@@ -57,11 +58,10 @@ def compute(*, seed=0, clocks=6, instances=2000, loops=20):
     problem = blocks()
     levels = np.unique(np.round(problem.eigensystem().eigenvalues, 12))[::-1]
     clock = np.geomspace(0.05, 5.0, clocks) / np.sqrt(np.prod(levels))
-    margins = lambda learner: problem.targets * problem.predict(learner.fit(problem))
     teacher, student = {}, {}
     for name, learner in METHODS.items():
-        teacher[name] = np.asarray(margins(learner(clock)))
-        student[name] = np.array([margins(kd.distill(learner(stop), learner(clock))) for stop in clock])
+        runs = teachers_and_students(learner(clock), problem)
+        teacher[name], student[name] = (np.asarray(problem.targets * problem.predict(run)) for run in runs)
     claims = kd.theorems.margins_on_a_line, kd.theorems.scale_free_slope_exceeds_one
     checks = judged(*claims, seed=seed, instances=instances, loops=loops)
     return Slopes(levels, clock, teacher, student, checks)
@@ -71,17 +71,21 @@ def draw(result):
     figure = Figure(figsize=(11, 4.3), layout="constrained")
     axes = figure.subplots(1, 3, width_ratios=(1, 0.9, 1))
     levels, unit = result.levels, np.sqrt(np.prod(result.levels))
-    fine, runs = np.geomspace(0.04, 6.5, 150) / unit, np.meshgrid(result.clocks, result.clocks, indexing="ij")
+    fine = np.union1d(result.clocks, np.geomspace(0.04, 6.5, 150) / unit)
+    there, runs = (
+        np.searchsorted(fine, result.clocks),
+        unit * np.array(np.meshgrid(*[result.clocks] * 2, indexing="ij")),
+    )
     look = dict(norm=LogNorm(1 / 4, 4), cmap="cividis")
-    unity = jax.vmap(partial(kd.confidence.critical_time, *levels))(fine), 1 / (unit**2 * fine)
+    unity = jax.jit(jax.vmap(partial(kd.confidence.critical_time, *levels)))(fine), 1 / (unit**2 * fine)
     for letter, ax, method, edge in zip("ac", axes[::2], METHODS, unity, strict=True):
         of = jax.jit(jax.vmap(jax.vmap(partial(line, method, levels))))
-        theory = of(*np.meshgrid(fine, fine, indexing="ij")).slope
+        theory = np.asarray(of(*np.meshgrid(fine, fine, indexing="ij")).slope)
         mesh = ax.pcolormesh(unit * fine, unit * fine, theory.T, shading="nearest", rasterized=True, **look)
         ax.plot(unit * fine, unit * edge, color="white", linestyle="--")
         seen = result.fitted(method)[0]
-        apart = kd.plots.above(np.max(np.abs(seen / of(*runs).slope - 1)))
-        ax.scatter(unit * runs[0], unit * runs[1], c=seen, edgecolor="white", **look)
+        apart = kd.plots.above(np.max(np.abs(seen / theory[np.ix_(there, there)] - 1)))
+        ax.scatter(*runs, c=seen, edgecolor="white", **look)
         ends = unit * fine[[0, -1]]
         ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
         ax.set_title(f"{letter}  {method.capitalize()}; runs on data within {apart}", loc="left")

@@ -20,8 +20,13 @@ from matplotlib.figure import Figure
 import kdtheory as kd
 from experiments._judged import judged
 
-TRUTHS, LARGE, SMALL, COUNTER = (0.0, 0.02, 0.1, 0.3, 0.7), 0.9, 0.1, 2  # filters of the first fit; which α is panel b's
-LEARNER = kd.Ridge(1.0)
+TRUTHS, LARGE, SMALL, COUNTER = (
+    (0.0, 0.02, 0.1, 0.3, 0.7),
+    0.9,
+    0.1,
+    2,
+)  # filters of the first fit; which α is panel b's
+LEARNER = kd.Ridge(1.0)  # its filter is s along the eigenvalue s/(1 - s)
 
 
 class Ratios(NamedTuple):
@@ -33,37 +38,33 @@ class Ratios(NamedTuple):
     checks: list
 
 
-def spectrum(*filters):
-    """The eigenvalues along which the first fit has these filters."""
-    return np.array([s / (1 - s) for s in filters]) * float(LEARNER.penalty)
-
-
 def chain(truth, fits):
     return kd.SelfDistilled(LEARNER, teacher_weight=1 - truth, fits=fits)
 
 
+@jax.jit
 def ratio(truth, fits, small=SMALL):
     """R_τ in theory, (τ,)."""
-    large, little = chain(truth, fits).log_filter(jnp.stack([*spectrum(LARGE), small / (1 - small)])).T
+    large, little = chain(truth, fits).log_filter(jnp.stack([LARGE / (1 - LARGE), small / (1 - small)])).T
     return jnp.exp(large - little)
 
 
 def peak(ratios):
     """The fit at which the ratio is largest, counted from one."""
-    return 1 + jnp.argmax(ratios, axis=-1)
+    return 1 + np.argmax(np.asarray(ratios), axis=-1)
 
 
 def compute(*, seed=0, fits=10, longest=40, truths=5, smalls=4, instances=2000, loops=20):
     def seen(truth, fits, small=SMALL):
-        progress = kd.simulate(chain(truth, fits), kd.problems.with_spectrum(seed, spectrum(LARGE, small))).progress
-        return np.asarray(progress[:, 0] / progress[:, 1])
+        problem = kd.problems.with_spectrum(seed, [LARGE / (1 - LARGE), small / (1 - small)])
+        progress = np.asarray(kd.simulate(chain(truth, fits), problem).progress)
+        return progress[:, 0] / progress[:, 1]
 
     ratios = np.array([seen(truth, np.arange(1, fits + 1)) for truth in TRUTHS])
     α, s = np.geomspace(0.02, 0.6, truths), np.linspace(0.1, 0.8, smalls)
     peaks = np.array([[peak(seen(truth, np.arange(1, longest + 1), small)) for small in s] for truth in α])
     grows = kd.theorems.sparsification_is_monotone
-    lead, trail = spectrum(LARGE, SMALL)
-    instance = dict(lead=lead, trail=trail, penalty=float(LEARNER.penalty), truth=TRUTHS[COUNTER], start=0.0)
+    instance = dict(lead=LARGE / (1 - LARGE), trail=SMALL / (1 - SMALL), penalty=1.0, truth=TRUTHS[COUNTER], start=0.0)
     growth = grows.at("practice", fits=3, **instance).verdict
     claims = kd.theorems.self_distillation_sparsifies, kd.theorems.limit_of_self_distillation, grows
     checks = judged(*claims, seed=seed, instances=instances, loops=loops)
@@ -75,19 +76,22 @@ def draw(result):
     figure = Figure(figsize=(11, 4.3), layout="constrained")
     every, counter, plane = figure.subplots(1, 3)
     τ = np.arange(1, result.ratios.shape[1] + 1)
-    theory = np.array([ratio(truth, τ) for truth in TRUTHS])
+    *theory, limits = np.array([ratio(truth, np.append(τ, np.inf)) for truth in TRUTHS]).T
+    theory = np.transpose(theory)
     apart = kd.plots.above(np.max(np.abs(result.ratios / theory - 1)))
-    for truth, line, seen, color in zip(TRUTHS, theory, result.ratios, kd.plots.COLOURS, strict=False):
+    rows = zip(TRUTHS, theory, limits, result.ratios, kd.plots.COLOURS, strict=False)
+    for truth, line, limit, seen, color in rows:
         every.plot(τ, line, color=color, label=f"α = {truth:g}")
         every.plot(τ, seen, color=color, linestyle="none", marker="o", markersize=4)
-        if truth:
-            every.plot(τ[-1] + 1, ratio(truth, np.inf), color=color, marker="<", linestyle="none")
+        if truth:  # without, it grows forever
+            every.plot(τ[-1] + 1, limit, color=color, marker="<", linestyle="none")
     every.set(yscale="log", ylim=(6, 5e4), ylabel="R_τ, learnt of the larger over the smaller")
     every.set_title(f"a  Runs within {apart} · R", loc="left")
     every.legend(loc="upper right")
 
-    color, seen, limit = kd.plots.COLOURS[COUNTER], result.ratios[COUNTER], ratio(TRUTHS[COUNTER], np.inf)
-    counter.axhline(limit, color=color, linestyle=":", label=f"limit, one fit with c/α: {limit:.1f}")
+    color, seen = kd.plots.COLOURS[COUNTER], result.ratios[COUNTER]
+    label = f"limit, one fit with c/α: {limits[COUNTER]:.1f}"
+    counter.axhline(limits[COUNTER], color=color, linestyle=":", label=label)
     counter.plot(τ, theory[COUNTER], color=color)
     counter.plot(τ, seen, color=color, linestyle="none", marker="o", label="ridge solves on data")
     for fit, value in zip(τ[:6], seen, strict=False):
@@ -102,8 +106,8 @@ def draw(result):
 
     α, s = np.geomspace(0.015, 0.8, 150), np.linspace(0.05, 0.85, 150)
     look = dict(norm=LogNorm(2, 20), cmap="cividis")
-    of = jax.jit(jax.vmap(jax.vmap(lambda α, s: peak(ratio(α, jnp.arange(1, 41), s)))))
-    peaks = of(*np.meshgrid(α, s, indexing="ij"))
+    of = jax.jit(jax.vmap(jax.vmap(lambda α, s: ratio(α, jnp.arange(1, 41), s))))
+    peaks = peak(of(*np.meshgrid(α, s, indexing="ij")))
     mesh = plane.pcolormesh(α, s, peaks.T, shading="nearest", rasterized=True, **look)
     x, y = np.meshgrid(result.truths, result.smalls, indexing="ij")
     plane.scatter(x, y, c=result.peaks, edgecolor="white", **look)

@@ -10,15 +10,23 @@ import pytest
 
 from experiments import __main__ as runner
 
-TOY = {  # shapes are shared where they can be: compilation is what these tests cost
+TOY = {  # shapes are shared where they can be: compilation is what these tests cost, and checking claims most of all
+    "best_teacher_weight": dict(count=12, noises=3, weights=2, draws=50, instances=0),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
     "exaggerated_bias_kernel": dict(samples=40, stop=20, longest=100),
     "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
     "exaggeration_sweep": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=3, longest=10),
+    "factor_r_gap": dict(strengths=2, spreads=2, counts=(3,), instances=20, loops=1),
     "flat_spectrum": dict(exponents=3),
+    "flow_against_ridge": dict(size=12, runs=2, stops=5, instances=0),
+    "gain_of_distillation": dict(count=12, exponents=2, every=1, draws=50, methods=("ridge",), instances=0),
+    "ground_truth_reversal": dict(count=12, truths=3, times=7, penalties=7, instances=0),
     "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
+    "margin_slope": dict(clocks=5, instances=0),
+    "single_crossing": dict(count=12, moments=60, instances=0),
+    "sparsification": dict(fits=6, longest=6, truths=1, smalls=1, instances=0),
 }
 
 
