@@ -1,24 +1,22 @@
 """Risk as it is measured: fits to many noisy copies of the same targets."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 
-def relabelled(key, problem, noise_variance, draws):
+def relabelled(seed, problem, noise_variance, draws):
     """The problem with noise in its targets, one output (N, draws) for every draw.
 
     `noise_variance` is that of one eigen-component of the predictions, σ²/N.
     """
-    samples = len(problem.targets)
-    noise = jax.random.normal(jax.random.key(key), (samples, draws))
-    return problem.relabel(problem.targets[:, None] + jnp.sqrt(noise_variance * samples) * noise)
+    clean = np.asarray(problem.targets)
+    noise = np.random.default_rng(seed).standard_normal((len(clean), draws))
+    return problem.relabel(clean[:, None] + np.sqrt(noise_variance * len(clean)) * noise)
 
 
 def errors(problem, noisy, learner):
     """(draws,) the mean squared error of the learner's predictions of noiseless targets, for every draw of noise."""
-    missed = noisy.predict(learner.fit(noisy)) - problem.targets[:, None]
-    return np.asarray(jnp.mean(missed**2, axis=0))
+    missed = np.asarray(noisy.predict(learner.fit(noisy))) - np.asarray(problem.targets)[:, None]
+    return np.mean(missed**2, axis=0)
 
 
 def ratio(above, below):

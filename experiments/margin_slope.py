@@ -78,13 +78,16 @@ def draw(result):
     )
     look = dict(norm=LogNorm(1 / 4, 4), cmap="cividis")
     unity = jax.jit(jax.vmap(partial(kd.confidence.critical_time, *levels)))(fine), 1 / (unit**2 * fine)
+    lines = {}
     for letter, ax, method, edge in zip("ac", axes[::2], METHODS, unity, strict=True):
         of = jax.jit(jax.vmap(jax.vmap(partial(line, method, levels))))
-        theory = np.asarray(of(*np.meshgrid(fine, fine, indexing="ij")).slope)
+        every = of(*np.meshgrid(fine, fine, indexing="ij"))
+        theory, intercept = np.asarray(every.slope), np.asarray(every.intercept)
+        lines[method] = theory[np.ix_(there, there)], intercept[np.ix_(there, there)]
         mesh = ax.pcolormesh(unit * fine, unit * fine, theory.T, shading="nearest", rasterized=True, **look)
         ax.plot(unit * fine, unit * edge, color="white", linestyle="--")
         seen = result.fitted(method)[0]
-        apart = kd.plots.above(np.max(np.abs(seen / theory[np.ix_(there, there)] - 1)))
+        apart = kd.plots.above(np.max(np.abs(seen / lines[method][0] - 1)))
         ax.scatter(*runs, c=seen, edgecolor="white", **look)
         ends = unit * fine[[0, -1]]
         ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
@@ -98,10 +101,10 @@ def draw(result):
     margins.plot(reach, reach, color=kd.plots.GREY, linewidth=0.8, zorder=0)
     for (T, s), color in zip(SHOWN, kd.plots.COLOURS, strict=False):
         x, y = result.teacher["flow"][T], result.student["flow"][T, s]
-        of = line("flow", levels, result.clocks[T], result.clocks[s])
+        slope, intercept = (each[T, s] for each in lines["flow"])
         ends = np.array([x.min(), x.max()])
-        name = f"T = {unit * result.clocks[T]:.2g}, s = {unit * result.clocks[s]:.2g}: slope {of.slope:.2f}"
-        margins.plot(ends, of.slope * ends + of.intercept, color=color, label=name)
+        name = f"T = {unit * result.clocks[T]:.2g}, s = {unit * result.clocks[s]:.2g}: slope {slope:.2f}"
+        margins.plot(ends, slope * ends + intercept, color=color, label=name)
         margins.plot(x, y, color=color, linestyle="none", marker="o", markersize=3.5)
     margins.set(xlabel="teacher's margin", ylabel="student's margin", ylim=(None, 1.6))
     off = kd.plots.above(max(result.fitted(method)[1] for method in METHODS))
