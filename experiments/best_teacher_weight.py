@@ -50,7 +50,7 @@ def best_weight(problem, noisy):
     return _noise.ratio(np.sum(missed * step, axis=0), np.sum(step**2, axis=0))
 
 
-def compute(*, seed=0, count=20, noises=9, weights=7, draws=2000, instances=2000, loops=20):
+def compute(*, seed=0, count=40, noises=9, weights=7, draws=2000, instances=2000, loops=20):
     eigenvalues = kd.spectra.power_law(count, 1.0)
     v, ξ = np.geomspace(0.01, 100.0, noises), np.linspace(-1.0, 2.0, weights)
     best, risks = [], []
@@ -101,11 +101,11 @@ def draw(result):
         best.plot(fine, curve, color=color, label=f"signal θ² = {name}")
         best.errorbar(result.noises, *seen.T, color=color, **bars)
         for level, threshold in enumerate(crossings):
-            best.plot([threshold] * 2, [-4, level], color=color, linestyle=":", linewidth=1)
+            best.plot([threshold] * 2, [-7, level], color=color, linestyle=":", linewidth=1)
             best.plot(threshold, level, color=color, marker="|", markersize=9)
     best.axhline(limit, color=kd.plots.BLACK, linestyle="--", linewidth=1, label=f"limit, {limit:.2f}")
     best.errorbar([], [], [], color=kd.plots.GREY, label=f"on data, {result.draws:,} draws", **bars)
-    best.set(xscale="log", ylim=(-4, 2.3), xlabel="noise σ²/N", ylabel="best teacher weight ξ*")
+    best.set(xscale="log", ylim=(-7, 2.5), xlabel="noise σ²/N", ylabel="best teacher weight ξ*")
     best.set_title("a  It crosses zero and one", loc="left")
     for level in (0, 1):
         best.axhline(level, color=kd.plots.GREY, linewidth=0.8, zorder=0)

@@ -11,7 +11,7 @@ data, reached the least risk within one in a million, hollow where rounding kept
 """
 
 import warnings
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -71,11 +71,16 @@ def bound(spread, strength):
     return ((1 - h) ** 2 * strength + h**2 + (2 * h - a) ** 2 / 2) * (strength + 1) / strength
 
 
-def compute(*, seed=0, strengths=13, spreads=7, counts=(3, 5, 7), instances=2000, loops=20):
+def compute(*, seed=0, strengths=11, spreads=7, counts=(3, 5, 7), instances=2000, loops=20):
+    @cache
+    def data(count, spread):
+        problem = kd.problems.with_spectrum(seed, problem_of(count, spread, 1.0)[0])
+        return problem, problem.eigensystem()
+
     def seen(learner, count, spread, strength):
         """The risk over the least of any filter, with the filter measured on data."""
-        eigenvalues, signal = problem_of(count, spread, strength)
-        learnt = np.asarray(kd.simulate(learner, kd.problems.with_spectrum(seed, eigenvalues)).progress)
+        learnt = np.asarray(kd.simulate(learner, *data(count, spread)).progress)
+        signal = problem_of(count, spread, strength)[1]
         return np.sum(signal**2 * (1 - learnt) ** 2 + learnt**2) * (strength + 1) / strength
 
     def few(students, *case):

@@ -51,16 +51,17 @@ def best(method, eigenvalues, exponent):
 
 
 def compute(
-    *, seed=0, count=40, exponents=19, every=3, draws=5000, methods=("flow", "ridge"), instances=2000, loops=20
+    *, seed=0, count=40, exponents=13, every=2, draws=4000, methods=("flow", "ridge"), instances=2000, loops=20
 ):
     eigenvalues, fine = kd.spectra.power_law(count, 1.5), np.linspace(-1.0, 2.0, exponents)
-    expected, seen, gains = {}, {}, {}
+    base = kd.problems.with_spectrum(seed, eigenvalues)
+    system, expected, seen, gains = base.eigensystem(), {}, {}, {}
     for method in methods:
         clocks, expected[method] = jax.jit(jax.vmap(partial(best, method, eigenvalues)))(fine)
         risks, gain = [], []
         runs = zip(*(x[::every] for x in (fine, clocks, expected[method])), strict=True)
         for key, (r, (single, *pair), (*_, wiener)) in enumerate(runs, seed):
-            problem = kd.problems.with_spectrum(key, eigenvalues, signal=np.sqrt(2.0 * eigenvalues**r))
+            problem = base.relabel(base.predict(system.parameters(np.sqrt(2.0 * eigenvalues**r))))
             noisy = _noise.relabelled(key, problem, NOISE, draws)
             learners = METHODS[method](single), kd.distill(*map(METHODS[method], pair))
             teacher, student = (_noise.errors(problem, noisy, learner) for learner in learners)

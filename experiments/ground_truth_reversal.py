@@ -76,7 +76,7 @@ def curves_of(eigenvalues):
     return jax.vmap(difference)(*jnp.array(SHOWN).T)
 
 
-def compute(*, seed=0, count=41, truths=9, times=7, penalties=5, instances=2000, loops=20):
+def compute(*, seed=0, count=40, truths=9, times=7, penalties=7, instances=2000, loops=20):
     spectrum = np.geomspace(20.0, 0.002, count)
     lead = int(np.argmin(np.abs(np.log(spectrum / LEAD))))
     spectrum[lead] = LEAD
@@ -154,6 +154,6 @@ def draw(result):
     of_ridge.set(xscale="log", yscale="log", ylabel="student's penalty c_S  [teacher's, c_T]")
     plane(of_ridge, "c  Ridge", expected_of_ridge, edge, edge, (result.ridge_truths, result.penalties), kinds)
     of_ridge.plot(edge, edge, color=kd.plots.BLACK, linewidth=0.8)
-    for name, x, y in ("one crossing", 0.05, 0.5), ("reversed", 0.35, 0.035):
+    for name, x, y in ("one crossing", 0.052, 0.345), ("reversed", 0.35, 0.052):
         of_ridge.text(x, y, name, weight="bold", ha="center", va="center")
     return kd.plots.verdicts(figure, result.checks)
