@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 import kdtheory as kd
 from experiments import _noise
 from experiments._judged import judged
+from kdtheory.theorems.early_stopping import METHODS
 
 NOISE = 0.01
-METHODS = {"flow": kd.GradientFlow, "ridge": lambda clock: kd.Ridge(1.0 / clock)}
 
 
 class Gain(NamedTuple):

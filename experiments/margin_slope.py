@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 import kdtheory as kd
 from experiments._judged import judged
 from experiments._pairs import teachers_and_students
+from kdtheory.theorems.early_stopping import METHODS
 
 WITHIN, BLOCK, FLIPPED = 0.5, 10, (0, 1, 2, 5)  # inner product, points of a block, and flipped labels in each
-METHODS = {"flow": kd.GradientFlow, "ridge": lambda clock: kd.Ridge(1.0 / clock)}
 SHOWN = (1, 1), (2, 2), (3, 2), (3, 4)  # teacher and student of the runs of panel b, by their clocks
 
 

@@ -2,11 +2,11 @@
 
 Ridge distilled into itself, with weight α on the ground truth: R_τ is the ratio of what τ fits have learnt along a
 larger and along a smaller eigenvalue. Borup & Andersen 2021, as recalled: R_τ > R_1, and R_τ tends to the ratio of one
-fit with penalty c/α (ticks at the right). Growth at every step, though, needs α = 0 (own): with α = 0.1 and single-fit
+fit with penalty c/α (triangles). Growth at every step, though, needs α = 0 (own): with α = 0.1 and single-fit
 filters 0.9 and 0.1 the ratio peaks at the third fit and then falls. Lines are theory, marks chains of ridge solves on
 data with these two eigenvalues. (a) R_τ by α. (b) The counterexample, with the verdict of the run on growth at every
-step. (c) At which fit the ratio is largest, over α and the smaller filter, the larger being 0.9; circles
-have the colour of what runs on data showed.
+step. (c) At which fit the ratio is largest, over α and the smaller filter, the larger being 0.9; circles have the
+colour of what runs on data showed.
 """
 
 from typing import NamedTuple
@@ -20,12 +20,8 @@ from matplotlib.figure import Figure
 import kdtheory as kd
 from experiments._judged import judged
 
-TRUTHS, LARGE, SMALL, COUNTER = (
-    (0.0, 0.02, 0.1, 0.3, 0.7),
-    0.9,
-    0.1,
-    2,
-)  # filters of the first fit; which α is panel b's
+TRUTHS, COUNTER = (0.0, 0.02, 0.1, 0.3, 0.7), 2  # α, and which of them is panel b's
+LARGE, SMALL = 0.9, 0.1  # filters of the first fit
 LEARNER = kd.Ridge(1.0)  # its filter is s along the eigenvalue s/(1 - s)
 
 
