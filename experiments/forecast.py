@@ -11,8 +11,8 @@ labels ±1, on axes that are linear within ±0.1. New inputs, what is not linear
 not in the forecast. (a) Teacher and student stop where each is best; since the student may go on for ever, no loss is
 ever foretold. (b) The student stops when its teacher did: one stop to choose for either. Clear gains are those of two
 standard errors, losses included. The model behind the forecast was given its flat tail after one without had said
-"helps" seven times on these cases and been right four times; the rest was chosen on synthetic signals. All errors are from closed form; a teacher and a student of the first split were run
-by the loop as well.
+"helps" seven times on these cases and been right four times; the rest was chosen on synthetic signals. All errors are
+from closed form; a teacher and a student of the first split were run by the loop as well.
 """
 
 from typing import NamedTuple
@@ -27,6 +27,7 @@ GAUSSIAN = dict(diabetes=200, meats=120, concrete=300, ames=400, ridership=400, 
 FLIPPED = dict(digits=300, mnist=300, nace=300, reviews=400)
 LEVELS, SHARES = (0.0, 1.0, 4.0), (0.0, 0.2, 0.35)
 TESTED = 2000  # test rows at most
+UNIT = "[% of the targets' variance]"
 
 
 class Case(NamedTuple):
@@ -198,7 +199,7 @@ def draw(result):
         ax.axvline(0, color=kd.plots.BLACK, linewidth=0.5)
         ax.set_xscale("symlog", linthresh=0.1)
         ax.set_yscale("symlog", linthresh=0.1)
-        ax.set(xlim=(-0.01, 5) if which == 0 else (-5, 5), ylim=(-20, 5), xlabel="gain foretold  [% of the targets' variance]")
+        ax.set(xlim=(-0.01, 5) if which == 0 else (-5, 5), ylim=(-20, 5), xlabel=f"gain foretold  {UNIT}")
         found = score(result.cases, which)
         clear = found.right + found.wrong + found.left_open
         text = (
@@ -210,7 +211,7 @@ def draw(result):
         )
         ax.text(0.98, 0.02, text, transform=ax.transAxes, ha="right", va="bottom", fontsize="small")
         ax.set_title(title, loc="left")
-    axes[0].set_ylabel("gain measured  [% of the targets' variance]")
+    axes[0].set_ylabel(f"gain measured  {UNIT}")
     marks = [("s", colors[sign], name) for sign, name in names.items()]
     marks += [("o", kd.plots.BLACK, "Gaussian noise"), ("^", kd.plots.BLACK, "flipped labels")]
     marks += [("", kd.plots.BLACK, kd.plots.loop(result.disagreement))]

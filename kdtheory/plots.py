@@ -190,6 +190,41 @@ def margins(ax, check):
     return ax
 
 
+def verdicts(figure, checks, columns=2):
+    """Below the panels of a figure, a small line for every claim that it shows: the verdict, and on how many cases.
+
+    `checks` are those of `Claim.check`, `practice` and `falsify`, in any order; those of one claim share a line, and
+    its mark has the colour of the worst verdict. With a hypothesis dropped, the line says which. The figure needs
+    the constrained layout.
+
+    >>> import kdtheory as kd
+    >>> from matplotlib.figure import Figure
+    >>> figure, claim = Figure(layout="constrained"), kd.theorems.ridge_semigroup
+    >>> checks = claim.check(0, count=9), claim.practice(0, count=2), claim.falsify(0, drop="zero_start", count=9)
+    >>> for text in kd.plots.verdicts(figure, checks).legends[0].get_texts():
+    ...     print(text.get_text())
+    ridge_semigroup: holds (9 instances, 2 on data)
+    ridge_semigroup without zero_start: violated (9 instances)
+    """
+    from matplotlib.lines import Line2D
+
+    lines = {}
+    for check in checks:
+        name = check.name if check.dropped is None else f"{check.name} without {check.dropped}"
+        lanes = lines.setdefault(name, {})
+        number = f"{len(check.verdicts):,} {'on data' if check.lane == 'practice' else 'instances'}"
+        lanes.setdefault(check.verdict, []).append(number)
+    handles = []
+    for name, lanes in lines.items():
+        worst = min(lanes, key=(claims.VIOLATED, claims.UNDECIDABLE, claims.HOLDS, claims.OUTSIDE).index)
+        said = ", ".join(f"{verdict} ({', '.join(numbers)})" for verdict, numbers in lanes.items())
+        handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=f"{name}: {said}"))
+    if handles:
+        small = dict(fontsize=7.5, markerscale=0.7, handlelength=1.0, labelspacing=0.3, borderpad=0.0)
+        figure.legend(handles=handles, loc="outside lower left", ncols=columns, **small)
+    return figure
+
+
 def heat(ax, table):
     """A sweep over two axes as a map of colours, with its colour bar.
 

@@ -10,16 +10,24 @@ import pytest
 
 from experiments import __main__ as runner
 
-TOY = {  # shapes are shared where they can be: compilation is what these tests cost
+TOY = {  # shapes are shared where they can be: compilation is what these tests cost, and checking claims most of all
+    "best_teacher_weight": dict(count=12, noises=3, weights=2, draws=50, instances=0),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
     "exaggerated_bias_kernel": dict(samples=40, stop=20, longest=100),
     "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
     "exaggeration_sweep": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=3, longest=10),
+    "factor_r_gap": dict(strengths=2, spreads=2, counts=(3,), instances=20, loops=1),
     "flat_spectrum": dict(exponents=3),
     "forecast": dict(draws=3, sets=("diabetes", "digits"), levels=2),
+    "flow_against_ridge": dict(size=12, runs=2, stops=5, instances=0),
+    "gain_of_distillation": dict(count=12, exponents=2, every=1, draws=50, methods=("ridge",), instances=0),
+    "ground_truth_reversal": dict(count=12, truths=3, times=7, penalties=7, instances=0),
     "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
+    "margin_slope": dict(clocks=5, instances=0),
+    "single_crossing": dict(count=12, moments=60, instances=0),
+    "sparsification": dict(fits=6, longest=6, truths=1, smalls=1, instances=0),
 }
 
 
@@ -86,6 +94,78 @@ def test_what_the_caption_of_flat_spectrum_says():
     for run in found.loop:
         assert np.max(np.ptp(run.progress, axis=1)) < 1e-12
     assert np.all(np.diff(found.seen, axis=0) > 0)  # the lag grows with the exponent
+
+
+def test_what_the_caption_of_single_crossing_says():
+    module, found = runner.load("single_crossing"), computed("single_crossing")
+    ahead = np.delete(found.chains - found.singles, module.LEAD, axis=1) > 0
+    assert np.all(ahead == (np.delete(np.arange(12), module.LEAD) < module.LEAD))  # eigenvalues fall
+    assert np.all(np.diff(found.delays, axis=1) > 0)
+
+
+def test_what_the_caption_of_ground_truth_reversal_says():
+    module, found = runner.load("ground_truth_reversal"), computed("ground_truth_reversal")
+    kinds, ridge = found.kinds(found.differences), found.kinds(found.ridge)
+    x, y = np.meshgrid(found.truths, found.times, indexing="ij")
+    np.testing.assert_array_equal(kinds.ravel(), module.expected(x.ravel(), y.ravel()))
+    assert set(kinds.ravel()) == {module.SINGLE, module.TWO, module.REVERSED}
+    assert found.kinds(found.shown).tolist() == [module.SINGLE, module.TWO, module.REVERSED]
+    x, y = np.meshgrid(found.ridge_truths, found.penalties, indexing="ij")
+    np.testing.assert_array_equal(ridge, module.expected_of_ridge(x, y))
+
+
+def test_what_the_caption_of_margin_slope_says():
+    found = computed("margin_slope")
+    T, s = np.meshgrid(found.clocks, found.clocks, indexing="ij")
+    h1, h2 = -np.expm1(-found.levels[:, None, None] * T)
+    longer = {"flow": s > np.log(h1 / h2) / np.subtract(*found.levels), "ridge": np.prod(found.levels) * T * s > 1}
+    for method, steeper in longer.items():
+        slope, residual = found.fitted(method)
+        off = np.abs(slope - 1) > 1e-9  # on the line itself it is one within rounding
+        assert residual < 1e-10 and np.all((slope > 1)[off] == steeper[off])
+
+
+def test_what_the_caption_of_gain_of_distillation_says():
+    found = computed("gain_of_distillation")
+    (none, _), (some, error) = found.gains["ridge"]  # r = -1 and r = 2
+    assert abs(none) < 1e-6 and some > error
+    expected = found.expected["ridge"]
+    assert abs(some - (1 - expected[1, 1] / expected[1, 0])) < 2 * error
+
+
+def test_what_the_caption_of_sparsification_says():
+    found = computed("sparsification")
+    np.testing.assert_allclose(found.ratios[2], [9, 43.1, 64.3, 63.3, 59.8, 56.6], atol=0.05)
+    assert found.growth == "violated" and np.all(np.diff(found.ratios[0]) > 0)
+
+
+def test_what_the_caption_of_flow_against_ridge_says():
+    module, found = runner.load("flow_against_ridge"), computed("flow_against_ridge")
+    variances = np.max((found.learnt[0] / found.learnt[1]) ** 2)
+    assert abs(variances - module.C2) < 1e-9
+    assert np.all(found.one < module.C2) and np.all(found.two < module.C2**2) and found.two.max() > module.C2
+    assert found.tuned.min() > 1 - 1e-9 and found.tuned.max() < module.BAYES
+
+
+def test_what_the_caption_of_best_teacher_weight_says():
+    module, found = runner.load("best_teacher_weight"), computed("best_teacher_weight")
+    curves, *_ = module.theory(found.eigenvalues, found.noises, found.weights)
+    assert np.all(np.abs(found.best[..., 0] - curves) < 2 * found.best[..., 1])
+    assert np.all(found.best[:, 0, 0] < 0) and np.all(found.best[:, -1, 0] > 1)
+
+
+def test_what_the_caption_of_factor_r_gap_says():
+    found = computed("factor_r_gap")
+    [[theory, one, three]] = found.over_strength
+    np.testing.assert_allclose(one, theory, rtol=1e-9)
+    np.testing.assert_allclose(three, 1, rtol=1e-9)
+    assert 2.98 < one[-1] < 3 and np.all(found.weights[:, -1] > 1e6 * found.weights[:, 0])
+
+
+def test_a_figure_states_the_verdicts_of_its_run():
+    figure = runner.load("factor_r_gap").draw(computed("factor_r_gap"))
+    [said] = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said == "one_student_is_factors_behind: holds (20 instances, 1 on data)"
 
 
 def test_the_same_run_writes_the_same_bytes_and_the_gallery_shows_it(tmp_path):

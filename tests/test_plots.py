@@ -146,6 +146,18 @@ def test_margins_are_sorted_coloured_and_counted(ax):
     assert ax.get_yscale() == "symlog"
 
 
+def test_verdicts_say_what_was_violated_and_where():
+    figure = Figure(layout="constrained")
+    judged = lambda lane, *verdicts: SimpleNamespace(
+        name="a_claim", lane=lane, dropped=None, verdict=verdicts[0], verdicts=np.array(verdicts)
+    )
+    kd.plots.verdicts(figure, [judged("theory", HOLDS, HOLDS), judged("practice", VIOLATED)])
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a_claim: holds (2 instances), violated (1 on data)"]
+    assert legend.legend_handles[0].get_color() == kd.plots.VERMILLION
+    assert not kd.plots.verdicts(Figure(), []).legends
+
+
 def test_heat_maps_the_first_axis_to_the_right(ax):
     def product(a, b):
         return jnp.where(b > 50, jnp.nan, a * b)
