@@ -91,7 +91,7 @@ def draw(result):
     counter.plot(τ, theory[COUNTER], color=color)
     counter.plot(τ, seen, color=color, linestyle="none", marker="o", label="ridge solves on data")
     for fit, value in zip(τ[:6], seen, strict=False):
-        beside = (8, -4) if fit < 3 else (1, 7)
+        beside = (8, -12) if fit < 3 else (1, 7)
         counter.annotate(f"{value:.1f}", (fit, value), beside, textcoords="offset points", fontsize=8)
     counter.text(0.97, 0.3, f"growth at every step:\n{result.growth}", ha="right", transform=counter.transAxes)
     counter.set(ylim=(0, 92), ylabel="R_τ")
