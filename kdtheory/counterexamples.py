@@ -1,4 +1,4 @@
-"""Counterexamples judged again in 50 digits, and as short scripts that need nothing but Python.
+"""Counterexamples judged again in 60 digits, and as short scripts that need nothing but Python.
 
 A claim is traced once more, with filters from their definitions instead of the code that keeps digits in floats, and
 every operation is done in decimal arithmetic. What is left of it for one instance is a straight line of formulas.
@@ -9,6 +9,7 @@ import functools
 import inspect
 import math
 import operator
+import re
 from decimal import Decimal as D
 
 import jax
@@ -20,7 +21,7 @@ from kdtheory.claims import Seen
 from kdtheory.distillation import Distilled
 from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge
 
-DIGITS = 60  # ten to spare for what a few formulas lose
+DIGITS = 60  # fifty, and ten to spare for what a few formulas lose
 CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
 
 
@@ -255,7 +256,7 @@ MOVES = frozenset(
     "broadcast_in_dim reshape squeeze expand_dims transpose slice dynamic_slice concatenate rev gather scatter"
     " dynamic_update_slice select_n stack unstack split tile copy copy_p stop_gradient".split()
 )
-LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as doubles find it
+LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as floats find it
 
 
 def _interpret(jaxpr, consts, args):
@@ -377,13 +378,15 @@ def script(claim, **instance) -> str:
     found, given = _traced(claim, instance)
     inputs, lines, formula = _written(found)
     body = "\n".join([f'{name} = D("{value}")' for name, value in given.items() if name in inputs] + lines)
+    searched = any(len(digits) > 14 for digits in re.findall(r'D\("-?([\d.]+)', f"{body} {formula}"))
+    note = "# the long numbers were found by a search, in floats\n" if searched else ""
     used = [helper for helper in HELPERS if f"{helper.__name__}(" in f"{body} {formula}"]
     needed = dict.fromkeys(function for helper in used for function in HELPERS[helper])
     helpers = "".join(f"\n\n{inspect.getsource(function)}" for function in needed)
     place = ", ".join(f"{name}={value}" for name, value in instance.items())
     said, sign = ("violated", "<") if found.value < 0 else ("holds", ">=")
     head = f"# {claim.name} at {place}\nfrom decimal import Decimal as D, getcontext\n\ngetcontext().prec = {DIGITS}\n"
-    return f"{head}{helpers}\n{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
+    return f"{head}{helpers}\n{note}{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
 
 
 def _traced(claim, instance):
