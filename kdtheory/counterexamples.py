@@ -221,7 +221,7 @@ ELEMENTWISE = {
     "neg": lambda a: -a,
     "pow": _power,
     "exp": _function("{}.exp()"),
-    "log": _function("{}.ln()"),
+    "log": lambda x: literal(0) if _is(x, 1) else _called("{}.ln()", x),
     "expm1": lambda x: _called("{}.exp()", x) - literal(1),
     "log1p": lambda x: _called("{}.ln()", literal(1) + x),
     "sqrt": _function("{}.sqrt()"),
