@@ -73,7 +73,7 @@ def one_minus_exp(x):
     """1 - e^-x, to about an ulp."""
     if jnp.result_type(x) != jnp.float64:
         return -jnp.expm1(-x)
-    halvings, small = _halved(jnp.clip(x, -710.0, 708.0), 0.0)
+    halvings, small = _halved(lax.clamp(-710.0, x, 708.0), 0.0)
     half = _power_of_two(-1.0 - halvings)  # since 2^1024 is no number, where e^-x may be one
     # The selection changes no value, but without it XLA makes a kernel of each part of this to sum over the result.
     return jnp.where(halvings == 0, 0.0 - small, 2.0 * ((0.5 - half) - small * half))
@@ -100,14 +100,14 @@ def exp_minus(x, error=0.0):
     if jnp.result_type(x) != jnp.float64:
         return jnp.exp(-x) * (1.0 - error)
     inside = jnp.abs(x) < 760.0  # beyond, it is 0 or inf
-    halvings, small = _halved(jnp.clip(x, -760.0, 760.0), jnp.where(inside, error, 0.0))
+    halvings, small = _halved(lax.clamp(-760.0, x, 760.0), jnp.where(inside, error, 0.0))
     first = jnp.floor(halvings / 2)  # in two steps, since 2^-1074 is no normal number
     return (1.0 + small) * _power_of_two(-first) * _power_of_two(first - halvings)
 
 
 def _halved(x, error):
     """Whole k and small s with e^-(x + error) = 2^-k (1 + s): expm1 of at most log(2)/2, by its Taylor polynomial."""
-    halvings = jnp.round(x / LOG2)
+    halvings = jnp.rint(x / LOG2)
     rest = (halvings * _LOG2_HIGH - x) + (halvings * _LOG2_LOW - error)
     series = jnp.zeros_like(rest)
     for n in range(13, 2, -1):
@@ -212,7 +212,7 @@ def exponential_shares(rate, clock) -> Shares:
     """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for
     ever."""
     rate, clock = jnp.broadcast_arrays(rate, clock)
-    x, error = two_product(rate, jnp.where((rate == 0) & jnp.isinf(clock), 0.0, clock))
+    x, error = two_product(rate, jnp.where((rate == 0) & (jnp.abs(clock) == jnp.inf), 0.0, clock))
     left = Share(exp_minus(x, error), 0.0 - x)
     return nothing_lost(Share(one_minus_exp(x), _log_learnt(left, rate, clock)), left, sharp=True)
 
