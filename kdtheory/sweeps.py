@@ -20,6 +20,7 @@ from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
 from kdtheory import _folder
+from kdtheory._inputs import check_memory
 
 BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
@@ -46,10 +47,10 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     of this process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been
     initialised, each process computes its share and all return the whole table.
 
-    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, and for a
-    folder that holds another sweep (another function, axis, seed, chunk or version), naming the difference;
-    BlockingIOError for a folder in which another process is at work; PermissionError for one that cannot be written
-    to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
+    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, for results that
+    memory cannot hold, and for a folder that holds another sweep (another function, axis, seed, chunk or version),
+    naming the difference; BlockingIOError for a folder in which another process is at work; PermissionError for one
+    that cannot be written to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):
@@ -368,7 +369,11 @@ def _run(compute, folder, grid, progress, name, devices):
         if columns and piece.keys() != columns.keys():
             raise ValueError(f"{name} returns {', '.join(piece)} in some cells and {', '.join(columns)} in others")
         for variable, rows in piece.items():
-            column = columns.setdefault(variable, np.empty((math.prod(grid.shape), *rows.shape[1:]), rows.dtype))
+            if variable not in columns:
+                shape = (math.prod(grid.shape), *rows.shape[1:])
+                check_memory(shape, rows.dtype, f"all {variable}", "return less of it, or sweep fewer points at a time")
+                columns[variable] = np.empty(shape, rows.dtype)
+            column = columns[variable]
             if rows.shape[1:] != column.shape[1:]:
                 raise ValueError(f"{name} returns {variable} of shape {rows.shape[1:]} and of {column.shape[1:]}")
             if (dtype := np.promote_types(rows.dtype, column.dtype)) != column.dtype:

@@ -142,6 +142,12 @@ def test_memory_is_counted_from_shapes():
     assert memory.temp_size_in_bytes + memory.output_size_in_bytes <= kd.sweeps._peak(work.jaxpr.jaxpr) < 3 * 8 * 100**2
 
 
+def test_results_too_large_are_refused(monkeypatch):
+    monkeypatch.setattr("kdtheory._inputs._physical_memory", lambda: 1000)
+    with pytest.raises(ValueError, match="all lambda need 8e-06 GB, .*; return less of it, or sweep fewer points"):
+        kd.sweep(lambda a: jnp.arange(10.0) * a, a=np.arange(100.0))
+
+
 def test_what_sweep_refuses(monkeypatch):
     with pytest.raises(ValueError, match="at least one axis"):
         kd.sweep(product)
