@@ -144,7 +144,7 @@ def test_memory_is_counted_from_shapes():
 
 def test_results_too_large_are_refused(monkeypatch):
     monkeypatch.setattr("kdtheory._inputs._physical_memory", lambda: 1000)
-    with pytest.raises(ValueError, match="all lambda need 8e-06 GB, .*; return less of it, or sweep fewer points"):
+    with pytest.raises(ValueError, match=r"all lambda need 8e-06 GB, .*; return less of it, or sweep fewer points"):
         kd.sweep(lambda a: jnp.arange(10.0) * a, a=np.arange(100.0))
 
 
