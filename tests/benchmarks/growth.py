@@ -32,7 +32,7 @@ class Growth(NamedTuple):
         """That of each round, and the half width of the interval of their mean."""
         upper = self.sizes >= np.sqrt(self.sizes.min() * self.sizes.max())
         slopes = np.polyfit(np.log(self.sizes[upper]), np.log(self.seconds[:, upper]).T, 1)[0]
-        return slopes.mean(), STUDENT * slopes.std(ddof=1) / np.sqrt(len(slopes))
+        return round(slopes.mean(), 2) + 0.0, STUDENT * slopes.std(ddof=1) / np.sqrt(len(slopes))
 
 
 def seconds(run, runs=3):
