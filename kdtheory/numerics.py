@@ -65,12 +65,12 @@ def _split(a):
 
 
 def expm1(x):
-    """e^x - 1, to about an ulp (XLA's own loses four)."""
+    """e^x - 1, to two ulp (XLA's own loses four)."""
     return -one_minus_exp(-x)
 
 
 def one_minus_exp(x):
-    """1 - e^-x, to about an ulp."""
+    """1 - e^-x, to two ulp."""
     if jnp.result_type(x) != jnp.float64:
         return -jnp.expm1(-x)
     halvings, small = _halved(lax.clamp(-710.0, x, 708.0), 0.0)

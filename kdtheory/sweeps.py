@@ -268,9 +268,8 @@ def _outer(cell, axes, mapped):
 
 def _peak(jaxpr):
     """The bytes that a traced function holds at once at most, step by step: of shapes alone, the same anywhere."""
-    steps = [*enumerate(jaxpr.eqns), (len(jaxpr.eqns), None)]
-    read = [(place, [*step.invars, *step.outvars] if step else jaxpr.outvars) for place, step in steps]
-    last = {v: place for place, variables in read for v in variables if not isinstance(v, core.Literal)}
+    used = [[*step.invars, *step.outvars] for step in jaxpr.eqns] + [jaxpr.outvars]
+    last = {v: place for place, variables in enumerate(used) for v in variables if not isinstance(v, core.Literal)}
     held, peak = {}, 0
     for place, step in enumerate(jaxpr.eqns):
         held |= {variable: variable.aval.size * variable.aval.dtype.itemsize for variable in step.outvars}
