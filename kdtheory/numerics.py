@@ -65,17 +65,18 @@ def _split(a):
 
 
 def expm1(x):
-    """e^x - 1, to about an ulp for x < 0.7 (XLA's own loses four)."""
-    small = jnp.abs(x) <= 0.7
-    return jnp.where(small, _expm1_near_zero(jnp.where(small, x, 0.0)), jnp.exp(jnp.where(small, 1.0, x)) - 1.0)
+    """e^x - 1, to two ulp (XLA's own loses four)."""
+    return -one_minus_exp(-x)
 
 
-def _expm1_near_zero(z):
-    """The Taylor polynomial, for |z| <= 0.7."""
-    series = jnp.zeros_like(z)
-    for n in range(19, 2, -1):
-        series = (series + 1.0 / math.factorial(n)) * z
-    return z + z * z * (0.5 + series)
+def one_minus_exp(x):
+    """1 - e^-x, to two ulp."""
+    if jnp.result_type(x) != jnp.float64:
+        return -jnp.expm1(-x)
+    halvings, small = _halved(lax.clamp(-710.0, x, 708.0), 0.0)
+    half = _power_of_two(-1.0 - halvings)  # since 2^1024 is no number, where e^-x may be one
+    # The selection changes no value, but without it XLA makes a kernel of each part of this to sum over the result.
+    return jnp.where(halvings == 0, 0.0 - small, 2.0 * ((0.5 - half) - small * half))
 
 
 def log1p(x):
@@ -98,18 +99,29 @@ def exp_minus(x, error=0.0):
     carries."""
     if jnp.result_type(x) != jnp.float64:
         return jnp.exp(-x) * (1.0 - error)
-    x, error = jnp.clip(x, -760.0, 760.0), jnp.where(jnp.abs(x) < 760.0, error, 0.0)  # beyond, it is 0 or inf
-    halvings = jnp.round(x / LOG2)
-    rest = (halvings * _LOG2_HIGH - x) + (halvings * _LOG2_LOW - error)
+    inside = jnp.abs(x) < 760.0  # beyond, it is 0 or inf
+    halvings, small = _halved(lax.clamp(-760.0, x, 760.0), jnp.where(inside, error, 0.0))
     first = jnp.floor(halvings / 2)  # in two steps, since 2^-1074 is no normal number
-    return (1.0 + _expm1_near_zero(rest)) * _power_of_two(-first) * _power_of_two(first - halvings)
+    return (1.0 + small) * _power_of_two(-first) * _power_of_two(first - halvings)
+
+
+def _halved(x, error):
+    """Whole k and small s with e^-(x + error) = 2^-k (1 + s): expm1 of at most log(2)/2, by its Taylor polynomial."""
+    halvings = jnp.rint(x / LOG2)
+    rest = (halvings * _LOG2_HIGH - x) + (halvings * _LOG2_LOW - error)
+    series = jnp.zeros_like(rest)
+    for n in range(13, 2, -1):
+        series = (series + 1.0 / math.factorial(n)) * rest
+    return halvings, rest + rest * rest * (0.5 + series)
 
 
 _LOG2_HIGH, _LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # their sum; the first has 32 bits
 
 
 def _power_of_two(exponent):
-    return lax.bitcast_convert_type((exponent.astype(jnp.int64) + 1023) << 52, jnp.float64)
+    """2^exponent. The sum ends in the bits of the biased exponent: a conversion to int takes longer to compile."""
+    bits = lax.bitcast_convert_type(exponent + (1.5 * 2.0**52 + 1023), jnp.uint64)
+    return lax.bitcast_convert_type(bits << jnp.uint64(52), jnp.float64)
 
 
 def excess_exponential(x):
@@ -200,9 +212,9 @@ def exponential_shares(rate, clock) -> Shares:
     """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for
     ever."""
     rate, clock = jnp.broadcast_arrays(rate, clock)
-    x, error = two_product(rate, jnp.where((rate == 0) & jnp.isinf(clock), 0.0, clock))
+    x, error = two_product(rate, jnp.where((rate == 0) & (jnp.abs(clock) == jnp.inf), 0.0, clock))
     left = Share(exp_minus(x, error), 0.0 - x)
-    return nothing_lost(Share(0.0 - expm1(-x), _log_learnt(left, rate, clock)), left, sharp=True)
+    return nothing_lost(Share(one_minus_exp(x), _log_learnt(left, rate, clock)), left, sharp=True)
 
 
 def _log_learnt(left, *factors):
@@ -236,7 +248,7 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     factors = steps, jnp.where(tiny, step_size, -log_base), jnp.where(tiny, eigenvalues, 1.0)
     log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
     learnt = Share(
-        jnp.where(decays, 0.0 - expm1(-depth), 1.0 - alternating),
+        jnp.where(decays, one_minus_exp(depth), 1.0 - alternating),
         jnp.where(decays, log_learnt, log1p(jnp.where(alternating <= 1.0, -alternating, jnp.nan))),
     )
     return nothing_lost(learnt, left, sharp=True)

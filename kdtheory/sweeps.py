@@ -16,11 +16,13 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
 from kdtheory import _folder
+from kdtheory._inputs import check_memory
 
-BUDGET = 2**28  # bytes that a chunk may need on a device, results and intermediates
+BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
 
 
@@ -39,16 +41,16 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     The attributes say by which version and which code the table was made.
 
     `folder` keeps finished chunks: the same call goes on where it was killed, to the same bits. A chunk is written
-    whole or not at all. `chunk` is how many cells are computed at once at most, by default so many that a device needs
-    less than 2^28 bytes (256 MB) and that at least 32 chunks show the progress. Chunks are blocks of the grid; the
-    last axes are the fastest. `devices` are JAX devices of this
-    process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been initialised,
-    each process computes its share and all return the whole table.
+    whole or not at all. `chunk` is how many cells are computed at once at most, by default so many that the arrays
+    which a device holds at once, counted before anything is fused, are below 2^28 bytes (256 MB), and that at least 32
+    chunks show the progress. Chunks are blocks of the grid; the last axes are the fastest. `devices` are JAX devices
+    of this process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been
+    initialised, each process computes its share and all return the whole table.
 
-    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, and for a
-    folder that holds another sweep (another function, axis, seed, chunk or version), naming the difference;
-    BlockingIOError for a folder in which another process is at work; PermissionError for one that cannot be written
-    to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
+    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, for results that
+    memory cannot hold, and for a folder that holds another sweep (another function, axis, seed, chunk or version),
+    naming the difference; BlockingIOError for a folder in which another process is at work; PermissionError for one
+    that cannot be written to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):
@@ -179,9 +181,10 @@ class _Grid:
 
     def cells(self, number):
         """The range of cells of a block."""
-        where = self.indices(number)
-        first = int(np.ravel_multi_index([index[0] for index in where], self.shape))
-        return slice(first, first + math.prod(map(len, where)))
+        lead, part = divmod(number, self.parts)
+        length, whole = self.shape[self.axis], math.prod(self.shape[self.axis + 1 :])
+        ends = part * self.block[self.axis], min((part + 1) * self.block[self.axis], length)
+        return slice(*((lead * length + end) * whole for end in ends))
 
 
 def _computer(cell, name, values, chunk, devices):
@@ -210,31 +213,31 @@ def _computer(cell, name, values, chunk, devices):
 
     mesh, sharded = Mesh(np.array(devices), ("sweep",)), PartitionSpec("sweep")
 
-    def compiled(grid):
-        def lowered(mapped):
-            def block(entries):
-                return jax.tree.map(lambda x: x[None], mapped({axis: points[0] for axis, points in entries.items()}))
+    def traced(grid, mapped=jax.vmap):
+        outer = _outer(cell, list(values), mapped)
 
-            many = jax.shard_map(block, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False)
-            return jax.jit(many).lower(entries(grid, [0] * len(devices)))
+        def block(entries):
+            return jax.tree.map(lambda x: x[None], outer({axis: points[0] for axis, points in entries.items()}))
 
-        program = lowered(_outer(cell, list(values), jax.vmap))
-        if "@lapack_" in program.as_text():
-            one_by_one = lambda function: functools.partial(jax.lax.map, function)
-            program = lowered(_outer(cell, list(values), one_by_one))
-        return program.compile()
+        many = jax.shard_map(block, mesh=mesh, in_specs=sharded, out_specs=sharded, check_vma=False)
+        return jax.jit(many).trace(entries(grid, [0] * len(devices)))
 
     size = chunk or min(-(-total // 32), 2**15)
-    program = compiled(grid := _Grid(shape, size))
-    if chunk is None:
-        memory = program.memory_analysis()
-        needed = memory.temp_size_in_bytes + memory.output_size_in_bytes
-        if needed > BUDGET and grid.block != (1,) * len(shape):
-            program = compiled(grid := _Grid(shape, max(1, int(math.prod(grid.block) * BUDGET / needed))))
+    work = traced(grid := _Grid(shape, size))
+    while chunk is None and size > 1 and (needed := max(map(_peak, core.subjaxprs(work.jaxpr.jaxpr)))) > BUDGET:
+        size = int(math.prod(grid.block) * BUDGET / needed) or 1
+        work = traced(grid := _Grid(shape, size))
+
+    @functools.cache
+    def program():  # not needed where all chunks are on disk
+        lowered = work.lower()
+        if "@lapack_" in lowered.as_text():
+            lowered = traced(grid, lambda function: functools.partial(jax.lax.map, function)).lower()
+        return lowered.compile()
 
     def at_once(numbers):
         padded = [*numbers, *numbers[-1:] * (len(devices) - len(numbers))]
-        results = {key: np.asarray(rows) for key, rows in _variables(program(entries(grid, padded)), name).items()}
+        results = {key: np.asarray(rows) for key, rows in _variables(program()(entries(grid, padded)), name).items()}
         pieces = []
         for place, number in enumerate(numbers):
             real = tuple(slice(len(indices)) for indices in grid.indices(number))
@@ -261,6 +264,19 @@ def _outer(cell, axes, mapped):
         return mapped(at)(entries[axis])
 
     return over
+
+
+def _peak(jaxpr):
+    """The bytes that a traced function holds at once at most, step by step: of shapes alone, the same anywhere."""
+    used = [[*step.invars, *step.outvars] for step in jaxpr.eqns] + [jaxpr.outvars]
+    last = {v: place for place, variables in enumerate(used) for v in variables if not isinstance(v, core.Literal)}
+    held, peak = {}, 0
+    for place, step in enumerate(jaxpr.eqns):
+        held |= {variable: variable.aval.size * variable.aval.dtype.itemsize for variable in step.outvars}
+        inside = max(map(_peak, core.jaxprs_in_params(step.params)), default=0)
+        peak = max(peak, sum(held.values()) + inside)
+        held = {variable: size for variable, size in held.items() if last[variable] > place}
+    return peak
 
 
 def _traced(cell, example):
@@ -352,7 +368,11 @@ def _run(compute, folder, grid, progress, name, devices):
         if columns and piece.keys() != columns.keys():
             raise ValueError(f"{name} returns {', '.join(piece)} in some cells and {', '.join(columns)} in others")
         for variable, rows in piece.items():
-            column = columns.setdefault(variable, np.empty((math.prod(grid.shape), *rows.shape[1:]), rows.dtype))
+            if variable not in columns:
+                shape = (math.prod(grid.shape), *rows.shape[1:])
+                check_memory(shape, rows.dtype, f"all {variable}", "return less of it, or sweep fewer points at a time")
+                columns[variable] = np.empty(shape, rows.dtype)
+            column = columns[variable]
             if rows.shape[1:] != column.shape[1:]:
                 raise ValueError(f"{name} returns {variable} of shape {rows.shape[1:]} and of {column.shape[1:]}")
             if (dtype := np.promote_types(rows.dtype, column.dtype)) != column.dtype:

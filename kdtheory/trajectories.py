@@ -115,15 +115,16 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     """
     if hasattr(eigensystem, "eigensystem"):
         raise TypeError("closed_form never sees the data: give it problem.eigensystem(), not the problem")
-    if not isinstance(eigensystem, Eigensystem):
+    bare = not isinstance(eigensystem, Eigensystem)
+    if bare:
         eigenvalues = problems.as_spectrum(eigensystem)
         _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
-        identity = jnp.eye(len(eigenvalues))
+        no_data = jnp.zeros((0, len(eigenvalues)))  # a matrix of all directions would cost more than the path
         eigensystem = Eigensystem(
             eigenvalues,
-            identity,
-            identity,
-            identity,
+            no_data,
+            no_data,
+            no_data,
             jnp.ones(len(eigenvalues)),
             jnp.asarray(spaces),
             jnp.asarray(0.0),
@@ -134,9 +135,9 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     learner = _ready(learner, eigensystem, eigensystem.target.size)
     begin = None
     if start is not None:
-        begin = eigensystem.of_parameters(
-            _as_start(start, eigensystem.reading.shape[:1] + eigensystem.target.shape[1:])
-        )
+        rows = eigensystem.eigenvalues if bare else eigensystem.reading
+        begin = _as_start(start, rows.shape[:1] + eigensystem.target.shape[1:])
+        begin = begin if bare else eigensystem.of_parameters(begin)
     return _trajectory(
         eigensystem, _coordinates(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock
     )

@@ -424,7 +424,8 @@ def test_scalar_functions(mode, oracle):
     x = grid((-1.5, -1e-3), (-0.75, -0.65), (-0.45, -0.25), (0.6, 0.8), (0.0, 40.0))
     lower = x[x > -1]
     functions = {
-        "expm1": (numerics.expm1, mpmath.expm1, x[x < 0.7], 1.2),
+        "expm1": (numerics.expm1, mpmath.expm1, x, 1.8),
+        "one_minus_exp": (numerics.one_minus_exp, lambda x: -mpmath.expm1(-x), x, 1.8),
         "log1p": (numerics.log1p, mpmath.log1p, lower, 2.2),
         "log1mexp": (numerics.log1mexp, lambda x: mpmath.log(-mpmath.expm1(-x)), x[x > 0], 2.2),
         "exp_minus": (numerics.exp_minus, lambda x: mpmath.exp(-x), 17 * x, 1.3),
@@ -447,6 +448,9 @@ def test_scalar_functions_at_their_ends():
     np.testing.assert_array_equal(log1mexp(jnp.array([0.0, inf, -1.0, nan])), [-inf, 0, nan, nan])
     np.testing.assert_array_equal(log1p(jnp.array([-1.0, 0.0, inf, -2.0, nan])), [-inf, 0, inf, nan, nan])
     np.testing.assert_array_equal(numerics.expm1(jnp.array([-inf, 0.0, inf, nan])), [-1, 0, inf, nan])
+    ends = jax.jit(numerics.one_minus_exp)(jnp.array([0.0, 800.0, inf, -709.7, -709.8, -800.0, nan]))
+    np.testing.assert_allclose(ends, [0, 1, 1, -math.exp(709.7), -inf, -inf, nan], rtol=1e-12)  # 710 has 13 digits
+    assert not np.signbit(ends[0])
     np.testing.assert_array_equal(numerics.log_or_nan(jnp.array([-1.0, 0.0, 1.0, nan])), [nan, -inf, 0, nan])
     # the residual that is given is used, where it is known better than x
     assert log1mexp(jnp.asarray(50.0), jnp.asarray(1e-21)) == -1e-21

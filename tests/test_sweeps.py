@@ -132,6 +132,22 @@ def test_memory_stays_under_the_budget(monkeypatch):
     np.testing.assert_array_equal(whole.outer, kd.sweep(outer, a=np.arange(256.0)).outer)
 
 
+def test_memory_is_counted_from_shapes():
+    def branches(a):
+        rows = jax.lax.scan(lambda c, _: (c, jnp.outer(c, c).sum()), jnp.ones(100) * a, None, 3)[1]
+        return jax.lax.cond(a > 1, lambda: jnp.sort(rows)[0], lambda: jax.random.normal(jax.random.key(0), (99,))[0])
+
+    work = jax.jit(branches).trace(1.0)
+    memory = work.lower().compile().memory_analysis()
+    assert memory.temp_size_in_bytes + memory.output_size_in_bytes <= kd.sweeps._peak(work.jaxpr.jaxpr) < 3 * 8 * 100**2
+
+
+def test_results_too_large_are_refused(monkeypatch):
+    monkeypatch.setattr("kdtheory._inputs._physical_memory", lambda: 1000)
+    with pytest.raises(ValueError, match=r"all lambda need 8e-06 GB, .*; return less of it, or sweep fewer points"):
+        kd.sweep(lambda a: jnp.arange(10.0) * a, a=np.arange(100.0))
+
+
 def test_what_sweep_refuses(monkeypatch):
     with pytest.raises(ValueError, match="at least one axis"):
         kd.sweep(product)
@@ -192,6 +208,23 @@ def test_a_folder_is_read_and_not_computed_again(tmp_path):
     assert log.calls == 6
     again = kd.sweep(logged(log), folder=tmp_path / "new" / "sweep", **axes)
     assert log.calls == 6 and again.identical(first) and first.identical(kd.sweep(logged(log), **axes))
+
+
+def test_a_finished_folder_compiles_nothing(tmp_path, monkeypatch):
+    log = Log()
+
+    def traced(a, b):
+        log.calls += 1
+        return jnp.hypot(a, b)
+
+    axes = dict(a=np.arange(9.0), b=np.arange(3.0))
+    first = kd.sweep(traced, folder=tmp_path, **axes)
+    (tmp_path / "00000000.piece").unlink()
+    assert kd.sweep(traced, folder=tmp_path, **axes).identical(first)  # in the same chunks
+    log.calls = 0
+    monkeypatch.setattr(jax.stages.Traced, "lower", None)
+    assert kd.sweep(traced, folder=tmp_path, **axes).identical(first)
+    assert log.calls == 2  # for its shapes, and for the memory of a chunk
 
 
 def test_a_damaged_or_foreign_piece_is_computed_again(tmp_path):
@@ -305,6 +338,7 @@ def test_progress_is_told_and_can_be_silent(capsys, monkeypatch):
 
 WORK = """
 import time
+import jax
 import jax.numpy as jnp
 import numpy as np
 import kdtheory as kd
@@ -319,7 +353,23 @@ def looped(exponent, time_):
     return np.exp(-float(exponent) * np.arange(50.0) * float(time_))
 
 
+def rested(value):
+    time.sleep(0.004)
+    return value
+
+
+def vmapped(exponent, time_):
+    result = traced(exponent, time_)
+    shape = jax.ShapeDtypeStruct(result.shape, result.dtype)
+    return jax.pure_callback(rested, shape, result, vmap_method="expand_dims")
+
+
 AXES = np.linspace(0.5, 3, 13), np.geomspace(1, 1e4, 17)
+
+
+def sweep(name, folder=None):
+    function, chunk = {"vmapped": (vmapped, 2), "looped": (looped, 1)}[name]
+    return kd.sweep(function, folder=folder, chunk=chunk, progress=False, exponent=AXES[0], time_=AXES[1])
 """
 
 
@@ -330,32 +380,30 @@ def test_kill_at_random_moments(tmp_path, kills):
     work = importlib.util.module_from_spec(spec)
     sys.modules["work"] = work
     spec.loader.exec_module(work)
-    exponent, time_ = work.AXES
-    folder = tmp_path / "looped"
-    call = f"work.looped, folder={str(folder)!r}, progress=False, exponent=work.AXES[0], time_=work.AXES[1]"
-    script = f"import work, kdtheory as kd\nkd.sweep({call})"
+    folders = {"vmapped": tmp_path / "vmapped", "looped": tmp_path / "looped"}
+    script = "\n".join(["import work", *(f"work.sweep({name!r}, {str(path)!r})" for name, path in folders.items())])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     moments, known = random.Random(kills), {}
-    for _ in range(kills):
-        process = subprocess.Popen([sys.executable, "-c", script], env=environment)
-        while not (folder / "lock").exists() or not (folder / "configuration.json").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
+
+    def pieces():
+        return {piece: (piece.stat().st_mtime_ns, piece.read_bytes()) for piece in tmp_path.glob("*/*.piece")}
+
+    for kill in range(kills):
+        folder = folders["vmapped" if kill < kills / 2 else "looped"]
         before = len(list(folder.glob("*.piece")))
-        while len(list(folder.glob("*.piece"))) == before:  # at work
+        process = subprocess.Popen([sys.executable, "-W", "error::UserWarning", "-c", script], env=environment)
+        while len(list(folder.glob("*.piece"))) == before:  # not yet at work
             assert process.poll() is None
             time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.6 / kills))
+        time.sleep(moments.uniform(0, 0.3 / kills))
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        for piece, (modified, content) in known.items():  # nothing finished is lost, or done again
-            assert (piece.stat().st_mtime_ns, piece.read_bytes()) == (modified, content)
-        known = {piece: (piece.stat().st_mtime_ns, piece.read_bytes()) for piece in folder.glob("*.piece")}
-        assert before < len(known) < 13 * 17, "the kill was to come in the middle"
-    resumed = kd.sweep(work.looped, folder=folder, progress=False, exponent=exponent, time_=time_)
-    assert all(piece.stat().st_mtime_ns == modified for piece, (modified, _) in known.items())
-    whole = kd.sweep(work.looped, progress=False, exponent=exponent, time_=time_)
-    assert resumed.identical(whole)  # bitwise
+        assert process.wait() == -signal.SIGKILL, "the kill was to come in the middle"
+        assert known.items() <= pieces().items()  # nothing finished is lost, or done again
+        known = pieces()
+    for name, folder in folders.items():
+        resumed = work.sweep(name, folder)
+        assert resumed.identical(work.sweep(name))  # bitwise
+    assert known.items() < pieces().items()
 
 
 # Devices and processes.

@@ -158,3 +158,9 @@ def test_progress_of_an_eigenspace_does_not_depend_on_its_basis(angle, time):
         return kd.Trajectory(arrays[0], turn @ coordinates, turn @ target, np.array(time), arrays[1]).progress
 
     np.testing.assert_allclose(progress(turn), progress(np.eye(4)), rtol=1e-13)
+
+
+def test_bare_spectra_need_no_matrix_of_directions():
+    count = 200_000  # of which it would take 320 GB
+    seen = kd.closed_form(kd.GradientFlow([0.0, 1.0]), kd.spectra.power_law(count), start=jnp.ones(count))
+    assert seen.coordinates.shape == (2, count) and (seen.coordinates == 1.0).all()

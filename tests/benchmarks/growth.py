@@ -1,40 +1,54 @@
-"""How costs grow with each size, against the ideal slopes: `python tests/benchmarks growth` draws growth.png here."""
+"""How costs grow with each size, against the ideal slopes: `python tests/benchmarks growth` draws figures/growth.
+
+Along a path the cost is to grow linearly in times × directions, and not at all in steps. Slopes are fitted to the
+upper half of the sizes, anew in each of five rounds, whose scatter gives the 95 % intervals.
+"""
 
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 import kdtheory as kd
 
-HERE = Path(__file__).parent
+FIGURES = Path(__file__).parent.parent.parent / "figures"
+ROUNDS, STUDENT = 5, 2.776  # Student's t for four degrees of freedom
+SPAN = 3e3  # of all vertical axes, so that slopes compare
 
 
 class Growth(NamedTuple):
     what: str
     size: str
-    slope: float  # the ideal
+    ideal: int  # slope
     sizes: np.ndarray
-    seconds: np.ndarray
+    seconds: np.ndarray  # (rounds, sizes)
+
+    def slope(self):
+        """That of each round, and the half width of the interval of their mean."""
+        upper = self.sizes >= np.sqrt(self.sizes.min() * self.sizes.max())
+        slopes = np.polyfit(np.log(self.sizes[upper]), np.log(self.seconds[:, upper]).T, 1)[0]
+        return round(slopes.mean(), 2) + 0.0, STUDENT * slopes.std(ddof=1) / np.sqrt(len(slopes))
 
 
-def seconds(run, runs=5):
-    """The least of some runs, after one to warm up: seconds of this core."""
+def seconds(run, runs=3):
+    """The least of some runs, in seconds of this core."""
     taken = []
-    for _ in range(runs + 1):
+    for _ in range(runs):
         began = time.process_time()
         jax.block_until_ready(run())
         taken.append(time.process_time() - began)
-    return min(taken[1:])
+    return min(taken)
 
 
-def path(eigenvalues, times):
-    student = kd.distill(kd.GradientFlow(10.0), kd.GradientFlow(times))
-    return lambda: kd.closed_form(student, eigenvalues).coordinates
+def path(count, times):
+    student = kd.distill(kd.GradientFlow(10.0), kd.GradientFlow(np.geomspace(0.1, 1e4, times)))
+    spectrum = kd.spectra.power_law(count)
+    return lambda: kd.closed_form(student, spectrum).coordinates
 
 
 def descent(steps):
@@ -56,39 +70,55 @@ def kernel(samples):
     return lambda: problem.eigensystem().reading
 
 
-def system(count):
-    """A problem with `count` directions, which is what closed forms see."""
-    return kd.problems.kernel(np.diag(1.0 / np.arange(1, count + 1)), np.ones(count)).eigensystem()
-
-
 def measured():
+    N, P, steps, long = (
+        [125, 250, 500, 1000, 2000],
+        [62, 125, 250, 500, 1000],
+        [10**3, 10**4, 10**5, 10**6, 10**7],
+        [250, 500, 1000, 2000, 4000],
+    )
+    pairs = [(250, 250), (500, 500), (250, 4000), (1000, 1000), (4000, 250), (1000, 4000), (2000, 2000), (4000, 1000)]
     cases = [
-        ("eigensystem of a kernel", "N samples", 3, [125, 250, 500, 1000, 2000], kernel),
-        ("eigensystem of a table, N = 2000", "P parameters", 2, [62, 125, 250, 500, 1000], lambda p: table(2000, p)),
-        ("closed form, T = 500", "K directions", 1, [250, 500, 1000, 2000], lambda k: path(system(k), TIMES[:500])),
-        ("closed form, K = 1000", "T times", 1, [500, 1000, 2000, 4000, 8000], lambda t: path(system(1000), TIMES[:t])),
-        ("closed form of descent", "steps", 0, [10**3, 10**4, 10**5, 10**6, 10**7], descent),
+        ("eigensystem of a kernel", "samples N", 3, N, map(kernel, N)),
+        ("eigensystem of a table, N = 2000", "parameters P", 2, P, (table(2000, p) for p in P)),
+        ("path of descent", "steps", 0, steps, map(descent, steps)),
+        ("path of a student, K = 1000", "times T", 1, long, (path(1000, t) for t in long)),
+        ("path of a student, T = 1000", "directions K", 1, long, (path(k, 1000) for k in long)),
+        ("path of a student", "times × directions, TK", 1, [k * t for k, t in pairs], (path(*pair) for pair in pairs)),
     ]
-    for what, size, slope, sizes, make in cases:
-        yield Growth(what, size, slope, np.array(sizes), np.array([seconds(make(n)) for n in sizes]))
+    for what, size, ideal, sizes, runs in cases:
+        runs = list(runs)
+        for run in runs:
+            run()  # to warm up
+        found = [[seconds(run) for run in runs] for _ in range(ROUNDS)]
+        yield Growth(what, size, ideal, np.array(sizes), np.array(found))
 
 
-TIMES = np.geomspace(0.1, 1e4, 8000)
+def draw(ax, growth):
+    typical = np.median(growth.seconds, axis=0)
+    slope, half = growth.slope()
+    ax.loglog(growth.sizes, growth.seconds.T, ".", color="C0", alpha=0.4)
+    ax.loglog(growth.sizes, typical, "o", color="C0", markersize=4, label=f"slope {slope:.2f} ± {half:.2f}")
+    ideal = typical[-1] * (growth.sizes / growth.sizes[-1]) ** growth.ideal
+    ax.loglog(growth.sizes, ideal, "--", color="0.5", label=f"ideal {growth.ideal}")
+    middle = np.sqrt(growth.seconds.min() * growth.seconds.max())
+    ax.set(title=growth.what, xlabel=growth.size, ylim=(middle / np.sqrt(SPAN), middle * np.sqrt(SPAN)))
+    if growth.sizes[-1] < 10**4:
+        ax.set_xticks(growth.sizes, growth.sizes)
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.legend(loc="upper left")
 
 
 def main():
-    figure = Figure(figsize=(14, 3), layout="constrained")
-    print("| what | against | ideal slope | slope of the last doublings |\n|---|---|---|---|")
-    for ax, growth in zip(figure.subplots(1, 5), measured(), strict=True):
-        ax.loglog(growth.sizes, growth.seconds, "o-")
-        ideal = growth.seconds[-1] * (growth.sizes / growth.sizes[-1]) ** growth.slope
-        ax.loglog(growth.sizes, ideal, "--", color="0.6", label=f"slope {growth.slope}")
-        ax.set(title=growth.what, xlabel=growth.size, ylabel="seconds")
-        low, high = ax.get_ylim()
-        ax.set_ylim(min(low, high / 30), high)  # a flat line is to look flat
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.yaxis.set_minor_formatter(NullFormatter())
-        ax.legend(loc="lower right")
-        found = np.polyfit(np.log(growth.sizes[-3:]), np.log(growth.seconds[-3:]), 1)[0]
-        print(f"| {growth.what} | {growth.size} | {growth.slope} | {found:.2f} |", flush=True)
-    figure.savefig(HERE / "growth.png", dpi=110)
+    with matplotlib.style.context(FIGURES / "kdtheory.mplstyle"):
+        figure = Figure(figsize=(9, 5.4), layout="constrained")
+        print("| what | against | ideal slope | slope |\n|---|---|---|---|")
+        axes = figure.subplots(2, 3)
+        for ax in axes[:, 0]:
+            ax.set_ylabel("seconds")
+        for ax, growth in zip(axes.flat, measured(), strict=True):
+            draw(ax, growth)
+            slope, half = growth.slope()
+            print(f"| {growth.what} | {growth.size} | {growth.ideal} | {slope:.2f} ± {half:.2f} |", flush=True)
+        for name in "growth.png", "growth.svg":
+            figure.savefig(FIGURES / name, metadata={"Date": None} if name.endswith("svg") else None)

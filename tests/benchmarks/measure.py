@@ -1,6 +1,7 @@
 """What is measured, and against what. Run by `python tests/benchmarks`, which pins threads first."""
 
 import functools
+import importlib
 import platform
 import subprocess
 import sys
@@ -252,7 +253,60 @@ def imports():
     yield Row(imports.__doc__, "import jax, scipy", "-", best[0] / best[1], f"floor {best[1]:.3g} s")
 
 
-BENCHMARKS = [w1, w2, w3, w4, sweep, imports, rbf]
+# Peers, which have no distillation and no projection: these are written around them.
+
+
+def neural_tangents_paths(nt, matrix, targets):
+    basis = np.linalg.eigh(matrix)[1]
+    teacher = nt.predict.gradient_descent_mse(matrix, targets[:, None])
+    student = nt.predict.gradient_descent_mse(matrix, teacher(10.0, 0.0))
+    return [np.asarray(learner(TIMES, 0.0))[..., 0] @ basis for learner in (teacher, student)]
+
+
+def optax_path(optax, features, targets):
+    directions, optimiser = np.linalg.svd(features, full_matrices=False)[2], optax.sgd(0.1)
+    loss = lambda w: 0.5 * jnp.mean((features @ w - targets) ** 2)
+
+    def step(carry, _):
+        w, state = carry
+        updates, state = optimiser.update(jax.grad(loss)(w), state)
+        return (optax.apply_updates(w, updates), state), None
+
+    def piece(carry, _):
+        carry, _ = jax.lax.scan(step, carry, None, 50)
+        return carry, carry[0]
+
+    w = jnp.zeros(features.shape[1])
+    return jax.lax.scan(piece, (w, optimiser.init(w)), None, 200)[1] @ directions.T
+
+
+def early_stopping_path(es, features, targets):
+    directions = np.linalg.svd(features, full_matrices=False)[2]
+    run = es.Landweber(features, targets, learning_rate=0.1 / len(targets))
+    return np.stack([run.get_estimate(step) for step in range(0, 10_001, 50)]) @ directions.T
+
+
+def peers():
+    """what neural-tangents, optax and EarlyStopping take for the same, where they can be imported"""
+    features, targets = table()
+    matrix, labels = gram(2000)
+    svd, eigh = (lambda: np.linalg.svd(features, full_matrices=False)), (lambda: np.linalg.eigh(matrix))
+    cases = [
+        ("neural_tangents", "W1", neural_tangents_paths, (features @ features.T, targets), svd, "thin SVD of X"),
+        ("neural_tangents", "W2", neural_tangents_paths, (matrix, labels), eigh, "eigh of K"),
+        ("optax", "W4", optax_path, (features, targets), svd, "thin SVD of X"),
+        ("EarlyStopping", "W4", early_stopping_path, (features, targets), svd, "thin SVD of X"),
+    ]
+    for name, what, run, arguments, floor, against in cases:
+        try:
+            peer = importlib.import_module(name)
+        except Exception as problem:  # some fail on the newest JAX with errors of their own
+            print(f"({what} by {name} is skipped: {problem})", flush=True)
+            continue
+        yield Row(f"{what} by {name}", against, "-", *ratio(functools.partial(run, peer, *arguments), floor, runs=1))
+
+
+BENCHMARKS = [w1, w2, w3, w4, sweep, imports, rbf, peers]
 
 
 def processor():
