@@ -13,8 +13,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
-import scipy.sparse.linalg
 
 from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, check_memory, concrete
 from kdtheory._record import record, static
@@ -153,7 +151,9 @@ class Linear:
         features, targets = np.asarray(self.features), np.asarray(self.targets)
         samples, least = len(features), min(features.shape)
         if _is_few(count, least):
-            u, s, vt = scipy.sparse.linalg.svds(features, count, v0=_some_start(least))
+            from scipy.sparse.linalg import svds
+
+            u, s, vt = svds(features, count, v0=_some_start(least))
             u, s, vt = u[:, ::-1], s[::-1], vt[::-1]
         else:
             u, s, vt = np.linalg.svd(features, full_matrices=False)
@@ -220,7 +220,9 @@ class Kernel:
         gram, targets = np.asarray(self.gram), np.asarray(self.targets)
         samples = len(gram)
         if _is_few(count, samples):
-            d, u = scipy.sparse.linalg.eigsh(gram, count, v0=_some_start(samples))
+            from scipy.sparse.linalg import eigsh
+
+            d, u = eigsh(gram, count, v0=_some_start(samples))
         else:
             check_memory(
                 (4, samples, samples),
@@ -403,7 +405,9 @@ def softmax_kernel(gram, targets, classes=None):
 def _as_gram(gram):
     if gram.shape[0] != gram.shape[1]:
         raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
-    if scipy.linalg.issymmetric(np.asarray(gram)):
+    from scipy.linalg import issymmetric
+
+    if issymmetric(np.asarray(gram)):
         return gram
     asymmetry = float(jnp.max(jnp.abs(gram - gram.T)))
     if asymmetry > 1e3 * jnp.finfo(gram.dtype).eps * float(jnp.max(jnp.abs(gram))):
