@@ -229,6 +229,7 @@ ELEMENTWISE = {
     "abs": _function("abs({})"),
     "max": _function("max({}, {})"),
     "min": _function("min({}, {})"),
+    "clamp": lambda low, x, high: _called("min({}, {})", _called("max({}, {})", x, low), high),
     "cos": _function("cos({})"),
     "sin": _function("sin({})"),
     "atan2": _function("arctan2({}, {})"),

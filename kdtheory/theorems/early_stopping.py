@@ -28,7 +28,7 @@ from kdtheory.claims import (
     usually,
 )
 from kdtheory.distillation import distill
-from kdtheory.early_stopping import BAYES_RATIO, RISK_RATIO, best_clock, lowest_flow, lowest_ridge
+from kdtheory.early_stopping import BAYES_RATIO, RISK_RATIO, best_clock
 from kdtheory.learners import GradientFlow, Ridge
 from kdtheory.theorems.spectral_bias import chain
 
@@ -269,9 +269,12 @@ def equal_fits_reach_lowest(run, method, fits, lead, ratio, clocks):
     """
     spectrum = lead * jnp.stack([1.0, ratio])
     seen = run(chain([METHODS[method](clocks[i]) for i in range(fits)]), spectrum)
-    lowest = lowest_flow if method == "flow" else lowest_ridge
+    lowest = dict(  # as `early_stopping.lowest_flow` and `lowest_ridge` have it
+        flow=lambda h, m: m * jnp.log(-jnp.expm1(ratio * jnp.log1p(-jnp.power(h, 1.0 / m)))),
+        ridge=lambda h, m: -m * jnp.log1p(jnp.expm1(-jnp.log(h) / m) / ratio),
+    )[method]
     sensitivity = seen.log_learnt_error[1] + seen.log_learnt_error[0] * (1.0 + 1.0 / ratio) / seen.residual[0]
     return both(
-        Margin(seen[1].log_learnt - lowest(seen[0].learnt, ratio, fits).log, sensitivity),
-        Margin(lowest(seen[0].learnt, ratio, 1).log - seen[1].log_learnt, sensitivity),
+        Margin(seen[1].log_learnt - lowest(seen[0].learnt, fits), sensitivity),
+        Margin(lowest(seen[0].learnt, 1) - seen[1].log_learnt, sensitivity),
     )
