@@ -55,13 +55,18 @@ class Check:
 
     @property
     def worst(self) -> int:
-        """The case that decides the verdict: the one of least margin among those that share it.
+        """The case that decides the verdict: the one of least margin among those that share it."""
+        return int(self.decisive[0])
 
-        Cases that only ball arithmetic could decide, whose margin says nothing, come last.
+    @property
+    def decisive(self) -> np.ndarray:
+        """All cases that share the verdict, by their margin.
+
+        Those that only ball arithmetic could decide, whose margin says nothing, come last.
         """
         cases = np.flatnonzero(self.verdicts == self.verdict)
         slack = np.nan_to_num(self.margins[cases] - self.rounding[cases], nan=-np.inf)
-        return int(cases[np.lexsort((slack, self.certified[cases]))[0]])
+        return cases[np.lexsort((slack, self.certified[cases]))]
 
     @property
     def margin(self) -> float:
@@ -166,14 +171,25 @@ class Claim:
         the loop. With `descent`, every search goes down the margin's gradient, also that inside all hypotheses."""
         key = problems.as_key(key)
         refutations = {name: self.falsify(key, name, count, descent) for name in self.hypotheses}
-        found = {name: self.simplify(check) for name, check in refutations.items() if check.verdict == VIOLATED}
-        confirmed = {name: self.at("practice", **instance) for name, instance in found.items()}
+        refuted = {name: self._confirmed(check) for name, check in refutations.items() if check.verdict == VIOLATED}
+        found, confirmed = ({name: each[i] for name, each in refuted.items()} for i in range(2))
         seen = self.check(key, count), self.practice(key, loops)
         attack = search.descend(seen[0], descent) if descent else None
         return Trial(self, *seen, refutations, found, confirmed, attack)
 
-    def simplify(self, refutation: Check) -> dict:
-        """The clearest counterexample of `falsify`, each number rounded to as few digits as still refute it.
+    def _confirmed(self, refutation):
+        """A counterexample of few digits, the clearest that the loop confirms, and the check on the loop."""
+        tries = []
+        for case in refutation.decisive[:8]:
+            instance = self.simplify(refutation, case)
+            tries.append((instance, self.at("practice", **instance)))
+            if tries[-1][1].verdict == VIOLATED:
+                return tries[-1]
+        return tries[0]
+
+    def simplify(self, refutation: Check, case=None) -> dict:
+        """A counterexample of `falsify`, the clearest unless another `case` is asked for, in as few digits as
+        still refute.
 
         It stays outside of the dropped hypothesis and inside all others.
 
@@ -182,7 +198,7 @@ class Claim:
         >>> claim.simplify(claim.falsify(0, drop="zero_start"))
         {'eigenvalue': 0.6, 'teacher': 2.0, 'student': 0.2, 'start': 0.9}
         """
-        return search.simplify(refutation)
+        return search.simplify(refutation, case)
 
     def at(self, lane="theory", **instance) -> Check:
         """Judge one instance of your own, hypotheses or not, in theory or in practice."""

@@ -74,10 +74,10 @@ def _gradient(claim, fixed):
     return jax.jit(jax.vmap(jax.jacfwd(margin)), compiler_options={"xla_backend_optimization_level": 0})
 
 
-def simplify(refutation) -> dict:
-    """The clearest counterexample, each number rounded to as few digits as still refute the claim."""
+def simplify(refutation, case=None) -> dict:
+    """A counterexample, the clearest unless told, each number rounded to as few digits as still refute the claim."""
     claim, dropped = refutation.claim, refutation.dropped
-    instance = refutation.instance()
+    instance = refutation.instance(case)
     for name, quantity in claim.quantities.items():
         if quantity.values:
             continue
