@@ -1,5 +1,9 @@
-"""Every block of the README runs, and the design's three sessions with it."""
+"""Every block of the README runs, and the design's three sessions with it.
 
+`python -m kdtheory --json | python tests/test_readme.py` writes its table of claims.
+"""
+
+import json
 import pathlib
 import re
 import subprocess
@@ -54,6 +58,18 @@ def test_the_table_of_claims_is_that_of_the_library():
         assert f"\n\n{topic}\n" in table
 
 
+def table(trials):
+    """The README's table of claims, from what `--json` says of a run."""
+    lines, topic = ["claim".ljust(47) + "verdict  refuted when dropped".ljust(55) + "standing"], None
+    for trial in trials:
+        if trial["topic"] != topic:
+            lines += ["", topic := trial["topic"]]
+        verdict = "holds" if trial["passed"] else "FAILS"
+        refuted = ", ".join(name for name, found in trial["hypotheses"].items() if found["necessary"])
+        lines.append(f"{trial['name']:47}{verdict:9}{refuted:46}{trial['standing']}")
+    return "\n".join(lines)
+
+
 def test_the_commands_name_what_exists():
     setup, test = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
     assert setup.endswith(".venv/bin/python -m kdtheory && .venv/bin/python -m experiments")
@@ -99,3 +115,8 @@ def test_everything_public_is_documented():
                 if not (thing.__doc__ or "").strip() or thing.__doc__.startswith(f"{name}("):
                     missing.append(f"{module.__name__}.{name}")
     assert not missing
+
+
+if __name__ == "__main__":
+    typed = README[(start := README.index("```\nclaim  ") + 4) : README.index("\n```", start)]
+    (ROOT / "README.md").write_text(README.replace(typed, table(json.load(sys.stdin))))
