@@ -362,7 +362,7 @@ def script(claim, **instance) -> str:
     """A script that computes the margin of a claim at one instance with nothing but Python, and asserts its sign.
 
     Every formula is written out, with numbers in decimal arithmetic of 60 digits. Where the claim chooses between
-    formulas only the chosen one is there. Errors as in `margin`.
+    formulas only the chosen one is there. Errors as in `margin`, and ValueError where the margin is NaN.
 
     >>> import kdtheory as kd
     >>> claim = kd.theorems.one_fit_favours_by_less_than_eigenvalues
@@ -385,8 +385,11 @@ def script(claim, **instance) -> str:
     needed = dict.fromkeys(function for helper in used for function in HELPERS[helper])
     helpers = "".join(f"\n\n{inspect.getsource(function)}" for function in needed)
     place = ", ".join(f"{name}={value}" for name, value in instance.items())
+    if found.value.is_nan():
+        raise ValueError(f"{claim.name} has no margin at {place}: it is NaN there, and a script has nothing to assert")
     said, sign = ("violated", "<") if found.value < 0 else ("holds", ">=")
-    head = f"# {claim.name} at {place}\nfrom decimal import Decimal as D, getcontext\n\ngetcontext().prec = {DIGITS}\n"
+    head = f"# {claim.name} at {place}\nfrom decimal import Context, Decimal as D, setcontext\n\n"
+    head += f"setcontext(Context(prec={DIGITS}, traps=[]))\n"
     return f"{head}{helpers}\n{note}{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
 
 

@@ -44,7 +44,7 @@ def test_margin_is_that_of_mpmath():
 
 def test_a_script_needs_nothing_but_python(tmp_path):
     script = counterexamples.script(kd.theorems.exaggerated_bias, **(started | dict(start=0.0, angle=1.0)))
-    assert script.count("import") == 1
+    assert script.count("import ") == 1
     (tmp_path / "check.py").write_text(script)
     said = subprocess.run([sys.executable, "-I", "-S", tmp_path / "check.py"], capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
@@ -116,6 +116,17 @@ def test_every_operation_is_that_of_jax(listed):
     alone = {}
     exec(counterexamples.script(mixed, **given), alone)
     near(alone["margin"], mpmath.mpf(str(got)))
+
+
+def test_what_has_no_margin_has_no_script(listed):
+    @kd.claim(source="", standing="own", x=positive(), hypotheses={})
+    def odd(run, x):
+        return Margin(jnp.log(1.0 - x), 0.0)
+
+    assert counterexamples.margin(odd, x=2.0).is_nan()
+    with pytest.raises(ValueError, match=r"odd has no margin at x=2.0"):
+        counterexamples.script(odd, x=2.0)
+    exec(counterexamples.script(odd, x=1.0), {})  # minus infinity
 
 
 def test_missing_quantities_are_named():

@@ -172,3 +172,12 @@ def test_how_it_looks():
 def test_what_cannot_be_forecast(run, error, message):
     with pytest.raises(error, match=message):
         run(observed(1.0, samples=50))
+
+
+@pytest.mark.parametrize("columns, strength", [(1, 0.0), (1, 0.05), (3, 0.1)])
+def test_one_eigenvalue_leaves_nothing_to_gain(columns, strength):
+    random = np.random.default_rng(columns)
+    x = np.linalg.qr(random.standard_normal((300, columns)))[0] * 300**0.5
+    y = strength * x.sum(axis=1) + random.standard_normal(300)
+    found = kd.measures.forecast(x, y, draws=50)
+    assert found.verdict == "hurts or is neutral" and found.relative_gain.high < 0.005

@@ -52,7 +52,12 @@ class Forecast:
     @property
     def relative_gain(self) -> Range:
         """The gain as a share of the best teacher's risk."""
-        return _range(1.0 - self.student_risk / self.teacher_risk)
+        return _range(self._share)
+
+    @property
+    def _share(self):
+        risk = self.teacher_risk
+        return np.where(risk > 0, 1.0 - self.student_risk / np.where(risk > 0, risk, 1.0), 0.0)
 
     @property
     def equal_gain(self) -> Range:
@@ -65,7 +70,7 @@ class Forecast:
     @property
     def probability(self) -> float:
         """That the relative gain exceeds `worth`."""
-        return float(np.mean(1.0 - self.student_risk / self.teacher_risk > self.worth))
+        return float(np.mean(self._share > self.worth))
 
     @property
     def verdict(self) -> str:
@@ -270,7 +275,7 @@ class _Search:
 
     def __init__(self, learner, eigenvalues):
         self.factors = lambda clocks: _factors(learner, clocks, eigenvalues)
-        low, high = -5.0 - np.log(eigenvalues.max()), 7.0 - np.log(eigenvalues.min())
+        low, high = -7.0 - np.log(eigenvalues.max()), 7.0 - np.log(eigenvalues.min())
         self.clocks = np.linspace(low, high, max(48, int(2 * (high - low))))
         self.grid = np.asarray(self.factors(self.clocks))
 
@@ -302,6 +307,10 @@ class _Search:
         return np.sum(power * (1.0 - φ) ** 2 + noise * φ**2), (first[0], then[0])  # where noise is small, sums cancel
 
     def least(self, power, noise):
-        """The least risks of a single fit, of a student, and of a student with its teacher's stop."""
-        alone = self.alone(power, noise)[0]
-        return alone, min(alone, self.pair(power, noise)[0]), self.alone(power, noise, fits=2)[0]
+        """The least risks of a single fit, of a student, and of a student with its teacher's stop.
+
+        Each may learn nothing at all, so that what little a student of two short runs learns is no gain.
+        """
+        nothing = np.sum(power)
+        alone, twice = (min(nothing, self.alone(power, noise, fits)[0]) for fits in (1, 2))
+        return alone, min(alone, self.pair(power, noise)[0]), twice
