@@ -124,11 +124,13 @@ def _is(number, value):
 
 
 def sin(x):
+    if not x.is_finite():
+        return D("nan")
     if abs(x) > 1:
         third = sin(x / 3)
         return third * (3 - 4 * third * third)
     term, total, n = x, D(0), 1
-    while total + term != total:
+    while abs(term) > abs(total) * D("1e-70"):
         total, term, n = total + term, -term * x * x / ((n + 1) * (n + 2)), n + 2
     return total
 
@@ -138,16 +140,21 @@ def cos(x):
 
 
 def arctan(x):
+    if x.is_nan():
+        return x
     if abs(x) > D("0.1"):
         return 2 * arctan(x / (1 + (1 + x * x).sqrt()))
     term, total, n = x, D(0), 1
-    while total + term / n != total:
+    while abs(term) > abs(total) * D("1e-70"):
         total, term, n = total + term / n, -term * x * x, n + 2
     return total
 
 
 def arctan2(y, x):
-    return 2 * arctan(y / ((x * x + y * y).sqrt() + x))
+    if y == 0 and x < 0:
+        return 4 * arctan(D(1))
+    length = (x * x + y * y).sqrt()
+    return 2 * arctan((length - x) / y if x < 0 else y / (length + x))
 
 
 def heavy_ball(eigenvalue, step_size, momentum, steps):
@@ -208,6 +215,10 @@ def _sign(x):
     return literal(x.value.compare(0) if x.value.is_nan() else (x.value > 0) - (x.value < 0))
 
 
+def _tanh(left):
+    return (literal(1) - left) / (literal(1) + left)
+
+
 def _compare(question):
     return lambda a, b: question(a.value, b.value) if isinstance(a, Number) else question(a, b)
 
@@ -236,9 +247,13 @@ ELEMENTWISE = {
     "logistic": lambda x: literal(1) / (literal(1) + _called("{}.exp()", -x)),
     "heavy_ball": _function("heavy_ball({}, {}, {}, {})"),
     "sign": _sign,
-    "floor": lambda x: literal(math.floor(x.value)),
-    "ceil": lambda x: literal(math.ceil(x.value)),
-    "round": lambda x: literal(round(x.value)),
+    "tanh": lambda x: _tanh(_called("{}.exp()", literal(-2) * x)),
+    "tan": lambda x: _called("sin({})", x) / _called("cos({})", x),
+    "atan": lambda x: _called("arctan2({}, {})", x, literal(1)),
+    "rsqrt": lambda x: literal(1) / _called("{}.sqrt()", x),
+    "floor": lambda x: literal(x.value.to_integral_value(decimal.ROUND_FLOOR)),
+    "ceil": lambda x: literal(x.value.to_integral_value(decimal.ROUND_CEILING)),
+    "round": lambda x: literal(x.value.to_integral_value(decimal.ROUND_HALF_EVEN)),
     "is_finite": lambda x: x.value.is_finite(),
     "eq": _compare(lambda a, b: a == b),
     "ne": _compare(lambda a, b: a != b),
@@ -256,6 +271,23 @@ REDUCTIONS = {
 MOVES = frozenset(
     "broadcast_in_dim reshape squeeze expand_dims transpose slice dynamic_slice concatenate rev gather scatter"
     " dynamic_update_slice select_n stack unstack split tile copy copy_p stop_gradient".split()
+)
+RESERVED = frozenset(
+    [
+        "D",
+        "Context",
+        "setcontext",
+        "margin",
+        "print",
+        "abs",
+        "max",
+        "min",
+        "sin",
+        "cos",
+        "arctan",
+        "arctan2",
+        "heavy_ball",
+    ]
 )
 LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as floats find it
 
@@ -398,18 +430,23 @@ def _traced(claim, instance):
     fixed = {name: instance[name] for name, quantity in claim.quantities.items() if quantity.values}
     numbers = {name: jnp.asarray(value) for name, value in instance.items() if name not in fixed}
     closed = jax.make_jaxpr(lambda numbers: jnp.asarray(claim.function(exact, **numbers, **fixed).value))(numbers)
-    named = {name: _named(name, instance[name], value) for name, value in numbers.items()}
+    taken = {*instance, *RESERVED}
+    named = {name: _named(name, instance[name], value, taken) for name, value in numbers.items()}
     given = {each.form: each.value for array in named.values() for each in array.ravel() if getattr(each, "form", None)}
     with decimal.localcontext(CONTEXT):
-        return _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))[0].item(), given
+        found = _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))[0].item()
+        return found if isinstance(found, Number) else literal(found), given
 
 
-def _named(name, given, traced):
-    """One number or a vector of them, each with its name."""
+def _named(name, given, traced, taken):
+    """One number or a vector of them, each with a name that is not taken."""
     if traced.dtype.kind != "f":
         return np.asarray(traced)
 
     def one(value, name):
+        while name in RESERVED or re.fullmatch(r"n\d+", name) or (name in taken and np.ndim(given)):
+            name += "_"
+        taken.add(name)
         return literal(0) if value == 0 else Number(D(repr(float(value))), name)
 
     if not np.ndim(given):

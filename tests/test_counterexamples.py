@@ -12,7 +12,19 @@ import pytest
 
 import kdtheory as kd
 from kdtheory import counterexamples
-from kdtheory.claims import CLAIMS, HOLDS, UNDECIDABLE, VIOLATED, Margin, positive, search, theory, uniform
+from kdtheory.claims import (
+    CLAIMS,
+    HOLDS,
+    UNDECIDABLE,
+    VIOLATED,
+    Margin,
+    positive,
+    search,
+    several,
+    theory,
+    uniform,
+    whole,
+)
 
 mpmath.mp.dps = 70
 bias = kd.theorems.exaggerated_bias
@@ -70,7 +82,15 @@ def test_functions_that_decimal_lacks(x):
         given, there = decimal.Decimal(x), mpmath.mpf(x)
         near(counterexamples.sin(given), mpmath.sin(there))
         near(counterexamples.cos(given), mpmath.cos(there))
-        near(counterexamples.arctan2(given, decimal.Decimal("0.3")), mpmath.atan2(there, mpmath.mpf("0.3")))
+        for other in ("0.3", "-0.3", "-1e9"):
+            near(counterexamples.arctan2(given, decimal.Decimal(other)), mpmath.atan2(there, mpmath.mpf(other)))
+
+
+def test_functions_end_at_their_edges():
+    with decimal.localcontext(counterexamples.CONTEXT):
+        near(counterexamples.arctan2(decimal.Decimal(0), decimal.Decimal(-2)), +mpmath.pi)
+        for function in (counterexamples.sin, counterexamples.cos, counterexamples.arctan):
+            assert function(decimal.Decimal("nan")).is_nan()
 
 
 LEARNERS = [
@@ -129,6 +149,27 @@ def test_what_has_no_margin_has_no_script(listed):
     exec(counterexamples.script(odd, x=1.0), {})  # minus infinity
 
 
+def test_names_that_scripts_use_or_share(listed):
+    @kd.claim(
+        source="", standing="own", v=several(2, positive()), v1=positive(), n1=positive(), D=positive(), hypotheses={}
+    )
+    def shared(run, v, v1, n1, D):
+        x = jnp.exp(n1 * v[0]) + jnp.log(v1) * jnp.sqrt(D)
+        return Margin(x**2 + n1 / x + v[0] * v[1] - 10.0 * v1 + D, 0.0)
+
+    given, alone = dict(v=[0.3, 1.7], v1=2.5, n1=0.3, D=2), {}
+    exec(counterexamples.script(shared, **given), alone)
+    assert float(alone["margin"]) == pytest.approx(shared.at(**given).margin, rel=1e-13)
+
+
+def test_names_of_published_claims_are_taken():
+    with pytest.raises(ValueError, match=r"there is a claim 'semigroup'.*another name"):
+
+        @kd.claim(source="", standing="own", x=positive(), hypotheses={})
+        def semigroup(run, x):
+            return Margin(x, 0.0)
+
+
 def test_missing_quantities_are_named():
     with pytest.raises(ValueError, match=r"exaggerated_bias takes lead, trail.*missing or unknown: start"):
         counterexamples.margin(bias, **{name: value for name, value in started.items() if name != "start"})
@@ -136,7 +177,7 @@ def test_missing_quantities_are_named():
 
 class TestDescent:
     def test_ends_at_the_edge_and_finds_nothing(self):
-        check = kd.theorems.each_round_costs_one.check(0, 500)
+        check = kd.theorems.norm_above_its_tangent.check(0, 500)
         end = search.descend(check, 30)
         assert end.counts[VIOLATED] == end.counts["outside hypotheses"] == 0
         assert 0 <= end.margin < 0.1 * check.margin
@@ -155,6 +196,14 @@ class TestDescent:
 
         assert nearly.check(0, 1000).verdict == HOLDS
         assert nearly.falsify(0, count=1000, descent=60).verdict == VIOLATED
+
+    def test_whole_numbers_have_nowhere_to_go(self, listed):
+        @kd.claim(source="", standing="own", n=whole(1, 9), hypotheses={})
+        def counted(run, n):
+            "A claim of whole numbers alone."
+            return Margin(n - 0.5, 0.0)
+
+        assert counted.trial(0, 50, 3, descent=3).passed
 
     def test_alternatives_stay_as_they_are(self):
         claim = kd.theorems.trust_grows_with_noise

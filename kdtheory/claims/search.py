@@ -21,6 +21,8 @@ def descend(check, steps):
     slack = _slack(check)
     now = {name: values[np.argsort(slack)[:STARTS]] for name, values in check.instances.items()}
     moving = [name for name, values in now.items() if values.dtype.kind == "f" and not claim.quantities[name].values]
+    if not moving:
+        return check
     box = {name: (check.instances[name].min(0), check.instances[name].max(0)) for name in moving}
     reached = np.sort(slack)[:STARTS]
     for _ in range(steps):

@@ -103,9 +103,11 @@ def each_round_costs_one(run, rounds, spectrum, labels, norm, slack):
     Hence the number N of rounds that do not collapse: ⌈r_0 - 1⌉ <= N <= ⌈r_0² - 1⌉, where Mobahi et al. have at least
     (r_0 - 1)/κ. The lower bound is met by equal eigenvalues, the upper nearly by far ones.
     """
-    ended = constrained_fits(run, spectrum, scaled(labels, norm), rounds, slack)[-1]
-    square = jnp.sum(ended**2)
-    return both(Margin(jnp.sqrt(square) - (norm - rounds), ERROR), Margin(norm**2 - rounds - square, ERROR * norm))
+    before, ended = constrained_fits(run, spectrum, scaled(labels, norm), rounds, slack)[-2:]
+    square, step = jnp.sum(ended**2), before - ended
+    moves = both(same(jnp.sum(step**2), 1.0, ERROR * norm), Margin(jnp.sum(ended * step), ERROR * norm))
+    bounds = both(Margin(jnp.sqrt(square) - (norm - rounds), ERROR), Margin(norm**2 - rounds - square, ERROR * norm))
+    return both(moves, bounds)
 
 
 @claim(

@@ -169,7 +169,8 @@ def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, 
     best = best_clock(lambda clock: error(theory(learner(clock), spectrum)), jnp.min(ideal), jnp.max(ideal))
     single = run(learner(best), spectrum)
     off = lambda seen: 2.0 * weights * jnp.abs(seen.learnt - wanted) * (uncertainty(seen) + 4.0 * EPS)
-    return Margin(error(student) - error(single), jnp.sum(off(student) + off(single)) + 1e-14 * error(single))
+    rounding = jnp.sum(off(student) + off(single)) / error(single) + 1e-14
+    return Margin(error(student) / error(single) - 1.0, rounding)
 
 
 def spaced(lead, gaps):

@@ -135,7 +135,8 @@ def student_beats_best_ridge_nearby(run, lead, gaps, signal, noise):
     """If Σ w (h* - s) s² (1 - s) > 0 at the best penalty, a student with a penalty near it beats the best ridge fit.
 
     With its best weight, `measures.best_weight`; s is the best ridge fit's filter, h* Wiener's and w = λθ² + v, in
-    prediction risk. If the sum is negative, the best penalty is a local minimum for students too. Sufficient only:
+    prediction risk. If the sum is negative, the best penalty is a local minimum for students too (not judged here).
+    Sufficient only:
     far away, or in a limit of endless weights, a student may still win. Here the penalty is 2% away, and the sum
     more than 2% of what it is without signs.
     """
@@ -179,7 +180,8 @@ def two_eigenvalues_one_student(run, lead, ratio, wanted):
     """With two eigenvalues, one ridge student attains Wiener's filter iff A - 2Bc - Cc² = 0 has a root c > 0.
 
     A = (1 - h₁) λ₁ - (1 - h₂) λ₂, B = h₁ - h₂ and C = h₁/λ₁ - h₂/λ₂, with h = `wanted` the filter, and the root is the
-    penalty of both fits; the weight is then ξ = (1 - h₁/s₁)/(1 - s₁).
+    penalty of both fits; the weight is then ξ = (1 - h₁/s₁)/(1 - s₁). That no other penalty serves follows from the
+    same equation; without a positive root, the margin looks at |c| alone.
     """
     spectrum = lead * jnp.stack([1.0, ratio])
     penalty = jnp.abs(wiener_penalty(lead, ratio, wanted))
