@@ -124,6 +124,7 @@ def _is(number, value):
 
 
 def sin(x):
+    """By its series, on a third of the angle as often as is needed."""
     if not x.is_finite():
         return D("nan")
     if abs(x) > 1:
@@ -136,10 +137,12 @@ def sin(x):
 
 
 def cos(x):
+    """From the sine of half the angle."""
     return 1 - 2 * sin(x / 2) ** 2
 
 
 def arctan(x):
+    """By its series, on half the angle as often as is needed."""
     if x.is_nan():
         return x
     if abs(x) > D("0.1"):
@@ -151,6 +154,7 @@ def arctan(x):
 
 
 def arctan2(y, x):
+    """The angle of the point (x, y), from half of it."""
     if y == 0 and x < 0:
         return 4 * arctan(D(1))
     length = (x * x + y * y).sqrt()
@@ -158,6 +162,7 @@ def arctan2(y, x):
 
 
 def heavy_ball(eigenvalue, step_size, momentum, steps):
+    """What is left of the start after so many steps from rest."""
     before = now = D(1)
     for _ in range(int(steps)):
         before, now = now, (1 + momentum - step_size * eigenvalue) * now - momentum * before
@@ -272,23 +277,8 @@ MOVES = frozenset(
     "broadcast_in_dim reshape squeeze expand_dims transpose slice dynamic_slice concatenate rev gather scatter"
     " dynamic_update_slice select_n stack unstack split tile copy copy_p stop_gradient".split()
 )
-RESERVED = frozenset(
-    [
-        "D",
-        "Context",
-        "setcontext",
-        "margin",
-        "print",
-        "abs",
-        "max",
-        "min",
-        "sin",
-        "cos",
-        "arctan",
-        "arctan2",
-        "heavy_ball",
-    ]
-)
+RESERVED = {function.__name__ for needed in HELPERS.values() for function in needed}  # names that scripts use
+RESERVED |= {"D", "Context", "setcontext", "margin", "print", "abs", "max", "min"}
 LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as floats find it
 
 

@@ -57,6 +57,7 @@ def constrained_fits(run, spectrum, labels, rounds, slack):
 
 
 def norm(labels):
+    """The root of the sum of squares of labels."""
     return jnp.sqrt(jnp.sum(labels**2))
 
 
