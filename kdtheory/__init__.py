@@ -21,7 +21,6 @@ from kdtheory import (
     claims,
     classification,
     confidence,
-    counterexamples,
     datasets,
     early_stopping,
     files,
@@ -38,6 +37,7 @@ from kdtheory import (
 )
 from kdtheory._record import record, static
 from kdtheory.claims import ahead, claim
+from kdtheory.claims import exact as counterexamples
 from kdtheory.compare import compare
 from kdtheory.distillation import SelfDistilled, distill, every_student, self_distill, semigroup_defect, switch
 from kdtheory.files import load, save

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
-from kdtheory import counterexamples
 from kdtheory.claims import (
     CLAIMS,
     HOLDS,
@@ -25,6 +24,7 @@ from kdtheory.claims import (
     uniform,
     whole,
 )
+from kdtheory.claims import exact as counterexamples
 
 mpmath.mp.dps = 70
 bias = kd.theorems.exaggerated_bias

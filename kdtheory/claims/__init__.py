@@ -6,8 +6,10 @@ the algorithm itself, on data with exactly the spectrum asked for. Its hypothese
 be dropped and the search for a counterexample must then succeed.
 """
 
+from kdtheory.claims import exact
 from kdtheory.claims.judging import (
     CLAIMS,
+    CONTRADICTED,
     HOLDS,
     OUTSIDE,
     UNDECIDABLE,
@@ -25,6 +27,7 @@ from kdtheory.claims.margins import (
     ahead,
     both,
     either,
+    exceeds,
     face,
     filters,
     measured,
@@ -37,6 +40,7 @@ from kdtheory.claims.quantities import Quantity, among, positive, several, unifo
 
 __all__ = [
     "CLAIMS",
+    "CONTRADICTED",
     "EPS",
     "HOLDS",
     "OUTSIDE",
@@ -53,6 +57,8 @@ __all__ = [
     "both",
     "claim",
     "either",
+    "exact",
+    "exceeds",
     "face",
     "filters",
     "listed",

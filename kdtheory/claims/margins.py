@@ -1,5 +1,7 @@
 """What a claim sees, in each of its two lanes, and the signed margins that it returns."""
 
+import contextvars
+import dataclasses
 import functools
 
 import jax
@@ -36,11 +38,20 @@ class Seen:
 
 @record
 class Margin:
-    """A signed margin, positive where the claim holds, and the rounding within which its sign is not
-    known."""
+    """A signed margin, positive where the claim holds, and the rounding within which its sign is not known.
+
+    `size` is that of what is compared: the claim is also judged with less margin by a small part of it, and must then
+    be found out (`Check.power`). In a claim of equality `tolerance` is the difference that is allowed, and is part of
+    the margin.
+    """
 
     value: jax.Array
     rounding: jax.Array
+    size: jax.Array = 1.0
+    tolerance: jax.Array = 0.0
+
+
+EQUALITY = 1e-6  # the lie, relative to what is compared, that a claim of equality has to find out
 
 
 def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
@@ -49,7 +60,8 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
 
     `matched` is the sight from which the clock of one of the two was computed; its error moves that clock.
     """
-    late = (second.learnt >= 0.5) & (first.residual > 0) & (second.residual > 0)
+    known = jnp.isfinite(first.log_residual) & jnp.isfinite(second.log_residual)
+    late = (second.learnt >= 0.5) & known
     value = jnp.where(late, second.log_residual - first.log_residual, first.log_learnt - second.log_learnt)
     rounding = jnp.where(
         late, first.log_residual_error + second.log_residual_error, first.log_learnt_error + second.log_learnt_error
@@ -68,31 +80,113 @@ def uncertainty(seen: Seen):
     )
 
 
-def same(first, second, error) -> Margin:
-    """The allowed difference minus |first - second|, for claims of equality: never negative within
-    `error`."""
-    return Margin(error - jnp.abs(first - second), jnp.zeros(()))
+def exceeds(first, second, rounding, size=None) -> Margin:
+    """first - second, for claims that one number is larger than another: relative to the larger of the two in size, or
+    to a `size` of your own."""
+    size = jnp.maximum(jnp.abs(first), jnp.abs(second)) if size is None else size
+    return Margin(first - second, rounding, size)
+
+
+def same(first, second, error, size=None) -> Margin:
+    """The allowed difference minus |first - second|, for claims of equality: never negative within `error`.
+
+    An error of more than 1e-6 of what is compared, the larger of the two unless `size` is given, shows no equality:
+    within it the margin is unknown.
+    """
+    size = jnp.maximum(jnp.abs(first), jnp.abs(second)) if size is None else size
+    value = error - jnp.abs(first - second)
+    return Margin(value, jnp.where((error > EQUALITY * size) & (value >= 0), jnp.inf, 0.0), size, error)
 
 
 def either(first: Margin, second: Margin) -> Margin:
     """The margin of "one or the other": the better of the two, unknown if one is and the other does not
     hold."""
+    first, second = told(first), told(second)
     better = _slack(first) > _slack(second)
     chosen = jax.tree.map(lambda a, b: jnp.where(better, a, b), first, second)
     unknown = (jnp.isnan(first.value) | jnp.isnan(second.value)) & ~(_slack(chosen) > 0)
-    return Margin(jnp.where(unknown, jnp.nan, chosen.value), chosen.rounding)
+    return _known(dataclasses.replace(chosen, value=jnp.where(unknown, jnp.nan, chosen.value)))
 
 
-def both(first: Margin, second: Margin) -> Margin:
-    """The margin of "one and the other": the worse of the two, unknown if either is."""
+def both(first: Margin, second: Margin, *others: Margin) -> Margin:
+    """The margin of "one and the other", and any others: the worst of them, unknown if one is."""
+    first, second = told(first), told(second)
     worse = _slack(first) < _slack(second)
     chosen = jax.tree.map(lambda a, b: jnp.where(worse, a, b), first, second)
     unknown = jnp.isnan(first.value) | jnp.isnan(second.value)
-    return Margin(jnp.where(unknown, jnp.nan, chosen.value), chosen.rounding)
+    chosen = _known(dataclasses.replace(chosen, value=jnp.where(unknown, jnp.nan, chosen.value)))
+    return both(chosen, *others) if others else chosen
 
 
 def _slack(margin):
     return jnp.nan_to_num(margin.value - margin.rounding, nan=-jnp.inf)
+
+
+# Lies: what a claim says, and a little more.
+
+
+class Lies:
+    """How much more each part of a claim is made to say while its function is traced, relative to its size.
+
+    A part is a margin that enters `both` or `either`, or is returned. Of an equality what it compares is moved apart
+    by the lie; an inequality has its margin lowered by it. `asked` are the lanes that the function called.
+    """
+
+    def __init__(self, sizes):
+        self.sizes, self.asked, self.equalities, self.exactly, self._known = sizes, set(), [], [], []
+
+    @property
+    def parts(self):
+        """How many parts there were."""
+        return len(self.equalities)
+
+    def tell(self, margin: Margin) -> Margin:
+        """The margin with the lie of its part, if it has not been told."""
+        if any(margin is known for known in self._known):
+            return margin
+        if self.parts == MOST_PARTS:
+            raise ValueError(f"a claim has at most {MOST_PARTS} parts; split it in two")
+        lie = self.sizes[self.parts]
+        apart = margin.tolerance - (lie * margin.size - (margin.tolerance - margin.value))
+        equality = jnp.asarray(margin.tolerance) > 0
+        self.equalities.append(equality)
+        self.exactly.append(equality & (margin.value == margin.tolerance))
+        spoilt = jnp.where(equality, apart, margin.value - lie * margin.size)
+        margin = dataclasses.replace(margin, value=jnp.where(lie == 0.0, margin.value, spoilt))
+        self._known.append(margin)
+        return margin
+
+    def known(self, margin: Margin) -> Margin:
+        """A margin made of such as have been told."""
+        self._known.append(margin)
+        return margin
+
+    def __enter__(self):
+        self._before = _LIES.set(self)
+        return self
+
+    def __exit__(self, *_):
+        _LIES.reset(self._before)
+
+
+MOST_PARTS = 64
+_LIES = contextvars.ContextVar("lies", default=None)
+
+
+def _asked(lane):
+    if lies := _LIES.get():
+        lies.asked.add(lane)
+
+
+def told(margin: Margin) -> Margin:
+    """The margin with the lie that is told of it, if any."""
+    lies = _LIES.get()
+    return lies.tell(margin) if lies else margin
+
+
+def _known(margin):
+    lies = _LIES.get()
+    return lies.known(margin) if lies else margin
 
 
 # The two lanes.
@@ -100,6 +194,7 @@ def _slack(margin):
 
 def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
     """What the filters say. `target` is one and `start` zero along each direction unless given."""
+    _asked("theory")
     shares, begun = learner.shares(spectrum), jnp.asarray(0.0 if start is None else start)
     if target is not None:
         return measured(shares.learnt.value * target + shares.left.value * begun, 4 * EPS)
@@ -114,6 +209,7 @@ def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
 
 def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
     """What the algorithm does, on data whose sample eigenvalues are exactly the given ones."""
+    _asked("practice")
     count = len(spectrum)
     u, v = _bases(count)
     features = jnp.sqrt(len(u)) * (u * jnp.sqrt(spectrum)) @ v.T
@@ -131,6 +227,7 @@ def filters(run):
 
 def face(run, formula, algorithm):
     """For statements about no filter: the closed form where `run` is theory, the algorithm on data in practice."""
+    _asked("practice" if run is practice else "theory")
     return algorithm if run is practice else formula
 
 

@@ -1,4 +1,4 @@
-"""Quantities of a claim: how their values are drawn, widely for theory and tamely for loops."""
+"""Quantities of a claim: how their values are drawn, widely for theory and tamely for loops, and their edges."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,45 +10,69 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Quantity:
-    """How to draw one quantity of a claim: `draw(key, count, tame)` returns count values."""
+    """How to draw one quantity of a claim: `draw(key, count, tame)` returns count values.
+
+    `range(tame)` are its two ends, which random numbers would never meet and instances on the edge do. Quantities of
+    one `kind` may tie: two eigenvalues, two clocks.
+    """
 
     draw: Callable
     values: tuple | None = None  # instead of numbers: a few named alternatives
+    range: Callable | None = None  # tame -> (low, high)
+    kind: tuple | None = None
+    length: int | None = None  # of a vector
 
 
 def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
     """A positive number, uniform in its logarithm; loops get it from the narrower range `tame`."""
+    if not 0 < low <= high or not 0 < tame[0] <= tame[1]:
+        raise ValueError(
+            f"positive takes 0 < low <= high, and 0 < tame[0] <= tame[1]; got low={low}, high={high}, tame={tame}."
+            " A quantity that may be zero is uniform(0, high)"
+        )
 
     def draw(key, count, gentle):
         a, b = tame if gentle else (low, high)
         return jnp.exp(jax.random.uniform(key, (count,), minval=np.log(a), maxval=np.log(b)))
 
-    return Quantity(draw)
+    return Quantity(draw, None, lambda gentle: tame if gentle else (low, high), ("positive", low, high, *tame))
 
 
 def uniform(low, high) -> Quantity:
-    """A number uniform between low and high."""
-    return Quantity(lambda key, count, tame: jax.random.uniform(key, (count,), minval=low, maxval=high))
+    """A number uniform between low and high, both of them included."""
+    _ordered("uniform", low, high)
+    draw = lambda key, count, tame: jax.random.uniform(key, (count,), minval=low, maxval=high)
+    return Quantity(draw, None, lambda tame: (low, high), ("uniform", low, high))
 
 
 def whole(low, high) -> Quantity:
-    """A whole number from low to high, uniform in its logarithm."""
+    """A whole number from low to high, at least one, uniform in its logarithm."""
+    _ordered("whole", low, high)
+    if low < 1 or low != int(low) or high != int(high):
+        raise ValueError(f"whole takes whole numbers from one on, got low={low}, high={high}")
 
     def draw(key, count, tame):
         return jnp.floor(
             jnp.exp(jax.random.uniform(key, (count,), minval=np.log(low), maxval=np.log(high + 1)))
         ).astype(int)
 
-    return Quantity(draw)
+    return Quantity(draw, None, lambda tame: (low, high), ("whole", low, high))
+
+
+def _ordered(name, low, high):
+    if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+        raise ValueError(f"{name} takes finite ends with low <= high, got low={low}, high={high}")
 
 
 def several(count: int, quantity: Quantity) -> Quantity:
     """A vector of `count` independent values."""
+    if quantity.values or quantity.length or count < 1:
+        raise ValueError(f"several takes a count from one on and a quantity of single numbers, got count={count}")
 
     def draw(key, cases, tame):
         return jnp.stack([quantity.draw(each, cases, tame) for each in jax.random.split(key, count)], axis=1)
 
-    return Quantity(draw)
+    return dataclasses.replace(quantity, draw=draw, length=count)
 
 
 def usually(value, otherwise: Quantity) -> Quantity:
@@ -63,4 +87,41 @@ def usually(value, otherwise: Quantity) -> Quantity:
 
 def among(*values) -> Quantity:
     """One of a few fixed alternatives, such as numbers of fits or names; cases are shared out evenly."""
+    if not values:
+        raise ValueError("among takes at least one alternative")
     return Quantity(lambda key, count, tame: None, values)
+
+
+# Edges.
+
+# by how much two quantities that nearly tie differ, relative to themselves; a loop resolves fewer digits
+APART = dict(theory=(0.0, 0.0, 1e-1, 1e-2, 1e-3, 1e-6, 1e-9, 1e-12), loops=(0.0, 1e-1, 1e-2, 1e-3))
+
+
+def on_edges(random, quantities, drawn, tame):
+    """The same instances moved to the edges of their ranges: `drawn` maps quantities to values, (cases,) + shape.
+
+    Each number is moved to an end of its range in one case of three. Then, in half of the cases, numbers that may tie
+    do, or nearly: the entries of one vector, or two quantities of a kind.
+    """
+    moved = {name: np.array(values) for name, values in drawn.items()}
+    apart = APART["loops" if tame else "theory"]
+    for name, quantity in quantities.items():
+        if quantity.range:
+            ends = np.asarray(quantity.range(tame), moved[name].dtype)[random.integers(2, size=moved[name].shape)]
+            moved[name] = np.where(random.random(moved[name].shape) < 1 / 3, ends, moved[name])
+    kinds = {}
+    for name, quantity in quantities.items():
+        if quantity.kind:
+            kinds.setdefault(quantity.kind, []).extend(
+                [(name,)] if quantity.length is None else [(name, place) for place in range(quantity.length)]
+            )
+    for cells in kinds.values():
+        for case in np.flatnonzero(random.random(len(next(iter(moved.values())))) < 0.5) if len(cells) > 1 else []:
+            tied = random.permutation(len(cells))[: random.integers(2, len(cells) + 1)]
+            first, *others = [(moved[cells[i][0]], (case, *cells[i][1:])) for i in tied]
+            low, high = quantities[cells[tied[0]][0]].range(tame)
+            for array, at in others:
+                near = first[0][first[1]] * (1.0 + random.choice([-1.0, 1.0]) * random.choice(apart))
+                array[at] = np.clip(near, low, high)
+    return moved

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
 
-from kdtheory.claims import Seen
+from kdtheory.claims.margins import Seen
 from kdtheory.distillation import Distilled
 from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge
 
@@ -377,7 +377,7 @@ def margin(claim, **instance) -> D:
     >>> print(kd.counterexamples.margin(claim, **twice))
     -0.519124426580685777081700317710677486121932189148569684605720
     """
-    return _traced(claim, instance)[0].value
+    return _traced(claim, instance)[0][0]
 
 
 def script(claim, **instance) -> str:
@@ -398,7 +398,7 @@ def script(claim, **instance) -> str:
     print(margin)  # violated
     assert margin < 0
     """
-    found, given = _traced(claim, instance)
+    _, found, given = _traced(claim, instance)
     inputs, lines, formula = _written(found)
     body = "\n".join([f'{name} = D("{value}")' for name, value in given.items() if name in inputs] + lines)
     searched = any(len(digits) > 14 for digits in re.findall(r'D\("-?([\d.]+)', f"{body} {formula}"))
@@ -415,20 +415,57 @@ def script(claim, **instance) -> str:
     return f"{head}{helpers}\n{note}{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
 
 
-def _traced(claim, instance):
+def sign(claim, instance) -> int | None:
+    """The sign of a claim's margin where floats cannot tell it: done in 60 digits, and again in 120.
+
+    None unless both know it beyond the claim's own rounding and agree to three digits. Of an equality, 1 where both
+    sides agree to 1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is.
+    Floats are taken as they are, to the last bit. NotImplementedError as in `margin`.
+    """
+    found = []
+    with decimal.localcontext(CONTEXT):
+        for digits in (DIGITS, 2 * DIGITS):
+            value, rounding, size, tolerance = _traced(claim, instance, digits)[0]
+            if tolerance > 0:
+                apart = tolerance - value
+                value, rounding = (D(1), D(0)) if apart <= D("1e-20") * size else (value, max(value, D(0)))
+            if not (value.is_finite() and abs(value) > rounding):
+                return None
+            found.append(value)
+        first, second = found
+        return int(second.compare(0)) if abs(first - second) < abs(second) / 1000 else None
+
+
+def _traced(claim, instance, digits=None):
+    """Margin, rounding, size and tolerance; the margin as a formula; and what it is made of.
+
+    Numbers are taken as printed, or with `digits` to the last bit.
+    """
     claim.expects(instance)
     fixed = {name: instance[name] for name, quantity in claim.quantities.items() if quantity.values}
     numbers = {name: jnp.asarray(value) for name, value in instance.items() if name not in fixed}
-    closed = jax.make_jaxpr(lambda numbers: jnp.asarray(claim.function(exact, **numbers, **fixed).value))(numbers)
+    kinds = tuple((name, value.shape, value.dtype.str) for name, value in numbers.items())
+    closed = _jaxpr(claim, tuple(fixed.items()), kinds)
     taken = {*instance, *RESERVED}
-    named = {name: _named(name, instance[name], value, taken) for name, value in numbers.items()}
+    named = {name: _named(name, instance[name], value, taken, digits) for name, value in numbers.items()}
     given = {each.form: each.value for array in named.values() for each in array.ravel() if getattr(each, "form", None)}
-    with decimal.localcontext(CONTEXT):
-        found = _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))[0].item()
-        return found if isinstance(found, Number) else literal(found), given
+    context = CONTEXT if digits is None else decimal.Context(prec=digits, traps=[], Emin=-(10**9), Emax=10**9)
+    with decimal.localcontext(context):
+        found = [each.item() for each in _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))]
+    found = [each if isinstance(each, Number) else literal(each) for each in found]
+    return [each.value for each in found], found[0], given
 
 
-def _named(name, given, traced, taken):
+@functools.cache
+def _jaxpr(claim, fixed, kinds):
+    def judge(numbers):
+        margin = claim.function(exact, **numbers, **dict(fixed))
+        return [jnp.asarray(each, float) for each in (margin.value, margin.rounding, margin.size, margin.tolerance)]
+
+    return jax.make_jaxpr(judge)({name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in kinds})
+
+
+def _named(name, given, traced, taken, digits):
     """One number or a vector of them, each with a name that is not taken."""
     if traced.dtype.kind != "f":
         return np.asarray(traced)
@@ -437,7 +474,7 @@ def _named(name, given, traced, taken):
         while name in RESERVED or re.fullmatch(r"n\d+", name) or (name in taken and np.ndim(given)):
             name += "_"
         taken.add(name)
-        return literal(0) if value == 0 else Number(D(repr(float(value))), name)
+        return literal(0) if value == 0 else Number(D(float(value) if digits else repr(float(value))), name)
 
     if not np.ndim(given):
         return np.asarray(one(given, name), object)
