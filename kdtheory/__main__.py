@@ -1,8 +1,8 @@
 """python -m kdtheory: check every claim, in theory and on loops, and break each on purpose.
 
-Prints a table by topic and exits with 1 if a claim does not hold or a hypothesis could not be shown to be
-necessary. With the NAME of a claim: its statement, worst cases and counterexamples, each with a script that verifies
-it without kdtheory.
+Prints a table by topic and exits with 1 if a claim does not hold, is blind to a lie, or a hypothesis could not be
+shown to be necessary. With the NAME of a claim: its statement, worst cases and counterexamples, each with a script that
+verifies it without kdtheory.
 """
 
 import argparse
@@ -13,10 +13,18 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from kdtheory.claims import CLAIMS, Trial
 from kdtheory.claims import exact as counterexamples
 
-HEADERS = "claim", "verdict", "cases", "proved", "worst", "loops", "worst", "refuted when dropped", "standing", "source"
+HEADERS = (
+    *("claim", "verdict", "cases", "decided", "worst", "loops", "worst", "power"),
+    *("refuted when dropped", "standing", "source"),
+)
+LEGEND = """\
+worst: the least signed margin; decided: cases that ball arithmetic or 60 digits told, where floats could not
+power: the smallest lie, relative to what is compared, that both lanes found out in every part of the claim"""
 COUNTS, THOROUGH, DESCENT = dict(count=10_000, loops=200), dict(count=100_000, loops=2000), 30
 
 
@@ -24,6 +32,12 @@ def verdict(trial: Trial) -> str:
     """One word if both lanes agree, else one for each."""
     theory, practice = trial.theory.verdict, trial.practice.verdict
     return theory if theory == practice else f"{theory}, loops {practice}"
+
+
+def power(trial: Trial) -> str:
+    """The smallest lie that both lanes found out, or the lane that is blind to one that it should see."""
+    blind = [lane.lane for lane in (trial.theory, trial.practice) if lane.blind]
+    return f"NOT in {' and '.join(blind)}" if blind else f"{trial.power:.0e}"
 
 
 def row(trial: Trial) -> tuple[str, ...]:
@@ -37,6 +51,7 @@ def row(trial: Trial) -> tuple[str, ...]:
         f"{theory.margin:.1e}",
         f"{len(practice.margins):,}",
         f"{practice.margin:.1e}",
+        power(trial),
         ", ".join(name if name in trial.necessary else f"NOT {name}" for name in trial.refutations),
         trial.claim.standing,
         trial.claim.source,
@@ -74,7 +89,9 @@ def for_machines(trials: list[Trial]) -> str:
     """JSON: one object for each claim, with its counterexamples."""
 
     def lane(check):
-        return dict(cases=len(check.margins), verdicts=check.counts, worst=check.margin, instance=check.instance())
+        found_out = [float(lie) if np.isfinite(lie) else None for lie in check.found_out]
+        said = dict(cases=len(check.margins), verdicts=check.counts, worst=check.margin, instance=check.instance())
+        return said | dict(found_out=found_out, blind=check.blind)
 
     def hypothesis(trial, name):
         instance = trial.counterexamples.get(name)
@@ -91,7 +108,7 @@ def for_machines(trials: list[Trial]) -> str:
                 standing=trial.claim.standing,
                 source=trial.claim.source,
                 passed=trial.passed,
-                theory=lane(trial.theory) | dict(proved=int(trial.theory.certified.sum())),
+                theory=lane(trial.theory) | dict(decided=int(trial.theory.certified.sum())),
                 practice=lane(trial.practice),
                 hypotheses={name: hypothesis(trial, name) for name in trial.refutations},
             )
@@ -105,14 +122,14 @@ def for_papers(trials: list[Trial]) -> str:
     """A LaTeX table, for the package booktabs."""
     plain = lambda text: text.replace("_", r"\_").replace("&", r"\&")
     lines = [
-        r"\begin{tabular}{llrrll}",
+        r"\begin{tabular}{llrrrll}",
         r"\toprule",
-        r"claim & verdict & cases & loops & refuted when dropped & standing \\",
+        r"claim & verdict & cases & loops & power & refuted when dropped & standing \\",
     ]
     for topic, some in by_topic(trials).items():
-        lines += [r"\midrule", rf"\multicolumn{{6}}{{l}}{{\emph{{{plain(topic)}}}}} \\"]
-        for name, said, cases, _, _, loops, _, dropped, standing, _ in map(row, some):
-            lines.append(" & ".join(map(plain, (name, said, cases, loops, dropped, standing))) + r" \\")
+        lines += [r"\midrule", rf"\multicolumn{{7}}{{l}}{{\emph{{{plain(topic)}}}}} \\"]
+        for name, said, cases, _, _, loops, _, seen, dropped, standing, _ in map(row, some):
+            lines.append(" & ".join(map(plain, (name, said, cases, loops, seen, dropped, standing))) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
@@ -188,9 +205,10 @@ def main(arguments=None) -> int:
     else:
         print(table(trials, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
         print(
-            f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped."
+            f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped,"
+            " and every lie found out."
         )
-        print("worst: the least signed margin; proved: cases decided by ball arithmetic, where floats could not")
+        print(LEGEND)
         if failed:
             print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0

@@ -1,5 +1,6 @@
 """Claims: verdicts, lanes, sampling, falsification, and what they refuse."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 import kdtheory as kd
 from kdtheory.claims import (
     CLAIMS,
+    CONTRADICTED,
     HOLDS,
     OUTSIDE,
     UNDECIDABLE,
@@ -19,8 +21,11 @@ from kdtheory.claims import (
     among,
     both,
     either,
+    exact,
+    exceeds,
     positive,
     practice,
+    same,
     several,
     theory,
     uniform,
@@ -193,3 +198,222 @@ def test_a_counterexample_is_made_simple():
     assert sum(len(f"{value:g}") for value in simple.values()) <= 18
     assert claim.at("theory", **simple).verdict == claim.at("practice", **simple).verdict == VIOLATED
     assert claim.topic == "spectral bias"
+
+
+# Power: what a margin would not see.
+
+
+def test_each_part_finds_out_a_small_lie(made):
+    @made(source="", standing="own", lead=positive(), time=positive(0.1, 10.0), hypotheses={})
+    def seen(run, lead, time):
+        """Two equalities, one of them allowed a thousand times more, and a bound that is approached."""
+        learnt = run(kd.GradientFlow(time / lead), lead[None]).learnt[0]
+        wanted = -jnp.expm1(-time * (1.0 + 1e-15))
+        return both(same(learnt, wanted, 1e-12), same(learnt, wanted, 1e-9), exceeds(time, learnt, 1e-14))
+
+    check = seen.check(0, count=1000)
+    assert check.verdict == HOLDS and check.found_out.shape == (3,) and list(check.equalities) == [True, True, False]
+    assert check.found_out[0] == 1e-9 and check.found_out[1] > 1e-9 and check.found_out[2] <= 0.1
+    assert check.power == check.found_out.max()
+
+
+def ordered_flow(run, lead):
+    learnt = run(kd.GradientFlow(1.0), jnp.stack([lead, 0.999 * lead])).learnt
+    return exceeds(learnt[0], learnt[1], 1e-14)
+
+
+VACUOUS = dict(
+    tolerance=lambda run, lead: same(run(kd.GradientFlow(1.0), lead[None]).learnt[0], 0.5, 188.0),
+    constant=lambda run, lead: Margin(1.0 + 0.0 * run(kd.GradientFlow(1.0), lead[None]).learnt[0], 0.0),
+    itself=lambda run, lead: same(*[run(kd.GradientFlow(1.0), lead[None]).learnt[0]] * 2, 1e-11),
+    deaf=lambda run, lead: exceeds(lead * (1.0 + 1e-9), lead, 0.0),
+    idle=lambda run, lead: either(Margin(1.0, 0.0), ordered_flow(run, lead)),
+)
+
+
+@pytest.mark.parametrize("name", VACUOUS)
+def test_what_sees_no_lie_is_blind(made, name):
+    def vacuous(run, lead):
+        """True whatever happens."""
+        return VACUOUS[name](run, lead)
+
+    claim = made(source="", standing="own", lead=positive(0.5, 2.0), hypotheses={})(vacuous)
+    trial = claim.trial(0, count=200, loops=5)
+    assert trial.theory.blind and not trial.passed and trial.power > 1e-3
+
+
+def test_an_equality_that_allows_too_much_is_undecidable():
+    for tolerance, verdict in ((1e-9, HOLDS), (1e-5, UNDECIDABLE), (188.0, UNDECIDABLE)):  # F1: vacuous
+        margin = same(jnp.asarray(0.5), jnp.asarray(0.5 + 1e-12), tolerance)
+        assert (HOLDS if margin.value > margin.rounding else UNDECIDABLE) == verdict
+    beyond = same(jnp.asarray(0.5), jnp.asarray(0.6), 1e-3)
+    assert beyond.value < -beyond.rounding  # however much is allowed, more is a violation
+
+
+@pytest.mark.parametrize("name", ["exaggerated_bias", "single_crossing", "single_crossing_of_ridge"])
+def test_a_certificate_never_overrules_floats(name):  # F25 a
+    claim = CLAIMS[name]
+
+    def shifted(run, **instance):
+        margin = claim.function(run, **instance)
+        return dataclasses.replace(margin, value=margin.value - 100.0)
+
+    check = dataclasses.replace(claim, function=shifted).check(0, count=100)
+    assert check.verdict == CONTRADICTED and check.counts[CONTRADICTED] > 90
+
+
+# Edges.
+
+
+def test_a_quarter_of_the_instances_lies_on_edges(made):
+    @made(
+        source="",
+        standing="own",
+        lead=positive(0.1, 10.0),
+        trail=positive(0.1, 10.0),
+        weight=uniform(0.0, 1.0),
+        signal=several(3, positive(0.01, 100.0)),
+        steps=whole(1, 9),
+        hypotheses={},
+    )
+    def drawn(run, lead, trail, weight, signal, steps):
+        """Anything."""
+        return Margin(1.0, 0.0)
+
+    seen = drawn.check(0, count=4000).instances
+    for name, low, high in (("lead", 0.1, 10.0), ("weight", 0.0, 1.0), ("signal", 0.01, 100.0), ("steps", 1, 9)):
+        for end in (low, high):
+            assert 0.02 < np.mean(seen[name] == end) < 0.5
+        assert np.all((seen[name] >= low) & (seen[name] <= high))
+    apart = np.abs(seen["lead"] / seen["trail"] - 1.0)
+    for low, high in ((0.0, 0.0), (1e-13, 1e-11), (1e-10, 1e-5), (1e-4, 1e-2)):
+        assert np.mean((apart >= low) & (apart <= high)) > 3e-3
+    assert np.mean(np.ptp(seen["signal"], axis=1) == 0) > 3e-3
+    loops = drawn.practice(0, count=200).instances
+    assert np.mean(loops["lead"] == 3.0) > 0.02 and np.all(loops["lead"] <= 3.0)
+
+
+def test_the_domain_is_never_left(made):
+    @made(
+        source="",
+        standing="own",
+        lead=positive(),
+        trail=positive(),
+        hypotheses=dict(ordered=lambda lead, trail: lead - trail),
+        domain=dict(apart=lambda lead, trail: jnp.abs(lead - trail)),
+    )
+    def larger(run, lead, trail):
+        """Of two different numbers one is larger."""
+        return exceeds(lead, trail, 0.0)
+
+    for seen in (larger.check(0, 400).instances, larger.falsify(0, drop="ordered", count=400).instances):
+        assert np.all(seen["lead"] != seen["trail"])
+    assert larger.at(lead=1.0, trail=1.0).verdict == OUTSIDE
+    assert larger.at(lead=1.0, trail=2.0).verdict == VIOLATED  # hypotheses are for the reader to drop
+
+
+# What floats cannot tell.
+
+
+def test_underflow_is_told_by_its_logarithm():  # F4: the example in the docstring of `claim`
+    late = theory(kd.GradientFlow(1.0), jnp.array([900.0, 800.0]))
+    assert late.residual[0] == 0 and kd.ahead(late[0], late[1]).value == 100.0
+
+
+def test_sixty_digits_decide(made):
+    @made(source="", standing="own", lead=positive(), trail=positive(), time=positive(), hypotheses={})
+    def larger_first(run, lead, trail, time):
+        """Gradient flow has learnt more of the first eigenvalue."""
+        seen = run(kd.GradientFlow(time), jnp.stack([lead, trail]))
+        return kd.ahead(seen[0], seen[1])
+
+    near = dict(lead=1.0, trail=1.0 - 1e-15, time=1e-3)
+    check = larger_first.at(**near)
+    assert check.verdict == HOLDS and check.certified.all() and check.margins[0] <= check.rounding[0]
+    assert larger_first.at(**(near | dict(trail=1.0 + 1e-15))).verdict == VIOLATED
+    assert larger_first.at(**(near | dict(trail=1.0))).verdict == UNDECIDABLE  # equal is neither
+    assert exact.sign(larger_first, near) == 1
+
+
+def test_digits_do_not_forgive_a_rounding_that_is_written_down(made):
+    @made(source="", standing="own", lead=positive(), hypotheses={})
+    def vague(run, lead):
+        """Known to 1e-3 only."""
+        return Margin(run(kd.Ridge(lead), lead[None]).learnt[0] - 0.4999, 1e-3)
+
+    assert vague.at(lead=1.0).verdict == UNDECIDABLE
+
+
+# Misuse, by name: F5, F21.
+
+
+def anything(run, lead):
+    """Anything."""
+    return ordered_flow(run, lead)
+
+
+def quantities_of(**changed):
+    return dict(source="", standing="own", lead=positive(), hypotheses={}) | changed
+
+
+def test_claims_that_do_not_fit_together_are_refused(made):
+    with pytest.raises(ValueError, match=r"anything: standing must be one of proved, .* got 'bogus'"):
+        made(**quantities_of(standing="bogus"))(anything)
+    with pytest.raises(ValueError, match=r"takes run, lead, and draws lead, trail; .* trail is in one of them only"):
+        made(**quantities_of(trail=positive()))(anything)
+    with pytest.raises(ValueError, match="'ordered' asks for laed, which is no quantity; there are lead"):
+        made(**quantities_of(hypotheses=dict(ordered=lambda lead, laed: lead - laed)))(anything)
+    with pytest.raises(ValueError, match="no quantities to draw; give it at least one"):
+        made(source="", standing="own", hypotheses={})(lambda run: None)
+    with pytest.raises(ValueError, match="'lead' must be drawn, by positive"):
+        made(**quantities_of(lead=1.0))(anything)
+    with pytest.raises(ValueError, match="lie must be a positive number, got 0"):
+        made(**quantities_of(lie=0))(anything)
+    assert "anything" not in CLAIMS
+
+
+def test_quantities_that_cannot_be_drawn_are_refused():
+    for wrong, said in (
+        (lambda: positive(0, 1), r"0 < low <= high.*low=0, high=1.*uniform\(0, high\)"),
+        (lambda: positive(2, 1), "low=2, high=1"),
+        (lambda: uniform(1, 0), "low=1, high=0"),
+        (lambda: uniform(0, np.inf), "finite"),
+        (lambda: whole(0, 3), "from one on"),
+        (lambda: whole(1, 2.5), "whole numbers"),
+        (lambda: several(0, positive()), "count=0"),
+        (among, "at least one alternative"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            wrong()
+
+
+def test_margins_that_are_none_are_refused(made):
+    functions = dict(
+        negative=lambda run, lead: Margin(-1.0, -2.0),
+        vector=lambda run, lead: Margin(jnp.ones(2), 0.0),
+        bare=lambda run, lead: lead,
+        branches=lambda run, lead: Margin(1.0, 0.0) if lead > 0 else Margin(2.0, 0.0),
+    )
+
+    def wrong(name):
+        functions[name].__name__ = name
+        return made(**quantities_of())(functions[name])
+
+    with pytest.raises(
+        ValueError, match=r"negative: the rounding of a margin must not be negative, got -2.0 at {'lead'"
+    ):
+        wrong("negative").at(lead=1.0)
+    with pytest.raises(ValueError, match=r"vector must return a single number, got a margin of shape \(2,\)"):
+        wrong("vector").check(0, 10)
+    with pytest.raises(TypeError, match="bare must return a Margin"):
+        wrong("bare").check(0, 10)
+    with pytest.raises(TypeError, match=r"branches asks for the value .* write jnp.where\(condition, a, b\)"):
+        wrong("branches").check(0, 10)
+
+
+def test_wrong_lanes_and_counts_are_refused():
+    claim = CLAIMS["exaggerated_bias"]
+    with pytest.raises(ValueError, match="lane must be 'theory' or 'practice', got 'praxis'"):
+        claim.at("praxis", **claim.check(0, 1).instance())
+    with pytest.raises(ValueError, match="count must be at least one instance, got 0"):
+        claim.check(0, 0)

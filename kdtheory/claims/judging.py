@@ -56,7 +56,8 @@ class Check:
     @property
     def counts(self) -> dict[str, int]:
         """How many cases got which verdict."""
-        return {verdict: int(np.sum(self.verdicts == verdict)) for verdict in VERDICTS}
+        counted = {verdict: int(np.sum(self.verdicts == verdict)) for verdict in VERDICTS}
+        return {verdict: count for verdict, count in counted.items() if count or verdict != CONTRADICTED}
 
     @property
     def verdict(self) -> str:
