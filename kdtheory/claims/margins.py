@@ -87,6 +87,16 @@ def exceeds(first, second, rounding, size=None) -> Margin:
     return Margin(first - second, rounding, size)
 
 
+def at_least(first, second, error, size=None) -> Margin:
+    """first - second and the allowed error, for claims that one number is never below another, but may equal it.
+
+    As in `same`, an error of more than 1e-6 of what is compared leaves the margin unknown within it.
+    """
+    size = jnp.maximum(jnp.abs(first), jnp.abs(second)) if size is None else size
+    value = first - second + error
+    return Margin(value, jnp.where((error > EQUALITY * size) & (value >= 0) & (value <= 2 * error), jnp.inf, 0.0), size)
+
+
 def same(first, second, error, size=None) -> Margin:
     """The allowed difference minus |first - second|, for claims of equality: never negative within `error`.
 

@@ -38,11 +38,18 @@ def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
     return Quantity(draw, None, lambda gentle: tame if gentle else (low, high), ("positive", low, high, *tame))
 
 
-def uniform(low, high) -> Quantity:
-    """A number uniform between low and high, both of them included."""
+def uniform(low, high, tame=None) -> Quantity:
+    """A number uniform between low and high, both of them included; loops get it from the range `tame`, if given."""
+    tame = (low, high) if tame is None else tame
     _ordered("uniform", low, high)
-    draw = lambda key, count, tame: jax.random.uniform(key, (count,), minval=low, maxval=high)
-    return Quantity(draw, None, lambda tame: (low, high), ("uniform", low, high))
+    _ordered("uniform, tame,", *tame)
+    ends = lambda gentle: tame if gentle else (low, high)
+
+    def draw(key, count, gentle):
+        a, b = ends(gentle)
+        return jax.random.uniform(key, (count,), minval=a, maxval=b)
+
+    return Quantity(draw, None, ends, ("uniform", low, high, *tame))
 
 
 def whole(low, high) -> Quantity:
