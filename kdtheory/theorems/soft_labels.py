@@ -7,7 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import soft_labels
-from kdtheory.claims import Margin, among, both, claim, face, positive, same, several, uniform, usually, whole
+from kdtheory.claims import (
+    Margin,
+    among,
+    both,
+    claim,
+    exceeds,
+    face,
+    positive,
+    same,
+    several,
+    uncertainty,
+    uniform,
+    usually,
+    whole,
+)
 from kdtheory.classification import Softmax, Term
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge
@@ -15,16 +29,21 @@ from kdtheory.theorems.spectral_bias import chain
 
 misled = usually(0.0, uniform(0.1, 0.4))  # by how much the teacher's probabilities are off
 DRAWS = np.array(list(itertools.product(range(6), repeat=2)))  # every sample of two from three inputs, two labels
+METHODS = {"flow": GradientFlow, "ridge": lambda clock: Ridge(1.0 / clock)}
 
 
-def moments(inputs, labels, teacher, losses):
-    """Means and variances of the two empirical risks of two samples, by formula."""
-    found = soft_labels.label_risk(inputs, labels, teacher, losses)
-    return found.risk, found.hard_variance / 2, found.risk + found.soft_bias, found.soft_variance / 2
+def moments(inputs, chances, taught, losses):
+    """Means and variances of the two empirical risks of two samples, with p(1 - p)(l₁ - l₀)² for that of a label."""
+    step = losses[:, 1] - losses[:, 0]
+    own, soft = losses[:, 0] + chances * step, losses[:, 0] + taught * step
+    mean, soft_mean = inputs @ own, inputs @ soft
+    variance = inputs @ own**2 - mean**2 + inputs @ (chances * (1.0 - chances) * step**2)
+    return mean, variance / 2, soft_mean, (inputs @ soft**2 - soft_mean**2) / 2
 
 
-def every_sample(inputs, labels, teacher, losses):
+def every_sample(inputs, chances, taught, losses):
     """The same from every sample there is, with its probability."""
+    labels, teacher = (jnp.stack([1.0 - p, p], axis=1) for p in (chances, taught))
     chance = (inputs[:, None] * labels).ravel()[DRAWS].prod(axis=1)
     estimates = losses.ravel()[DRAWS].mean(axis=1), jnp.sum(teacher * losses, axis=1)[DRAWS // 2].mean(axis=1)
     means = [jnp.sum(chance * estimate) for estimate in estimates]
@@ -33,10 +52,10 @@ def every_sample(inputs, labels, teacher, losses):
 
 
 @claim(
-    source="Menon, Rawat, Reddi, Kim & Kumar 2021",
-    standing="as recalled",
+    source="Menon, Rawat, Reddi, Kim & Kumar 2021, as recalled",
+    standing="proved",
     inputs=several(3, uniform(0.1, 1.0)),
-    chances=several(3, uniform(0.1, 0.5)),
+    chances=several(3, uniform(0.0, 1.0)),
     losses=several(6, uniform(0.0, 3.0)),
     error=misled,
     hypotheses=dict(true_probabilities=lambda error: error == 0.0),
@@ -44,71 +63,118 @@ def every_sample(inputs, labels, teacher, losses):
 def true_probabilities_save_variance(run, inputs, chances, losses, error):
     """Hard labels and soft ones estimate a fixed predictor's risk without bias; soft ones save E_x Var_{y|x}[loss]/N.
 
-    Soft labels are the true probabilities p(y|x); the saving is zero only if the loss does not depend on the label.
-    With other probabilities the soft risk is biased, and no number of samples mends that. In practice N = 2 and all
-    samples are enumerated.
+    Soft labels are the true probabilities p(y|x). With two labels the saving is E_x[p(1 - p)(l₁ - l₀)²]/N: zero iff at
+    almost every input the label is certain or does not change the loss. With other probabilities the soft risk has a
+    bias that no number of samples mends. Both empirical risks are judged against `soft_labels.label_risk`, with N = 2:
+    in theory by the moments of one sample, in practice by all samples there are.
+
+    Proof. A hard empirical risk is a mean of N independent terms l(x, y), the soft one of E[l(x, y) | x]: both have the
+    mean E l, and by the law of total variance their variances differ by E_x Var[l | x]/N.
     """
     inputs, losses = inputs / jnp.sum(inputs), losses.reshape(3, 2)
-    labels, teacher = (jnp.stack([1.0 - p, p], axis=1) for p in (chances, chances + error))
-    mean, variance, soft_mean, soft_variance = face(run, moments, every_sample)(inputs, labels, teacher, losses)
+    taught = chances + error * (1.0 - 2.0 * chances)
+    mean, variance, soft_mean, soft_variance = face(run, moments, every_sample)(inputs, chances, taught, losses)
+    labels = jnp.stack([1.0 - chances, chances], axis=1)
     found = soft_labels.label_risk(inputs, labels, labels, losses)
-    unbiased = both(same(mean, found.risk, 1e-12), same(soft_mean, found.risk, 1e-12))
-    saving = same(variance - soft_variance, found.label_variance / 2, 1e-12)
-    return both(unbiased, both(saving, Margin(variance - soft_variance, 1e-13)))
+    near = lambda seen, claimed: same(seen, claimed, 1e-12, size=1.0)
+    saving = inputs @ (chances * (1.0 - chances) * (losses[:, 1] - losses[:, 0]) ** 2)
+    return both(
+        near(mean, found.risk),
+        near(soft_mean, found.risk),
+        near(2.0 * variance, found.hard_variance),
+        near(2.0 * soft_variance, found.soft_variance),
+        near(2.0 * (variance - soft_variance), found.label_variance),
+        near(found.label_variance, saving),
+    )
 
 
 def log_complexity(spectrum, seen):
-    """log of v'K⁻¹v/|v|²."""
-    return jnp.log(soft_labels.supervision_complexity(spectrum, seen.learnt) / jnp.sum(seen.learnt**2))
+    """log of v'K⁻¹v/|v|², and its error."""
+    v, error = seen.learnt, 4.0 * uncertainty(seen)
+    complexity, square = soft_labels.supervision_complexity(spectrum, v), jnp.sum(v**2)
+    spread = jnp.sum(jnp.abs(v) * error / spectrum) / complexity + jnp.sum(jnp.abs(v) * error) / square
+    return Margin(jnp.log(complexity / square), spread)
+
+
+def of_labels(spectrum, targets, taught):
+    """log of v'K⁻¹v/|v|² of the labels, known better than that of what was learnt of them."""
+    return Margin(jnp.log(soft_labels.supervision_complexity(spectrum, targets) / jnp.sum(targets**2)), taught.rounding)
+
+
+def simpler(before, after):
+    """The margin of "less complex than before", of two logs."""
+    return Margin(before.value - after.value, before.rounding + after.rounding)
+
+
+gaps2 = several(2, uniform(0.01, 1.0, tame=(0.05, 0.95)))
+spread_out = dict(distinct=lambda gaps: 1.0 - jnp.max(gaps))
+
+
+def below_one(gaps):
+    """A spectrum from one downwards, each a given fraction of the one before."""
+    return jnp.stack([jnp.ones_like(gaps[0]), gaps[0], gaps[0] * gaps[1]])
 
 
 @claim(
     source="Harutyunyan, Rawat, Menon, Kim & Kumar 2023 for the quantity; own",
     standing="proved",
-    gaps=several(2, uniform(0.1, 0.9)),
+    gaps=gaps2,
     targets=several(3, positive(0.1, 10.0)),
     rate=uniform(0.05, 1.9),
     halves=several(2, whole(1, 3)),
     hypotheses=dict(small_step=lambda rate: 1.0 - rate),
+    domain=spread_out,
 )
 def each_fit_simplifies_supervision(run, gaps, targets, rate, halves):
     """Every fit makes the targets simpler: v'K⁻¹v/|v|² falls from labels to teacher to student.
 
-    For every filter that grows with λ, by Chebyshev's sum inequality: a mean of 1/λ whose weights move to larger λ.
-    Here gradient descent with an even number of steps, whose filter grows where ηλ < 1 (λ₁ is 1, η is `rate`) and
-    falls beyond.
+    For every filter that grows with λ, where targets have a part along distinct eigenvalues. Here gradient descent with
+    an even number of steps, whose filter grows where ηλ < 1 (λ₁ is 1, η is `rate`) and falls beyond.
+
+    Proof. v'K⁻¹v/|v|² is a mean of 1/λ with the weights v²; a filter h multiplies these by h², and so changes the mean
+    by the covariance of 1/λ and h² over the mean of h². One falls and the other grows with λ: by Chebyshev's sum
+    inequality the covariance is negative.
     """
-    spectrum = jnp.stack([1.0, gaps[0], gaps[0] * gaps[1]])
+    spectrum = below_one(gaps)
     teacher, student = (HeavyBall(rate, 0.0, 2 * k) for k in halves)
-    labels = jnp.log(soft_labels.supervision_complexity(spectrum, targets) / jnp.sum(targets**2))
     taught, learnt = (
         log_complexity(spectrum, run(learner, spectrum, target=targets))
         for learner in (teacher, distill(teacher, student))
     )
-    return both(Margin(labels - taught, 1e-11), Margin(taught - learnt, 1e-11))
+    return both(simpler(of_labels(spectrum, targets, taught), taught), simpler(taught, learnt))
 
 
 @claim(
     source="Harutyunyan, Rawat, Menon, Kim & Kumar 2023 for the quantity; own",
     standing="proved",
     method=among("flow", "ridge"),
-    gaps=several(2, uniform(0.1, 0.9)),
+    gaps=gaps2,
     targets=several(3, positive(0.1, 10.0)),
-    clock=positive(0.1, 5.0, tame=(0.3, 3.0)),
-    longer=uniform(0.5, 3.0),
-    hypotheses=dict(later=lambda longer: longer - 1.0),
+    clock=positive(0.01, 20.0, tame=(0.3, 3.0)),
+    more=positive(1e-5, 2.0, tame=(1e-5, 2.0)),
+    direction=usually(1.0, uniform(-0.4, -0.1)),
+    hypotheses=dict(later=lambda direction: direction),
+    domain=spread_out,
 )
-def supervision_grows_with_training(run, method, gaps, targets, clock, longer):
+def supervision_grows_with_training(run, method, gaps, targets, clock, more, direction):
     """The longer a teacher trains, the more complex its predictions: v'K⁻¹v and v'K⁻¹v/|v|² grow with the clock.
 
-    Flow and ridge; both stay below those of the labels. The elasticity of the filter in λ falls with the clock.
+    Flow and ridge, where targets have a part along distinct eigenvalues; both stay below those of the labels. (The
+    second clock is 1 + `more` times the first, or shorter in the other `direction`.)
+
+    Proof. Each filter h_t(λ) grows with t towards one, and with it v'K⁻¹v = Σ h² y²/λ towards that of y. The other is a
+    mean of 1/λ with the weights h² y²; they change at the rate 2 d log h/dt, which falls with λ: it is 2λ/(e^(λt) - 1)
+    for flow and 2/(t(1 + λt)) for ridge with penalty 1/t. So weight moves to small λ, as in
+    `each_fit_simplifies_supervision`, and the mean grows, towards that of y.
     """
-    spectrum = jnp.stack([1.0, gaps[0], gaps[0] * gaps[1]])
-    learner = GradientFlow if method == "flow" else lambda clock: Ridge(1.0 / clock)
-    early, late = (run(learner(clock * k), spectrum, target=targets) for k in (1.0, longer))
+    spectrum, learner = below_one(gaps), METHODS[method]
+    early, late = (run(learner(clock * k), spectrum, target=targets) for k in (1.0, 1.0 + direction * more))
     of = lambda seen: jnp.log(soft_labels.supervision_complexity(spectrum, seen.learnt))
-    per_size = Margin(log_complexity(spectrum, late) - log_complexity(spectrum, early), 1e-11)
-    return both(per_size, Margin(of(late) - of(early), 1e-11))
+    off = lambda seen: 8.0 * jnp.max(uncertainty(seen) / jnp.abs(seen.learnt))
+    return both(
+        simpler(*(log_complexity(spectrum, seen) for seen in (late, early))),
+        Margin(of(late) - of(early), off(late) + off(early)),
+    )
 
 
 def logit_of_descent(teacher_logit, label, weight, temperature):
@@ -121,27 +187,38 @@ def logit_of_descent(teacher_logit, label, weight, temperature):
 
 
 @claim(
-    source="Ji & Zhu 2020",
-    standing="as recalled",
-    teacher_logit=uniform(-1.0, 1.0),
-    label=uniform(0.0, 1.0),
-    weight=uniform(0.3, 1.15),
-    temperature=uniform(1.0, 3.0),
-    hypotheses=dict(some_truth=lambda weight: 1.0 - weight),
+    source="Ji & Zhu 2020, as recalled",
+    standing="proved",
+    hard=among(True, False),
+    direction=uniform(-1.0, 1.0),
+    teacher_logit=uniform(-6.0, 6.0, tame=(-1.0, 1.0)),
+    apart=positive(1e-4, 10.0, tame=(1e-3, 3.0)),
+    truth=positive(1e-6, 0.999, tame=(3e-5, 0.7)),
+    sign=usually(1.0, uniform(-0.2, -0.1)),
+    temperature=positive(0.5, 10.0, tame=(1.0, 3.0)),
+    hypotheses=dict(some_truth=lambda sign: sign),
 )
-def label_pulls_the_effective_logit(run, teacher_logit, label, weight, temperature):
+def label_pulls_the_effective_logit(run, hard, direction, teacher_logit, apart, truth, sign, temperature):
     """A student of one example ends at the effective logit, strictly between its teacher's and its label's.
 
-    Cross-entropy to the label with weight 1 - w, to the teacher at temperature τ with wτ². Mixing in the label
-    always moves the logit towards it, a hard one (0 or 1) as well; past weight one it moves away.
+    Cross-entropy to the label with weight 1 - w, to the teacher at temperature τ with wτ², 0 < w < 1; the label is a
+    probability other than the teacher's, or a hard one, 0 or 1, with an infinite logit. Mixing in the label moves the
+    logit towards it; past weight one it moves away. (The label's logit is `apart` from the teacher's, w = 1 - `truth`.)
+
+    Proof. The slope of the loss at the logit z is (1 - w)(σ(z) - y) + wτ (σ(z/τ) - σ(z_T/τ)), strictly increasing in z.
+    At z_T only the first term is left, with the sign of σ(z_T) - y; at the label's logit only the second, with the
+    opposite sign; the one root is between them. With w > 1 the slope at z_T has the other sign.
     """
-    label = jnp.round(label)  # a hard one
+    side = jnp.where(direction < 0, -1.0, 1.0)
+    weight, target = 1.0 - sign * truth, teacher_logit + side * apart
+    label = 0.5 * (1.0 + side) if hard else jax.nn.sigmoid(target)
     logit = face(run, soft_labels.effective_logit, logit_of_descent)(teacher_logit, label, weight, temperature)
-    pulled = (logit - teacher_logit) * (2.0 * label - 1.0)
     slope = (1.0 - weight) * (jax.nn.sigmoid(logit) - label) + weight * temperature * (
         jax.nn.sigmoid(logit / temperature) - jax.nn.sigmoid(teacher_logit / temperature)
     )
-    return both(same(slope, 0.0, 1e-11), Margin(pulled, 1e-9))
+    rounding = jnp.asarray(face(run, 1e-13, 1e-9))
+    root, pulled = same(slope, 0.0, 1e-11, size=1.0), Margin(side * (logit - teacher_logit), rounding)
+    return both(root, pulled) if hard else both(root, pulled, Margin(side * (target - logit), rounding))
 
 
 LABELS = np.array(list(itertools.product([0.0, 1.0], repeat=3)))  # of three samples
@@ -150,8 +227,10 @@ LABELS = np.array(list(itertools.product([0.0, 1.0], repeat=3)))  # of three sam
 def hessian_and_noise(features, parameters, chances):
     """Of logistic regression: its Hessian, the gradient's mean and N times its second moment, by formula."""
     p = jax.nn.sigmoid(features @ parameters)
-    mean = features.T @ (p - chances) / 3
-    noise = (features.T * (chances * (1.0 - chances))) @ features / 3 + 3 * jnp.outer(mean, mean)
+    slope = chances * (p - 1.0) + (1.0 - chances) * p
+    square = chances * (1.0 - p) ** 2 + (1.0 - chances) * p**2
+    mean = features.T @ slope / 3
+    noise = (features.T * (square - slope**2)) @ features / 3 + 3 * jnp.outer(mean, mean)
     return (features.T * (p * (1.0 - p))) @ features / 3, mean, noise
 
 
@@ -178,13 +257,17 @@ def perfect_teacher_is_noiseless(run, features, parameters, error):
 
     Logistic regression; the perfect teacher's soft labels are the true probabilities σ(x·w*), from which hard labels
     are drawn. Their gradient has mean zero at w*, and N times its covariance is the Hessian of the loss. With labels
-    that are drawn otherwise w* is not where the loss is least. In practice all labellings of three samples are
-    enumerated.
+    that are drawn otherwise w* is not where the loss is least. In theory from the moments of one label, in practice
+    from all labellings of three samples.
+
+    Proof. The gradient of one sample is (σ(x·w) - y) x. With y = σ(x·w*) it is zero at w*. With y drawn its mean is
+    that, and E(σ - y)² = σ(1 - σ), which is what stands in the Hessian, the mean of σ(1 - σ) xx'.
     """
     features = features.reshape(3, 2)
-    chances = jnp.clip(jax.nn.sigmoid(features @ parameters) + error, 0.0, 1.0)
+    chances = jnp.clip(0.5 + 0.5 * jnp.tanh(features @ parameters / 2.0) + error, 0.0, 1.0)
     hessian, mean, noise = face(run, hessian_and_noise, of_every_labelling)(features, parameters, chances)
-    return both(same(jnp.max(jnp.abs(mean)), 0.0, 1e-12), same(jnp.max(jnp.abs(noise - hessian)), 0.0, 1e-12))
+    near = lambda array: same(jnp.max(jnp.abs(array)), 0.0, 1e-12, size=1.0)
+    return both(near(mean), near(noise - hessian))
 
 
 POINTS = 7  # of each class
@@ -197,26 +280,39 @@ CLASS_BASIS = np.kron(np.eye(2), np.hstack([_MEAN, _REST]))  # (14, 14)
     source="own; after Das & Sanghavi 2023",
     standing="proved",
     fits=among(1, 2, 3),
+    enough=among(1.0, -1.0),
     flipped=whole(1, 3),
-    within=uniform(0.05, 0.9),
-    penalty=positive(0.003, 1.0),
+    nearness=positive(1e-6, 0.9, tame=(1e-5, 0.9)),
+    stretch=positive(1e-2, 1e2, tame=(0.1, 10.0)),
     more=usually(0.0, whole(1, 2)),
     hypotheses=dict(balanced=lambda more: more == 0),
 )
-def distillation_denoises_labels(run, fits, flipped, within, penalty, more):
+def distillation_denoises_labels(run, fits, enough, flipped, nearness, stretch, more):
     """Self-distilled ridge relabels flipped training points iff fits > log(2(1 - p)/(1 - 2p)) / log(φ(λ₁)/φ(λ₂)).
 
-    Two classes of m points with one inner product within a class, none between, and unit norms: λ₁ = (1 - c + cm)/N
-    and λ₂ = (1 - c)/N. The same share p < 1/2 of each class is flipped, here `flipped` of 7 points. So the teacher
-    fails where its student may succeed. With more flips in one class, their common share decides nothing.
+    Two classes of m points with one inner product 0 < c < 1 within a class, none between, and unit norms: λ₁ = (1 - c +
+    cm)/N and λ₂ = (1 - c)/N. The same share 0 < p < 1/2 of each class is flipped, here `flipped` of 7 points. With
+    fewer fits every flipped point keeps its wrong label; so the teacher fails where its student may succeed. With more
+    flips in one class, their common share decides nothing. (Penalty and c are such that the number needed is `nearness`
+    away from that of the fits, relative to it, and λ₁/λ₂ exceeds φ(λ₁)/φ(λ₂) by `stretch`.)
+
+    Proof. Within a class, times its sign, labels are 1 - 2p along the mean; what is left, along λ₂, is -2(1 - p) at a
+    flipped point and 2p at another. With h = φ^fits a flipped point is told (1 - 2p) h(λ₁) - 2(1 - p) h(λ₂), positive
+    iff (φ(λ₁)/φ(λ₂))^fits > 2(1 - p)/(1 - 2p), and any other (1 - 2p) h(λ₁) + 2p h(λ₂) > 0.
     """
+    share = flipped / POINTS
+    ratio = (2.0 * (1.0 - share) / (1.0 - 2.0 * share)) ** ((1.0 + enough * nearness) / fits)  # φ(λ₁)/φ(λ₂)
+    condition = ratio * (1.0 + stretch)  # λ₁/λ₂
+    within = (condition - 1.0) / (condition + POINTS - 1.0)
     top, low = (1.0 - within + POINTS * within) / (2 * POINTS), (1.0 - within) / (2 * POINTS)
+    penalty = top * low * (ratio - 1.0) / (top - ratio * low)
     spectrum = jnp.tile(jnp.concatenate([top[None], jnp.full(POINTS - 1, low)]), 2)
     wrong = jnp.tile(jnp.arange(POINTS), 2) < jnp.repeat(jnp.stack([flipped, flipped + more]), POINTS)
     labels = jnp.where(wrong, -1.0, 1.0) * np.repeat([1.0, -1.0], POINTS)
-    learnt = run(chain([Ridge(penalty)] * fits), spectrum, target=CLASS_BASIS.T @ labels).learnt
-    told = CLASS_BASIS @ learnt * np.repeat([1.0, -1.0], POINTS)  # positive where relabelled by the true class
-    rounding = 1e-11 * jnp.max(jnp.abs(told))
-    needed = soft_labels.denoising_fits((flipped + more / 2) / POINTS, Ridge(penalty), top, low)
+    seen = run(chain([Ridge(penalty)] * fits), spectrum, target=CLASS_BASIS.T @ labels)
+    told = CLASS_BASIS @ seen.learnt * np.repeat([1.0, -1.0], POINTS)  # positive where relabelled by the true class
+    size = jnp.max(jnp.abs(told))
+    common = jnp.minimum((flipped + more / 2) / POINTS, 0.49)
+    needed = soft_labels.denoising_fits(common, Ridge(penalty), top, low)
     right, failed = jnp.min(told), -jnp.max(jnp.where(wrong, told, -jnp.inf))
-    return Margin(jnp.where(fits > needed, right, failed) / jnp.max(jnp.abs(told)), rounding)
+    return exceeds(jnp.where(fits > needed, right, failed), 0.0, 4.0 * jnp.sum(uncertainty(seen)), size)
