@@ -1,13 +1,19 @@
 """Linear students of linear teachers, and of hard labels: THEOREMS T6 and T10.4."""
 
+import dataclasses
 import itertools
+from fractions import Fraction
 
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
 import kdtheory as kd
+from kdtheory.claims import VIOLATED
+from kdtheory.classification import Softmax
 from kdtheory.linear_classifiers import angle, soft_label_limit, transfer_risk
+from kdtheory.theorems import linear_classifiers as theorems
 
 digits = lambda value, printed: abs(value - float(printed)) <= 0.5 * 10.0 ** -len(printed.split(".")[1])
 
@@ -118,3 +124,75 @@ def test_hard_labels_find_the_widest_margin():
     off, excess = off * np.log(steps), excess * np.log(steps)  # both gaps fall like 1/log t
     assert np.all(off > 0) and np.ptp(off) < 0.03 * off[0]
     assert np.all(excess > 0) and np.all(np.diff(excess) < 0)
+
+
+# Attacks, with code that shares nothing with the claims.
+
+
+@pytest.mark.parametrize("lane, function", [("check", "logits_of_flow"), ("practice", "logistic")])
+def test_margins_a_little_too_large_are_found_out(monkeypatch, lane, function):  # F25 c
+    right = getattr(theorems, function)
+    monkeypatch.setattr(theorems, function, lambda *given: 1.02 * right(*given))
+    claim = dataclasses.replace(kd.theorems.hard_labels_grow_like_log)
+    assert getattr(claim, lane)(0, count=8).counts[VIOLATED] == 8
+
+
+def test_a_student_off_the_projection_is_found_out(monkeypatch):  # F25 d
+    least, gradient = theorems.of_least_loss, Softmax.gradient
+    monkeypatch.setattr(theorems, "of_least_loss", lambda *given: 1.000001 * least(*given))
+    assert dataclasses.replace(kd.theorems.student_is_projected_teacher).check(0, count=50).verdict == VIOLATED
+    monkeypatch.setattr(Softmax, "gradient", lambda *given: gradient(*given) + 1e-6 * jnp.arange(2.0))
+    assert dataclasses.replace(kd.theorems.student_is_projected_teacher).practice(0, count=3).verdict == VIOLATED
+
+
+def test_a_point_may_be_as_close_as_the_student():  # F26: "less"
+    student = soft_label_limit([[1.0, 0.0]], [1.0, 1.0])
+    assert student.angle == pytest.approx(np.pi / 4, rel=1e-15) == float(angle([1.0, 0.0], [1.0, 1.0]))
+
+
+def projection(points, teacher):
+    """The teacher on the span of at most two points, in fractions."""
+    dot = lambda a, b: sum(x * y for x, y in zip(a, b, strict=True))
+    basis = []
+    for point in points:
+        for other in basis:
+            point = [x - dot(point, other) / dot(other, other) * y for x, y in zip(point, other, strict=True)]
+        basis.append(point)
+    return [sum(dot(teacher, b) / dot(b, b) * b[k] for b in basis) for k in range(len(teacher))]
+
+
+def exactly(*rows):
+    return [[Fraction(x) for x in row] for row in rows]
+
+
+def test_distance_need_not_fall():  # F26: "fall with every point"
+    first, second, teacher = exactly([1, 0, 0], [0, 1, 0], [1, 0, 1])
+    assert projection([first], teacher) == projection([first, second], teacher)
+
+
+def test_an_identity_covariance_is_not_isotropy():  # F26: inputs ±√3 e_k disagree on the signs of entries
+    first, second, teacher = exactly([1, -1, -1], [0, 1, -1], [2, 2, 1])
+    share = lambda student: Fraction(sum(s * t < 0 for s, t in zip(student, teacher, strict=True)), 3)
+    assert share(projection([first], teacher)) == Fraction(1, 3)
+    assert share(projection([first, second], teacher)) == Fraction(2, 3)
+
+
+def test_distance_never_rises_exactly():
+    random = np.random.default_rng(2)
+    square = lambda a, b: sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+    for _ in range(100):
+        first, second, teacher = exactly(*random.integers(-4, 5, (3, 4)).tolist())
+        if not any(first) or len({x / y for x, y in zip(first, second, strict=True) if y}) < 2:
+            continue  # they may be dependent
+        fewer, more = projection([first], teacher), projection([first, second], teacher)
+        assert square(more, teacher) <= square(fewer, teacher)
+        assert sum(x * x for x in more) >= sum(x * x for x in fewer)  # and with it the angle
+
+
+@pytest.mark.parametrize("step", ["0.01", "1", "8"])  # ηc, of which softmax loops with stable steps have at most 2
+def test_hard_margins_of_a_loop_are_bounded(step):
+    with mpmath.workdps(40):
+        step, m = mpmath.mpf(step), mpmath.mpf(0)
+        for k in range(1, 400):
+            m += step / (1 + mpmath.exp(m))
+            assert 1 + step * k <= mpmath.exp(m) + m <= 1 + step * k + step * mpmath.exp(step / 2) * m

@@ -1,5 +1,8 @@
 """Soft labels: THEOREMS T8 and T10.3 by their reference values, and on data."""
 
+import dataclasses
+from fractions import Fraction
+
 import jax.numpy as jnp
 import mpmath
 import numpy as np
@@ -7,6 +10,8 @@ import pytest
 
 import kdtheory as kd
 from kdtheory import soft_labels
+from kdtheory.claims import OUTSIDE, VIOLATED
+from kdtheory.classification import Softmax
 from kdtheory.soft_labels import effective_logit, supervision_complexity
 
 
@@ -102,3 +107,105 @@ def test_the_student_denoises_what_its_teacher_repeats():
         learner = kd.self_distill(kd.Ridge(0.8 / 40), fits)
         told = np.sign(np.asarray(problem.predict(learner.fit(problem)))) == truth
         assert told[flipped].mean() == share and told[~flipped].all()
+
+
+# Attacks, with code that shares nothing with the claims.
+
+
+def spoilt(value, by=1e-3):
+    """A record, or a number, a little too large."""
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) * (1 + by) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    return value * (1 + by)
+
+
+@pytest.mark.parametrize(
+    "claim, room, function",
+    [
+        ("true_probabilities_save_variance", soft_labels, "label_risk"),
+        ("label_pulls_the_effective_logit", soft_labels, "effective_logit"),
+        ("distillation_denoises_labels", soft_labels, "denoising_fits"),
+    ],
+)
+def test_a_wrong_formula_is_found_out(monkeypatch, claim, room, function):  # F25 d
+    right = getattr(room, function)
+    monkeypatch.setattr(room, function, lambda *given, **named: spoilt(right(*given, **named)))
+    assert dataclasses.replace(kd.theorems.__dict__[claim]).check(0, count=200).verdict == VIOLATED
+
+
+def test_a_wrong_gradient_is_found_out(monkeypatch):  # F25 d
+    right = Softmax.gradient
+    monkeypatch.setattr(Softmax, "gradient", lambda *given: right(*given) * 1.001)
+    assert dataclasses.replace(kd.theorems.perfect_teacher_is_noiseless).practice(0, count=5).verdict == VIOLATED
+
+
+def test_the_loss_may_depend_on_a_label_that_is_certain():  # F26: "zero only if the loss does not depend on it"
+    certain = [[1.0, 0.0]]
+    found = soft_labels.label_risk([1.0], certain, certain, [[0.0, 1.0]])
+    assert found.label_variance == 0 and found.hard_variance == found.soft_variance
+
+
+def test_without_a_teacher_no_logit_is_between():  # F24
+    at = dict(hard=True, direction=1.0, teacher_logit=0.5, apart=1.0, sign=1.0, temperature=1.0)
+    assert kd.theorems.label_pulls_the_effective_logit.at(truth=1.0, **at).verdict == OUTSIDE
+    assert kd.theorems.label_pulls_the_effective_logit.at("practice", truth=1.0, **at).verdict == OUTSIDE
+    assert kd.theorems.label_pulls_the_effective_logit.at(truth=0.999, **at).verdict == "holds"
+
+
+def told(members, within, penalty, flipped, fits):
+    """What a class of points is told, times its sign, by ridge distilled into itself: exact, by elimination."""
+    gram = [[Fraction(1) if i == j else within for j in range(members)] for i in range(members)]
+    labels = [Fraction(-1 if i < flipped else 1) for i in range(members)]
+    for _ in range(fits):
+        rows = [[gram[i][j] + (penalty if i == j else 0) for j in range(members)] + [labels[i]] for i in range(members)]
+        for i in range(members):
+            rows[i] = [x / rows[i][i] for x in rows[i]]
+            for k in range(members):
+                if k != i:
+                    rows[k] = [x - rows[k][i] * y for x, y in zip(rows[k], rows[i], strict=True)]
+        labels = [sum(gram[i][j] * rows[j][-1] for j in range(members)) for i in range(members)]
+    return labels
+
+
+def threshold(members, within, penalty, flipped, fits):
+    """(φ(λ₁)/φ(λ₂))^fits - 2(1 - p)/(1 - 2p), exact."""
+    top, low, share = 1 - within + within * members, 1 - within, Fraction(flipped, members)
+    ratio = top * (low + penalty) / (low * (top + penalty))
+    return ratio**fits - 2 * (1 - share) / (1 - 2 * share)
+
+
+def test_denoising_is_exact():
+    random = np.random.default_rng(1)
+    seen = set()
+    for _ in range(60):
+        members, fits = int(random.integers(3, 8)), int(random.integers(1, 5))
+        flipped = int(random.integers(1, (members + 1) // 2))
+        within = Fraction(int(random.integers(1, 100)), 100)
+        penalty = Fraction(10.0 ** random.uniform(-3, 1)).limit_denominator(1000) or Fraction(1, 1000)
+        enough = threshold(members, within, penalty, flipped, fits) > 0
+        labels = told(members, within, penalty, flipped, fits)
+        assert all(label > 0 for label in labels[flipped:])
+        assert all((label > 0) == enough for label in labels[:flipped])
+        seen.add(enough)
+    assert seen == {True, False}
+    # F26: with a negative inner product the formula's logarithm is negative, and no number of fits is enough
+    assert all(told(3, Fraction(-1, 4), Fraction(1, 2), 1, fits)[0] < 0 for fits in (1, 2, 5))
+    assert soft_labels.denoising_fits(1 / 3, kd.Ridge(0.5), 0.5, 1.25) < 0
+
+
+@pytest.mark.parametrize("gap", ["1e-30", "1e-6", "0.5", "0.999"])
+def test_supervision_in_fifty_digits(gap):
+    with mpmath.workdps(90):
+        λ = [mpmath.mpf(1), 1 - mpmath.mpf(gap), mpmath.mpf("1e-3")]
+        y = [mpmath.mpf(1), mpmath.mpf(-7), mpmath.mpf("0.3")]
+        flow = lambda t: [1 - mpmath.exp(-l * t) for l in λ]
+        ridge = lambda t: [l / (l + 1 / t) for l in λ]
+        ratio = lambda h: (
+            sum((a * b) ** 2 / l for a, b, l in zip(h, y, λ, strict=True))
+            / sum((a * b) ** 2 for a, b in zip(h, y, strict=True))
+        )
+        for h in flow, ridge:
+            for t in map(mpmath.mpf, ("1e-4", "0.3", "20")):
+                student = [a * b for a, b in zip(h(t), h(2 * t), strict=True)]
+                assert ratio([1, 1, 1]) > ratio(h(1.001 * t)) > ratio(h(t)) > ratio(student)

@@ -192,11 +192,12 @@ def logit_of_descent(teacher_logit, label, weight, temperature):
     hard=among(True, False),
     direction=uniform(-1.0, 1.0),
     teacher_logit=uniform(-6.0, 6.0, tame=(-1.0, 1.0)),
-    apart=positive(1e-4, 10.0, tame=(1e-3, 3.0)),
+    apart=positive(1e-4, 10.0, tame=(3e-4, 3.0)),
     truth=positive(1e-6, 0.999, tame=(3e-5, 0.7)),
     sign=usually(1.0, uniform(-0.2, -0.1)),
     temperature=positive(0.5, 10.0, tame=(1.0, 3.0)),
     hypotheses=dict(some_truth=lambda sign: sign),
+    domain=dict(some_teacher=lambda truth, sign: 1.0 - sign * truth),
 )
 def label_pulls_the_effective_logit(run, hard, direction, teacher_logit, apart, truth, sign, temperature):
     """A student of one example ends at the effective logit, strictly between its teacher's and its label's.
