@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
+from jax.interpreters import batching
 
 from kdtheory.claims.margins import Seen
 from kdtheory.distillation import Distilled
@@ -59,6 +60,23 @@ def _shares(learner, λ):
 
 _HEAVY_BALL = Primitive("heavy_ball")  # what is left after whole steps: a loop, which no formula replaces
 _HEAVY_BALL.def_abstract_eval(lambda λ, *_: λ)
+batching.primitive_batchers[_HEAVY_BALL] = lambda given, axes: (_HEAVY_BALL.bind(*_broadcast(given, axes)), 0)
+
+
+def _broadcast(given, axes):
+    """Arrays with their cases along the first axis, as one shape."""
+    first = [
+        each if axis is batching.not_mapped else jnp.moveaxis(each, axis, 0)
+        for each, axis in zip(given, axes, strict=True)
+    ]
+    rank = max(each.ndim for each in first)
+    spread = [
+        each.reshape(each.shape[:1] + (1,) * (rank - each.ndim) + each.shape[1:])
+        if axis is not batching.not_mapped
+        else each
+        for each, axis in zip(first, axes, strict=True)
+    ]
+    return jnp.broadcast_arrays(*spread)
 
 
 # Numbers that know how they were made.
@@ -310,10 +328,8 @@ def _done(equation, inputs):
     if name == "convert_element_type" and inputs[0].dtype == object:
         kind = np.dtype(settings["new_dtype"]).kind
         return [inputs[0] if kind == "f" else np.vectorize(lambda x: int(x.value), otypes=[int])(inputs[0])]
-    if name == "dot_general" and inputs[0].dtype == object:
-        contracted, batched = settings["dimension_numbers"]
-        if not any(map(len, batched)):
-            return [np.asarray(np.tensordot(*inputs, axes=contracted), object)]
+    if name == "dot_general" and any(each.dtype == object for each in inputs):
+        return [_product(*map(_numbers, inputs), *settings["dimension_numbers"])]
     if name in REDUCTIONS and inputs[0].dtype == object:
         operation, none = REDUCTIONS[name]
         combine = np.frompyfunc(ELEMENTWISE[operation], 2, 1)
@@ -332,6 +348,17 @@ def _done(equation, inputs):
     return list(map(_numbers, outputs if equation.primitive.multiple_results else [outputs]))
 
 
+def _product(first, second, contracted, batched):
+    """The sums of products of two arrays over some axes, for each place along others."""
+    axes = lambda array, side: [i for i in range(array.ndim) if i not in (*contracted[side], *batched[side])]
+    free = axes(first, 0), axes(second, 1)
+    shape = [first.shape[i] for i in (*batched[0], *free[0])] + [second.shape[i] for i in free[1]]
+    sizes = [math.prod(array.shape[i] for i in some) for array, some in ((first, batched[0]), (first, contracted[0]))]
+    a = first.transpose(*batched[0], *free[0], *contracted[0]).reshape(sizes[0], -1, sizes[1])
+    b = second.transpose(*batched[1], *contracted[1], *free[1]).reshape(sizes[0], sizes[1], -1)
+    return np.asarray(np.matmul(a, b), object).reshape(shape)
+
+
 def _moved(equation, inputs):
     """What only moves numbers about, done on their places."""
     places, pool = [], []
@@ -346,13 +373,13 @@ def _moved(equation, inputs):
     return [np.asarray(pool[each]) for each in (moved if equation.primitive.multiple_results else [moved])]
 
 
-def _numbers(array):
+def _numbers(array, value=float):
     """Floats as exact numbers; whole numbers and truths as they are."""
     array = np.asarray(array)
     if array.dtype.kind != "f":
         return array
     out = np.empty(array.shape, object)
-    out[...] = np.frompyfunc(lambda x: literal(float(x)), 1, 1)(array)
+    out[...] = np.frompyfunc(lambda x: literal(value(x)), 1, 1)(array)
     return out
 
 
@@ -377,7 +404,7 @@ def margin(claim, **instance) -> D:
     >>> print(kd.counterexamples.margin(claim, **twice))
     -0.519124426580685777081700317710677486121932189148569684605720
     """
-    return _traced(claim, instance)[0][0]
+    return _traced(claim, instance)[0].value
 
 
 def script(claim, **instance) -> str:
@@ -398,7 +425,7 @@ def script(claim, **instance) -> str:
     print(margin)  # violated
     assert margin < 0
     """
-    _, found, given = _traced(claim, instance)
+    found, given = _traced(claim, instance)
     inputs, lines, formula = _written(found)
     body = "\n".join([f'{name} = D("{value}")' for name, value in given.items() if name in inputs] + lines)
     searched = any(len(digits) > 14 for digits in re.findall(r'D\("-?([\d.]+)', f"{body} {formula}"))
@@ -415,57 +442,68 @@ def script(claim, **instance) -> str:
     return f"{head}{helpers}\n{note}{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
 
 
-def sign(claim, instance) -> int | None:
-    """The sign of a claim's margin where floats cannot tell it: done in 60 digits, and again in 120.
+def signs(claim, instances) -> list:
+    """The signs of a claim's margin where floats cannot tell them: done in 60 digits, and again in 120.
 
-    None unless both know it beyond the claim's own rounding and agree to three digits. Of an equality, 1 where both
-    sides agree to 1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is.
-    Floats are taken as they are, to the last bit. NotImplementedError as in `margin`.
+    `instances` maps quantities to arrays, (cases,) + shape, and alternatives to their one value. None unless both know
+    a margin beyond the claim's own rounding and agree to three digits. Of an equality, 1 where both sides agree to 1e-20
+    of their size, however much the claim allows, and -1 where they differ by more than that is. Floats are taken as
+    they are, to the last bit. NotImplementedError as in `margin`.
     """
-    found = []
+    numbers, closed = _jaxpr(claim, instances, jax.vmap)
     with decimal.localcontext(CONTEXT):
+        found = []
         for digits in (DIGITS, 2 * DIGITS):
-            value, rounding, size, tolerance = _traced(claim, instance, digits)[0]
-            if tolerance > 0:
-                apart = tolerance - value
-                value, rounding = (D(1), D(0)) if apart <= D("1e-20") * size else (value, max(value, D(0)))
-            if not (value.is_finite() and abs(value) > rounding):
-                return None
-            found.append(value)
-        first, second = found
-        return int(second.compare(0)) if abs(first - second) < abs(second) / 1000 else None
+            with decimal.localcontext(decimal.Context(prec=digits, traps=[], Emin=-(10**9), Emax=10**9)):
+                given = [_numbers(array, lambda value: D(float(value))) for array in jax.tree.leaves(numbers)]
+                said = _interpret(closed.jaxpr, closed.consts, given)
+            found.append([[_plain(number) for number in each] for each in said])
+        return list(map(_sign_of, zip(*found[0], strict=True), zip(*found[1], strict=True)))
 
 
-def _traced(claim, instance, digits=None):
-    """Margin, rounding, size and tolerance; the margin as a formula; and what it is made of.
+def _plain(number):
+    return number.value if isinstance(number, Number) else D(float(number))
 
-    Numbers are taken as printed, or with `digits` to the last bit.
-    """
+
+def _sign_of(*found):
+    """Of margin, rounding, size and tolerance in fewer and in more digits."""
+    values = []
+    for value, rounding, size, tolerance in found:
+        if tolerance > 0:
+            apart = tolerance - value
+            value, rounding = (D(1), D(0)) if apart <= D("1e-20") * size else (value, max(value, D(0)))
+        if not (value.is_finite() and abs(value) > rounding):
+            return None
+        values.append(value)
+    first, second = values
+    return int(second.compare(0)) if abs(first - second) < abs(second) / 1000 else None
+
+
+def _jaxpr(claim, instance, over=lambda judge: judge):
+    """The numbers of an instance, and what makes margin, rounding, size and tolerance of them, traced."""
     claim.expects(instance)
     fixed = {name: instance[name] for name, quantity in claim.quantities.items() if quantity.values}
     numbers = {name: jnp.asarray(value) for name, value in instance.items() if name not in fixed}
-    kinds = tuple((name, value.shape, value.dtype.str) for name, value in numbers.items())
-    closed = _jaxpr(claim, tuple(fixed.items()), kinds)
-    taken = {*instance, *RESERVED}
-    named = {name: _named(name, instance[name], value, taken, digits) for name, value in numbers.items()}
-    given = {each.form: each.value for array in named.values() for each in array.ravel() if getattr(each, "form", None)}
-    context = CONTEXT if digits is None else decimal.Context(prec=digits, traps=[], Emin=-(10**9), Emax=10**9)
-    with decimal.localcontext(context):
-        found = [each.item() for each in _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))]
-    found = [each if isinstance(each, Number) else literal(each) for each in found]
-    return [each.value for each in found], found[0], given
 
-
-@functools.cache
-def _jaxpr(claim, fixed, kinds):
     def judge(numbers):
-        margin = claim.function(exact, **numbers, **dict(fixed))
+        margin = claim.function(exact, **numbers, **fixed)
         return [jnp.asarray(each, float) for each in (margin.value, margin.rounding, margin.size, margin.tolerance)]
 
-    return jax.make_jaxpr(judge)({name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in kinds})
+    return numbers, jax.make_jaxpr(over(judge))(numbers)
 
 
-def _named(name, given, traced, taken, digits):
+def _traced(claim, instance):
+    """The margin of one instance as a formula, and what is given of it; numbers are taken as printed."""
+    numbers, closed = _jaxpr(claim, instance)
+    taken = {*instance, *RESERVED}
+    named = {name: _named(name, instance[name], value, taken) for name, value in numbers.items()}
+    given = {each.form: each.value for array in named.values() for each in array.ravel() if getattr(each, "form", None)}
+    with decimal.localcontext(CONTEXT):
+        found = _interpret(closed.jaxpr, closed.consts, jax.tree.leaves(named))[0].item()
+        return found if isinstance(found, Number) else literal(found), given
+
+
+def _named(name, given, traced, taken):
     """One number or a vector of them, each with a name that is not taken."""
     if traced.dtype.kind != "f":
         return np.asarray(traced)
@@ -474,7 +512,7 @@ def _named(name, given, traced, taken, digits):
         while name in RESERVED or re.fullmatch(r"n\d+", name) or (name in taken and np.ndim(given)):
             name += "_"
         taken.add(name)
-        return literal(0) if value == 0 else Number(D(float(value) if digits else repr(float(value))), name)
+        return literal(0) if value == 0 else Number(D(repr(float(value))), name)
 
     if not np.ndim(given):
         return np.asarray(one(given, name), object)

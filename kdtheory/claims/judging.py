@@ -334,7 +334,9 @@ class Claim:
                 f"{self.name}: the rounding of a margin must not be negative, got {rounding.min()} at {at}"
             )
         verdicts = np.where(inside, _verdicts(margins, rounding), OUTSIDE)
-        certified = self._decide(verdicts, instances) if lane == "theory" else np.zeros(len(inside), bool)
+        certified = np.zeros(len(inside), bool)
+        if lane == "theory" and drop is None:  # a counterexample is one that floats can tell
+            certified = self._decide(verdicts, instances)
         found_out, equalities, met = map(_aligned, (found_out, equalities, met))
         blind = met.all(0) & (inside.sum() > 1)  # to the last bit everywhere: one formula, compared with itself
         return Check(
@@ -370,13 +372,16 @@ class Claim:
                     said = HOLDS if proved.sign > 0 else VIOLATED
                     decided[case] = verdicts[case] == UNDECIDABLE
                     verdicts[case] = said if verdicts[case] in (said, UNDECIDABLE) else CONTRADICTED
-        for case in np.flatnonzero(verdicts == UNDECIDABLE)[:IN_DIGITS]:
+        unknown = np.flatnonzero(verdicts == UNDECIDABLE)[:IN_DIGITS]
+        some = {name: values[unknown] for name, values in instances.items()}
+        for fixed, cases in self.alternatives(some) if len(unknown) else ():
             try:
-                sign = exact.sign(self, at(case))
+                signs = exact.signs(self, {name: values[cases] for name, values in some.items()} | dict(fixed))
             except NotImplementedError:
                 break
-            if sign:
-                decided[case], verdicts[case] = True, HOLDS if sign > 0 else VIOLATED
+            for case, sign in zip(unknown[cases], signs, strict=True):
+                if sign:
+                    decided[case], verdicts[case] = True, HOLDS if sign > 0 else VIOLATED
         return decided
 
     def alternatives(self, instances):
