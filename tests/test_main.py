@@ -16,6 +16,7 @@ def test_table_and_exit_status(capsys, monkeypatch):
     printed = capsys.readouterr().out
     for word in (
         "claim",
+        "power",
         "source",
         "standing",
         "ridge_semigroup",
@@ -49,7 +50,10 @@ def test_for_machines_and_papers(capsys, monkeypatch):
     monkeypatch.setattr(command, "THOROUGH", dict(count=200, loops=4))
     assert command.main(["ridge_semigroup", "--latex", "--thorough"]) == 0
     printed = capsys.readouterr().out
-    assert r"ridge\_semigroup & holds & 200 & 4 & zero\_start & proved" in printed and printed.count(r"\midrule") == 1
+    assert (
+        r"ridge\_semigroup & holds & 200 & 4 & 1e-09 & zero\_start & proved" in printed
+        and printed.count(r"\midrule") == 1
+    )
 
 
 def test_mistyped_names_are_refused(capsys):

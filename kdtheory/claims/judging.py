@@ -171,9 +171,10 @@ class Claim:
     function: Callable
     quantities: dict[str, Quantity]
     hypotheses: dict[str, Callable]
-    domain: dict[str, Callable]  # what the statement speaks of at all: met as hypotheses are, and never dropped
-    certificate: Callable | None  # instance -> Certificate, None where it has nothing to say
-    lie: float  # the largest lie, relative to what an inequality compares, that must be found out
+    certificate: Callable | None = None  # instance -> Certificate, None where it has nothing to say
+    # what the statement speaks of at all: met as hypotheses are, and never dropped
+    domain: dict[str, Callable] = dataclasses.field(default_factory=dict)
+    lie: float = 1e-3  # the largest, relative to what an inequality compares, that must be found out
 
     @property
     def topic(self) -> str:
