@@ -447,8 +447,8 @@ def signs(claim, instances) -> list:
 
     `instances` maps quantities to arrays, (cases,) + shape, and alternatives to their one value. None unless both
     know a margin beyond the claim's own rounding and agree to three digits. Of an equality, 1 where both sides agree to
-    1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is. Floats are taken as
-    they are, to the last bit. NotImplementedError as in `margin`.
+    1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is. Floats are taken
+    as they are, to the last bit. NotImplementedError as in `margin`.
     """
     numbers, closed = _jaxpr(claim, instances, jax.vmap)
     with decimal.localcontext(CONTEXT):
