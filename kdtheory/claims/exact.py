@@ -51,7 +51,7 @@ def _shares(learner, λ):
             left = (1.0 - learner.step_size * λ) ** learner.steps
         case HeavyBall():
             rest = (learner.step_size, learner.momentum, learner.steps)
-            left = _HEAVY_BALL.bind(jnp.asarray(λ), *(jnp.asarray(x, float) for x in rest))
+            left = _HEAVY_BALL.bind(*jnp.broadcast_arrays(λ, *(jnp.asarray(x, float) for x in rest)))
         case _:  # a learner of the reader's own
             shares = learner.shares(λ)
             return shares.learnt.value, shares.left.value
@@ -60,23 +60,18 @@ def _shares(learner, λ):
 
 _HEAVY_BALL = Primitive("heavy_ball")  # what is left after whole steps: a loop, which no formula replaces
 _HEAVY_BALL.def_abstract_eval(lambda λ, *_: λ)
-batching.primitive_batchers[_HEAVY_BALL] = lambda given, axes: (_HEAVY_BALL.bind(*_broadcast(given, axes)), 0)
 
 
-def _broadcast(given, axes):
-    """Arrays with their cases along the first axis, as one shape."""
-    first = [
-        each if axis is batching.not_mapped else jnp.moveaxis(each, axis, 0)
+def _batched(given, axes):
+    cases = next(each.shape[axis] for each, axis in zip(given, axes, strict=True) if axis is not None)
+    along = [
+        jnp.broadcast_to(each, (cases, *each.shape)) if axis is None else jnp.moveaxis(each, axis, 0)
         for each, axis in zip(given, axes, strict=True)
     ]
-    rank = max(each.ndim for each in first)
-    spread = [
-        each.reshape(each.shape[:1] + (1,) * (rank - each.ndim) + each.shape[1:])
-        if axis is not batching.not_mapped
-        else each
-        for each, axis in zip(first, axes, strict=True)
-    ]
-    return jnp.broadcast_arrays(*spread)
+    return _HEAVY_BALL.bind(*along), 0
+
+
+batching.primitive_batchers[_HEAVY_BALL] = _batched
 
 
 # Numbers that know how they were made.
