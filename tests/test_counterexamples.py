@@ -203,7 +203,8 @@ class TestDescent:
             "A claim of whole numbers alone."
             return Margin(n - 0.5, 0.0)
 
-        assert counted.trial(0, 50, 3, descent=3).passed
+        trial = counted.trial(0, 50, 3, descent=3)
+        assert trial.attack.verdict == trial.theory.verdict == HOLDS
 
     def test_alternatives_stay_as_they_are(self):
         claim = kd.theorems.trust_grows_with_noise
