@@ -11,12 +11,16 @@ import hashlib
 import inspect
 import io
 import json
+import math
 import os
 import re
+import secrets
 import socket
+import stat
 import time
 import types
 import warnings
+import zipfile
 from pathlib import Path
 
 import jax
@@ -24,18 +28,90 @@ import numpy as np
 
 
 def write_atomically(path: Path, content: bytes):
-    """Write a file so that a reader, or a kill at any moment, finds all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write a file so that a reader, or a kill at any moment, finds all of it or nothing.
+
+    A link stays one, and its target is written; what was there keeps its mode.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        refusal = IsADirectoryError if path.is_dir() else PermissionError
+        raise refusal(f"{path} cannot be written over; choose another name")
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     directory = os.open(path.parent, os.O_RDONLY)  # else the new name may be lost with the power
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def archive(arrays: dict) -> bytes:
+    """Arrays by name, as the bytes of a `.npz`. Not by `numpy.savez`, for which names such as `file` are taken."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as members:
+        for name, array in arrays.items():
+            with members.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    return body.getvalue()
+
+
+class Unreadable(ValueError):
+    """What is wrong with a file, in words that follow its name."""
+
+
+KINDS = {  # how files begin
+    b"PK\x03\x04": "",
+    b"\x93NUMPY": "is a single array of numpy.save; read it with numpy.load",
+    b"\x80": "is a pickle, which can run code when it is read",
+    b"\x89HDF": "is a file of HDF5; read it with h5py or xarray",
+    b"": "is no archive of arrays",
+}
+
+
+def arrays_of(file) -> dict:
+    """The arrays of an archive, opened for reading, by name. `Unreadable` for anything else.
+
+    Nothing is allocated that the file does not hold: members are stored as they are, and headers say no more.
+    """
+    start, size = file.read(6), file.seek(0, io.SEEK_END)
+    if wrong := next(words for key, words in KINDS.items() if start.startswith(key)) if start else "is empty":
+        raise Unreadable(wrong)
+    try:
+        with zipfile.ZipFile(file) as members:
+            listed = members.infolist()
+            if any(member.compress_type != zipfile.ZIP_STORED for member in listed):
+                raise Unreadable("is compressed, as kdtheory.save writes nothing; if it holds arrays, use numpy.load")
+            names = [member.filename.removesuffix(".npy") for member in listed]
+            if len(set(names)) < len(names) or sum(member.file_size for member in listed) > size:
+                raise Unreadable("holds two arrays of one name, or claims to hold more bytes than it has")
+            return {name: _array(members.read(member)) for name, member in zip(names, listed, strict=True)}
+    except Unreadable:
+        raise
+    except Exception:  # zipfile and numpy raise a dozen kinds for damaged bytes, and some advise to run the file
+        raise Unreadable("is damaged or cut off") from None
+
+
+def _array(content):
+    body = io.BytesIO(content)
+    version = np.lib.format.read_magic(body)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(body)
+    if dtype.hasobject:
+        raise Unreadable("holds objects of Python, which only code from the file could restore")
+    if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(content) - body.tell():
+        raise Unreadable("holds an array that is not as long as its header says")
+    body.seek(0)
+    return np.lib.format.read_array(body, allow_pickle=False)
 
 
 def prepare(path):
@@ -52,7 +128,6 @@ class Folder:
     def __init__(self, path, configuration: dict):
         self.path = Path(path)
         self.configuration = json.loads(json.dumps(configuration))
-        self.identity = hashlib.sha256(json.dumps(self.configuration, sort_keys=True).encode()).digest()
 
     @contextlib.contextmanager
     def opened(self):
@@ -75,13 +150,22 @@ class Folder:
             yield self
 
     def _claim(self):
-        for left_over in self.path.glob(".*.tmp"):
-            left_over.unlink()
+        for name in ("configuration.json", "*.piece"):
+            for left_over in self.path.glob(f".{name}.*.tmp"):
+                left_over.unlink()
         record = self.path / "configuration.json"
         if not record.exists():
             write_atomically(record, json.dumps(self.configuration, indent=1).encode())
             return
-        there = json.loads(record.read_text())
+        try:
+            there = json.loads(record.read_bytes())
+        except (ValueError, RecursionError):
+            there = None
+        if not isinstance(there, dict) or not there.keys() & self.configuration.keys():
+            raise ValueError(
+                f"{record} is not the configuration of a sweep: it is cut off, or another program's. Choose another"
+                " folder, or delete this one if nothing else is in it"
+            )
         if there != self.configuration:
             raise ValueError(
                 f"the folder {self.path} holds another sweep, which differs in {_difference(there, self.configuration)}"
@@ -90,9 +174,7 @@ class Folder:
 
     def write(self, number: int, piece: dict):
         """Keep a finished piece."""
-        body = io.BytesIO()
-        np.savez(body, **piece)
-        content = self.identity + body.getvalue()
+        content = self._identity(number) + archive(piece)
         write_atomically(self._file(number), hashlib.sha256(content).digest() + content)
 
     def read(self, number: int) -> dict | None:
@@ -101,11 +183,15 @@ class Folder:
             content = self._file(number).read_bytes()
         except FileNotFoundError:
             return None
-        if content[:32] != hashlib.sha256(content[32:]).digest() or content[32:64] != self.identity:
+        if content[:32] != hashlib.sha256(content[32:]).digest() or content[32:64] != self._identity(number):
             warnings.warn(f"{self._file(number)} is damaged; it is computed again", stacklevel=3)
             return None
-        with np.load(io.BytesIO(content[64:])) as piece:
-            return dict(piece)
+        return arrays_of(io.BytesIO(content[64:]))
+
+    def _identity(self, number):
+        """The checksum of the configuration and the number: no piece stands for another."""
+        told = json.dumps([self.configuration, number], sort_keys=True)
+        return hashlib.sha256(told.encode()).digest()
 
     def _file(self, number):
         return self.path / f"{number:08d}.piece"
