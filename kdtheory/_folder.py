@@ -5,25 +5,19 @@ not there. Its first bytes are the checksum of the rest, which names the configu
 """
 
 import contextlib
-import dis
-import functools
 import hashlib
-import inspect
 import io
 import json
 import math
 import os
-import re
 import secrets
 import socket
 import stat
 import time
-import types
 import warnings
 import zipfile
 from pathlib import Path
 
-import jax
 import numpy as np
 
 
@@ -168,7 +162,7 @@ class Folder:
             )
         if there != self.configuration:
             raise ValueError(
-                f"the folder {self.path} holds another sweep, which differs in {_difference(there, self.configuration)}"
+                f"the folder {self.path} holds another sweep, which differs in {difference(there, self.configuration)}"
                 ". Choose another folder, or delete this one"
             )
 
@@ -197,13 +191,13 @@ class Folder:
         return self.path / f"{number:08d}.piece"
 
 
-def _difference(there, here):
+def difference(there, here):
     """Where two configurations differ, in words."""
     found = []
     for key in there | here:
         old, new = there.get(key), here.get(key)
         if isinstance(old, dict) and isinstance(new, dict) and old != new:
-            found.append(f"{key} ({_difference(old, new)})")
+            found.append(f"{key} ({difference(old, new)})")
         elif old != new:
             old, new = ("nothing" if value is None else _short(value) for value in (old, new))
             found.append(f"{key}: {old} there, {new} here" if old != new else key)
@@ -213,85 +207,3 @@ def _difference(there, here):
 def _short(value):
     text = str(value)
     return text if len(text) <= 60 and "\n" not in text else f"a text of {len(text)} characters"
-
-
-# What a function is, for telling whether another would have given the same numbers.
-
-
-def source(function) -> str:
-    """The text of a function, or its instructions where the text is not kept."""
-    function = inspect.unwrap(function)
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return _instructions(function.__code__) if inspect.isfunction(function) else describe(function)
-
-
-def _instructions(code):
-    return "\n".join(
-        f"{step.opname} {_instructions(step.argval) if inspect.iscode(step.argval) else step.argrepr}"
-        for step in dis.get_instructions(code)
-    )
-
-
-def reads(function) -> dict[str, str]:
-    """A function and all that it reads, by name: helper functions of its own package as text, constants and
-    what it encloses by value. Of libraries only versions are known, and of opaque objects only the type."""
-    found: dict[str, str] = {}
-    home = _package(function)
-
-    def visit(name, thing):
-        thing = inspect.unwrap(thing) if callable(thing) else thing
-        if name in found or isinstance(thing, types.ModuleType | type):
-            return
-        if isinstance(thing, functools.partial):
-            visit(name, thing.func)
-            visit(f"{name}, given", (thing.args, thing.keywords))
-        elif not inspect.isfunction(thing):
-            found[name] = describe(thing)
-        elif _package(thing) == home:
-            found[name] = source(thing)
-            known = {**thing.__globals__, **_enclosed(thing)}
-            for reached in sorted(_names(thing.__code__) & known.keys()):
-                visit(reached, known[reached])
-            visit(f"{name}, by default", (thing.__defaults__, thing.__kwdefaults__))
-
-    visit("function", function)
-    return found
-
-
-def _package(function):
-    while isinstance(function, functools.partial):
-        function = function.func
-    return (getattr(inspect.unwrap(function), "__module__", None) or "").partition(".")[0]
-
-
-def _names(code):
-    inner = (_names(constant) for constant in code.co_consts if inspect.iscode(constant))
-    return set(code.co_names + code.co_freevars).union(*inner)
-
-
-def _enclosed(function):
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    values = {}
-    for name, cell in cells:
-        with contextlib.suppress(ValueError):  # a cell may be empty as yet
-            values[name] = cell.cell_contents
-    return values
-
-
-def describe(value) -> str:
-    """A value as a text that is the same in every process: arrays by the checksum of their bytes."""
-    leaves, structure = jax.tree.flatten(value)
-    return re.sub(" at 0x[0-9a-f]+", "", f"{[_leaf(leaf) for leaf in leaves]} {structure}")
-
-
-def _leaf(leaf):
-    if isinstance(leaf, bool | int | float | complex | str | bytes | None):
-        return repr(leaf)
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    if isinstance(leaf, np.ndarray | np.generic | jax.Array):
-        leaf = np.asarray(leaf)
-        return f"{leaf.dtype}{leaf.shape} {hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()}"
-    return type(leaf).__qualname__
