@@ -7,6 +7,7 @@ no content that can be told, such as an open file, is refused: nothing is truste
 
 import collections
 import contextlib
+import copyreg
 import dataclasses
 import dis
 import functools
@@ -136,11 +137,11 @@ def _name_in_library(thing):
 
 _OUTSIDE_MODULES = set(
     """os posix nt io _io pathlib subprocess socket shutil glob tempfile runpy shelve sqlite3 fileinput linecache mmap
-    gc ctypes importlib gzip bz2 lzma zipfile tarfile inspect pkgutil""".split()
+    urllib http requests gc ctypes importlib gzip bz2 lzma zipfile tarfile inspect pkgutil""".split()
 )
 _OUTSIDE = re.compile(
     r"builtins\.(open|eval|exec|compile|globals|__import__|input)"
-    r"|.*\.(load|loads?txt|genfromtxt|fromfile|fromregex|memmap|imread|open_\w+|read_\w+|loadmat)"
+    r"|.*\.(load|loadtxt|genfromtxt|fromfile|fromregex|memmap|imread|loadmat|open(_\w+)?|read(_\w+)?|File)"
 )
 _PURE = {"os.fspath", "os.cpu_count", "os.PathLike", "posix.fspath", "posix.cpu_count", "_io.BytesIO", "_io.StringIO"}
 _DYNAMIC = {"getattr", "vars", "dir", "attrgetter", "__dict__", "__getattribute__", "getattr_static", "methodcaller"}
@@ -161,6 +162,8 @@ class _Reading:
     def text(self, name, thing) -> str:
         """A thing that is reached by a name, as a text."""
         kind = type(thing)
+        if kind is str:
+            self.names.update(thing[:200].split("."))  # a text may name what a module is asked for
         if kind in _LEAVES:
             return _brief(repr(thing))
         if kind is slice:
@@ -172,10 +175,12 @@ class _Reading:
         if kind is types.ModuleType or isinstance(thing, types.ModuleType):
             self.passed[thing.__name__] = thing
             return f"module {thing.__name__}"
-        if thing is sys.modules or thing is os.environ:
+        if thing is sys.modules or isinstance(thing, type(os.environ)):
             self.refuse(name, "what the system holds at the moment")
         if where := _name_in_library(thing):
             return self.library(name, where)
+        if inspect.isbuiltin(thing) and isinstance(thing.__self__, types.ModuleType):
+            self.refuse(name, "compiled code that was not installed")
         if kind is types.MethodType or (inspect.isbuiltin(thing) and thing.__self__ is not None):
             function = thing.__func__ if kind is types.MethodType else thing.__name__
             return (
@@ -228,9 +233,11 @@ class _Reading:
         )
         if isinstance(array, jax.core.Tracer):
             self.refuse(name, "a tracer of JAX")
-        if isinstance(array, np.ma.MaskedArray):
+        if type(array) is np.ma.MaskedArray:
             inside = tuple(map(np.asarray, (array.data, np.ma.getmaskarray(array), array.fill_value)))
             return f"masked {self.text(name, inside)}"
+        if isinstance(array, np.generic) and not _name_in_library(type(array)):
+            self.refuse(name, f"a {type(array).__name__}")
         if type(array) not in (np.ndarray, np.memmap, np.matrix, np.recarray) and isinstance(array, np.ndarray):
             return f"{self.state(name, array)} {self.array(name, array.view(np.ndarray))}"
         plain = np.asarray(array)
@@ -306,6 +313,8 @@ class _Reading:
 
     def type(self, name, cls):
         """A class of the user: what it inherits from, and all that its body holds."""
+        if _of_c(cls):
+            self.refuse(name, "compiled code that was not installed")
         inherited = [self.text(f"{name}, base {base.__name__}", base) for base in (*cls.__bases__, type(cls))]
         inside = []
         for key, value in vars(cls).items():
@@ -356,20 +365,24 @@ class _Reading:
             self.refuse(name, f"a {kind.__name__}, which is used up")
         if isinstance(thing, pathlib.Path):
             self.refuse(name, "a path to a file (read it before the sweep, and use what it holds)")
+        if isinstance(thing, pathlib.PurePath):
+            return f"path {thing}"
         if isinstance(thing, staticmethod | classmethod):
             return f"{kind.__name__} {self.text(f'{name}.__func__', thing.__func__)}"
+        if isinstance(thing, functools.cached_property):
+            return f"cached {self.text(f'{name}.func', thing.func)}"
         if isinstance(thing, property):
             return f"property {self.text(name, (thing.fget, thing.fset, thing.fdel))}"
         if kind in (list, dict, set, bytearray, types.MappingProxyType, collections.deque, collections.OrderedDict):
             return self.items(name, dict(thing) if kind is types.MappingProxyType else thing)
         if kind is types.CodeType:
             return _code(thing)
-        if frame := _frame(thing):
-            return f"{kind.__name__} {self.text(name, frame)}"
-        if hasattr(thing, "__wrapped__") and _name_in_library(kind):  # by jax.jit, functools.cache
-            return f"{kind.__name__} {self.text(f'{name}.__wrapped__', thing.__wrapped__)} {self.held(name, thing)}"
         if dataclasses.is_dataclass(kind) or not _name_in_library(kind):
             return self.state(name, thing)
+        if hasattr(thing, "__wrapped__"):  # by jax.jit, functools.cache
+            return f"{kind.__name__} {self.text(f'{name}.__wrapped__', thing.__wrapped__)} {self.held(name, thing)}"
+        if frame := _frame(thing):
+            return f"{kind.__name__} {self.text(name, frame)}"
         return self.reduced(name, thing)
 
     def held(self, name, thing):
@@ -381,9 +394,8 @@ class _Reading:
         """An object of a user's class: its class, its attributes and, where it is also a list or so, its items."""
         kind, parts = type(thing), []
         for cls in kind.__mro__:
-            of_c = any(isinstance(value, _OF_C) and value.__objclass__ is cls for value in vars(cls).values())
             told = cls in (*_CONTAINERS, object, np.ndarray) or cls.__module__ in ("typing", "_typing")
-            if of_c and not told and not issubclass(cls, BaseException):
+            if _of_c(cls) and not told and not issubclass(cls, BaseException):
                 self.refuse(name, f"a {kind.__name__}, whose class {cls.__name__} is not of Python")
             for key, slot in vars(cls).items():
                 if inspect.ismemberdescriptor(slot) and hasattr(thing, key):
@@ -403,7 +415,8 @@ class _Reading:
     def reduced(self, name, thing):
         """An object of a library, by what it would be rebuilt from."""
         try:
-            parts = thing.__reduce_ex__(4)
+            known = copyreg.dispatch_table.get(type(thing))  # of how it is pickled
+            parts = known(thing) if known else thing.__reduce_ex__(4)
         except Exception:
             self.refuse(name, f"a {type(thing).__name__}")
         if isinstance(parts, str):
@@ -429,6 +442,11 @@ _BOOKKEEPING = set(
     __firstlineno__ __static_attributes__ __orig_bases__ __parameters__ __abstractmethods__ _abc_impl __slots__
     __annotate__ __annotate_func__ __annotations_cache__ __classdictcell__ __doc__""".split()
 )
+
+
+def _of_c(cls):
+    """Whether a class is written in C, and its objects may hold what Python does not see."""
+    return any(isinstance(value, _OF_C) and value.__objclass__ is cls for value in vars(cls).values())
 
 
 def _builtin(thing):
