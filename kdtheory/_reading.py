@@ -137,10 +137,10 @@ def _name_in_library(thing):
 
 _OUTSIDE_MODULES = set(
     """os posix nt io _io pathlib subprocess socket shutil glob tempfile runpy shelve sqlite3 fileinput linecache mmap
-    urllib http requests gc ctypes importlib gzip bz2 lzma zipfile tarfile inspect pkgutil""".split()
+    urllib http requests gc ctypes importlib gzip bz2 lzma zipfile tarfile pkgutil""".split()
 )
 _OUTSIDE = re.compile(
-    r"builtins\.(open|eval|exec|compile|globals|__import__|input)"
+    r"builtins\.(open|eval|exec|compile|globals|__import__|input)|inspect\.(currentframe|stack|get(members|source).*)"
     r"|.*\.(load|loadtxt|genfromtxt|fromfile|fromregex|memmap|imread|loadmat|open(_\w+)?|read(_\w+)?|File)"
 )
 _PURE = {"os.fspath", "os.cpu_count", "os.PathLike", "posix.fspath", "posix.cpu_count", "_io.BytesIO", "_io.StringIO"}
@@ -155,9 +155,9 @@ class _Reading:
     def __init__(self):
         self.found: dict[str, str] = {}
         self.seen: dict[int, tuple] = {}  # what may change or contain itself: where it was told, and the thing
-        self.labels: set[str] = set()  # where
+        self.labels: set[str] = set()  # the names of these, each of which stands for one
         self.names: set[str] = set()  # in all code that is reached
-        self.passed: dict[str, types.ModuleType] = {}  # modules handed on, of which any of these names may be read
+        self.passed: dict[int, tuple] = {}  # modules handed on, of which any of these names may be read
 
     def text(self, name, thing) -> str:
         """A thing that is reached by a name, as a text."""
@@ -172,9 +172,10 @@ class _Reading:
             return self.array(name, thing)
         if kind in (tuple, frozenset):
             return self.items(name, thing)
-        if kind is types.ModuleType or isinstance(thing, types.ModuleType):
-            self.passed[thing.__name__] = thing
-            return f"module {thing.__name__}"
+        if isinstance(thing, types.ModuleType):
+            if id(thing) not in self.passed:
+                self.passed[id(thing)] = self.fresh(thing.__name__), thing
+            return f"module {self.passed[id(thing)][0]}"
         if thing is sys.modules or isinstance(thing, type(os.environ)):
             self.refuse(name, "what the system holds at the moment")
         if where := _name_in_library(thing):
@@ -225,14 +226,12 @@ class _Reading:
     def array(self, name, array):
         if isinstance(array, np.dtype):
             return f"dtype {array.descr if array.names else array}"
+        if isinstance(array, jax.core.Tracer):
+            self.refuse(name, "a tracer of JAX")
         weak = "weak " if getattr(array, "weak_type", False) else ""
         if isinstance(array, jax.Array) and jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
             weak, array = f"key {jax.random.key_impl(array)} ", jax.random.key_data(array)
-        kind = (
-            f"{weak}{type(array).__name__ if isinstance(array, np.ndarray) else 'jax ' * isinstance(array, jax.Array)}"
-        )
-        if isinstance(array, jax.core.Tracer):
-            self.refuse(name, "a tracer of JAX")
+        of = "jax" if isinstance(array, jax.Array) else type(array).__name__
         if type(array) is np.ma.MaskedArray:
             inside = tuple(map(np.asarray, (array.data, np.ma.getmaskarray(array), array.fill_value)))
             return f"masked {self.text(name, inside)}"
@@ -241,9 +240,12 @@ class _Reading:
         if type(array) not in (np.ndarray, np.memmap, np.matrix, np.recarray) and isinstance(array, np.ndarray):
             return f"{self.state(name, array)} {self.array(name, array.view(np.ndarray))}"
         plain = np.asarray(array)
+        kind = (
+            f"{weak}{of} {plain.dtype}{plain.shape}{' by columns' if plain.flags.fnc else ''}"  # sums round otherwise
+        )
         if plain.dtype.hasobject:
-            return f"{kind} {plain.dtype}{plain.shape} {self.text(name, plain.tolist())}"
-        return f"{kind} {plain.dtype}{plain.shape} {_digest(np.ascontiguousarray(plain).tobytes())}"
+            return f"{kind} {self.text(name, plain.tolist())}"
+        return f"{kind} {_digest(np.ascontiguousarray(plain).tobytes())}"
 
     def items(self, name, thing):
         """A container's own kind, and its items in order."""
@@ -268,9 +270,9 @@ class _Reading:
         given = function.__defaults__ or ()
         defaults = dict(zip(code.co_varnames[code.co_argcount - len(given) : code.co_argcount], given, strict=True))
         for argument, value in (defaults | (function.__kwdefaults__ or {})).items():
-            self.found[f"{name}({argument}=)"] = self.text(f"{name}({argument}=)", value)
+            self.read(name, f"{name}({argument}=)", value)
         for attribute, value in vars(function).items():
-            self.found[f"{name}.{attribute}"] = self.text(f"{name}.{attribute}", value)
+            self.read(name, f"{name}.{attribute}", value)
         if not own:  # made by a library around what it encloses, as by jax.vmap
             for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
                 if _full(cell):
@@ -287,7 +289,10 @@ class _Reading:
                 if not isinstance(value, types.ModuleType):
                     break
                 path.append(attribute)
+                below = f"{value.__name__}.{attribute}"
                 value = getattr(value, attribute, _ABSENT)
+                if value is _ABSENT and kind == "import":
+                    value = _imported(below, function)
             self.read(name, ".".join(path), value)
         return f"{_source(code)}\n{_code(code)}"
 
@@ -318,11 +323,7 @@ class _Reading:
         inherited = [self.text(f"{name}, base {base.__name__}", base) for base in (*cls.__bases__, type(cls))]
         inside = []
         for key, value in vars(cls).items():
-            if (
-                key not in _BOOKKEEPING
-                and not inspect.ismemberdescriptor(value)
-                and not inspect.isgetsetdescriptor(value)
-            ):
+            if key not in _BOOKKEEPING and not inspect.ismemberdescriptor(value):
                 inside.append(f"{key}: {self.text(f'{name}.{key}', value)}")
         return f"class {cls.__qualname__} of {', '.join(inherited)}: {'; '.join(inside)}"
 
@@ -337,18 +338,15 @@ class _Reading:
     def modules(self):
         """Of modules that are handed on, whatever the code may ask them for by a name that it holds."""
         done = set()
-        while True:
-            asked = [
-                (module, name)
-                for _, module in sorted(self.passed.items())
-                for name in sorted(self.asked(module))
-                if (module, name) not in done
-            ]
-            if not asked:
-                return
-            for module, name in asked:
-                done.add((module, name))
-                self.read(f"module {module.__name__}", f"{module.__name__}.{name}", vars(module)[name])
+        while asked := [
+            (label, module, name)
+            for label, module in self.passed.values()
+            for name in sorted(self.asked(module))
+            if (label, name) not in done
+        ]:
+            for label, module, name in asked:
+                done.add((label, name))
+                self.read(f"module {label}", f"{label}.{name}", vars(module)[name])
 
     def asked(self, module):
         if self.names & _DYNAMIC and not _of_library(module.__name__):
@@ -419,8 +417,8 @@ class _Reading:
             parts = known(thing) if known else thing.__reduce_ex__(4)
         except Exception:
             self.refuse(name, f"a {type(thing).__name__}")
-        if isinstance(parts, str):
-            return f"{type(thing).__module__}.{parts}"
+        if isinstance(parts, str):  # a name, and not what it stands for
+            self.refuse(name, f"a {type(thing).__name__}")
         parts = [list(part) if hasattr(part, "__next__") else part for part in parts]
         self.seen[id(parts)] = name, parts
         kind = self.text(f"{name}.__class__", type(thing))
@@ -432,7 +430,6 @@ class _Absent:
 
 
 _ABSENT = _Absent()
-_BUILTINS = vars(importlib.import_module("builtins"))
 _SEVERAL = dict, list, tuple, set, frozenset, bytearray, collections.deque
 _CONTAINERS = (*_SEVERAL, collections.OrderedDict, collections.defaultdict, bool, int, float, complex, str, bytes)
 _OF_CACHES = {"cache_parameters", "cache_info", "cache_clear"}
@@ -490,6 +487,8 @@ def _brief(text):
 
 def _frame(thing):
     """What a table of pandas or xarray holds, without what they remember of its use."""
+    if not type(thing).__module__.startswith(("pandas.", "xarray.")):  # others derive from these, and hold more
+        return None
     pandas, xarray = sys.modules.get("pandas"), sys.modules.get("xarray")
     if pandas and isinstance(thing, pandas.DataFrame):
         return thing.columns, thing.index, *(thing.iloc[:, i] for i in range(thing.shape[1])), thing.attrs
@@ -499,19 +498,12 @@ def _frame(thing):
         return thing.name, thing.index, thing.dtype, thing.to_numpy(), thing.attrs
     if pandas and isinstance(thing, pandas.Index):
         return thing.name, thing.dtype, thing.to_numpy(), getattr(thing, "freqstr", None)
-    if xarray and isinstance(thing, xarray.Dataset | xarray.DataArray | xarray.Variable):
-        inside = (
-            thing if isinstance(thing, xarray.Variable) else {str(key): thing[key].variable for key in thing.coords}
-        )
-        if isinstance(thing, xarray.Dataset):
-            return inside, {str(key): thing[key].variable for key in thing.data_vars}, thing.attrs
-        return (
-            inside if inside is not thing else None,
-            thing.dims,
-            thing.values,
-            thing.attrs,
-            getattr(thing, "name", None),
-        )
+    if xarray and isinstance(thing, xarray.Variable):
+        return thing.dims, thing.values, thing.attrs
+    if xarray and isinstance(thing, xarray.Dataset):
+        return {str(key): variable for key, variable in thing.variables.items()}, sorted(thing.coords), thing.attrs
+    if xarray and isinstance(thing, xarray.DataArray):
+        return thing.name, thing.variable, {str(key): thing.coords[key].variable for key in thing.coords}
     return None
 
 
@@ -524,11 +516,9 @@ def _code(code) -> str:
 
     def visit(code):
         constants = [_constant(constant) for constant in code.co_consts if not inspect.iscode(constant)]
-        parts.append(
-            repr((code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
-        )
-        parts.append(repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)))
-        parts.append(repr(getattr(code, "co_exceptiontable", None)))
+        names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+        counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+        parts.append(repr((code.co_code, constants, names, counts, code.co_exceptiontable)))
         for constant in code.co_consts:
             if inspect.iscode(constant):
                 visit(constant)

@@ -13,6 +13,8 @@ import functools
 import io
 import itertools
 import json
+import logging
+import math
 import operator
 import os
 import pathlib
@@ -21,8 +23,10 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import types
 import typing
+import warnings
 import weakref
 
 import jax
@@ -30,6 +34,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas
 import pytest
+import scipy.optimize
 import scipy.special
 import xarray
 
@@ -180,6 +185,15 @@ def wrapped(c):
         return a
 
     return plain
+
+
+def two_modules_of_one_name(c):
+    one, other = in_module(1.0), in_module(c)
+
+    def read(it):
+        return it.c
+
+    return lambda a: a * read(one) * read(other)
 
 
 def in_module(c):
@@ -510,6 +524,8 @@ def own_super(c):
 
 
 TOLD |= {
+    "two modules of one name": two_modules_of_one_name,
+    "an array by columns": lambda c: lambda a, x=np.ones((2, 2), order="CF"[c > 5]): a * x.sum(),
     "a subclass of masked arrays": subclass_of_masked_arrays,
     "a getter's text": asked_by_a_getter,
     "an alias of a module": alias_of_a_module,
@@ -715,6 +731,23 @@ def local_seeded(a):
         lambda a: scipy.special.expit(a) + np.linalg.norm(np.ones(2)),
         lambda a: kd.datasets.diabetes()[0][int(a)],
         lambda a: kd.simulate(kd.Ridge(a), kd.problems.with_spectrum(0, [1.0, 0.5])).progress,
+        lambda a: jnp.asarray(a, jnp.float64) * jnp.pi + np.float32(1) + jnp.inf,
+        lambda a: jax.lax.dot(jnp.eye(2), jnp.eye(2), precision=jax.lax.Precision.HIGHEST) * a,
+        lambda a: jax.tree.map(jnp.sin, {"a": a}),
+        lambda a: jnp.vectorize(lambda x: x * a)(jnp.ones(2)),
+        lambda a: scipy.optimize.brentq(lambda x: x - float(a), -10, 10) + sum(itertools.product([1.0], [2.0])[0]),
+        lambda a: (
+            warnings.warn("slow", stacklevel=2),
+            logging.getLogger("x").info("x"),
+            print(a),
+            time.sleep(0),
+            math.pi * a,
+        )[-1],
+        lambda a: np.errstate(all="ignore") and isinstance(a, float | np.ndarray),
+        lambda a: dataclasses.replace(kd.Ridge(1.0), penalty=a).filter(1.0),
+        lambda a: functools.reduce(operator.add, [a]) + sorted([a], key=lambda x: -x)[0],
+        jax.vmap(lambda a, b: a * b, in_axes=(0, None)),
+        jax.jit(jax.vmap(jax.value_and_grad(lambda a: a**2))),
         Method.plain,
     ],
 )
@@ -790,10 +823,10 @@ MODEL = Model()
 
 
 def swept(a):
-    from helpers import late
+    from helpers import late, last
     import helpers.other
 
-    return MODEL.me.scaled(a) * len(WORDS) * TABLE["x"][1] * late * helpers.other.NUMBER
+    return MODEL.me.scaled(a) * len(WORDS) * TABLE["x"][1] * late * helpers.other.NUMBER * last.NUMBER
 """
 
 
@@ -801,7 +834,12 @@ def test_the_same_in_every_process(tmp_path):
     helpers = tmp_path / "helpers"
     helpers.mkdir()
     (tmp_path / "of_users.py").write_text(MODULE.format())
-    files = {"__init__": "factor = 2.0\nlate = 3.0\n", "inner": "NUMBER = 1\n", "other": "NUMBER = 2\n"}
+    files = {
+        "__init__": "factor = 2.0\nlate = 3.0\n",
+        "inner": "NUMBER = 1\n",
+        "other": "NUMBER = 2\n",
+        "last": "NUMBER = 3\n",
+    }
 
     def told(**changed):
         for name, text in (files | changed).items():
@@ -816,7 +854,11 @@ def test_the_same_in_every_process(tmp_path):
 
     first = told()
     assert told() == first  # though sets of strings have another order
-    for name, text in ("__init__", "factor = 9.0\nlate = 3.0\n"), ("inner", "NUMBER = 9\n"), ("other", "NUMBER = 9\n"):
-        other = told(**{name: text})
-        assert other != first and other.keys() == first.keys()
-    assert told(__init__="factor = 2.0\nlate = 9.0\n") != first
+    for changed in (
+        {"__init__": "factor = 9.0\nlate = 3.0\n"},
+        {"__init__": "factor = 2.0\nlate = 9.0\n"},
+        {"inner": "NUMBER = 9\n"},
+        {"other": "NUMBER = 9\n"},
+        {"last": "NUMBER = 9\n"},
+    ):
+        assert told(**changed) != first
