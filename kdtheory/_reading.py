@@ -123,8 +123,10 @@ def _name_in_library(thing):
     module, path = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if isinstance(thing, types.BuiltinFunctionType) and isinstance(thing.__self__, types.ModuleType):
         module = thing.__self__.__name__
-    if isinstance(thing, np.ufunc):  # those of scipy do not say where they are
-        module, path = module or "scipy.special", thing.__name__
+    if isinstance(thing, np.ufunc):  # which need not say where they are
+        path = thing.__name__
+        homes = (module, "numpy", "scipy.special")
+        module = next((home for home in homes if getattr(sys.modules.get(home), path, None) is thing), None)
     if not isinstance(module, str) or not isinstance(path, str) or not _of_library(module):
         return None
     there = sys.modules.get(module)

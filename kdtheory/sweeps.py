@@ -42,16 +42,20 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     The attributes say by which version and which code the table was made.
 
     `folder` keeps finished chunks: the same call goes on where it was killed, to the same bits. A chunk is written
-    whole or not at all. `chunk` is how many cells are computed at once at most, by default so many that the arrays
-    which a device holds at once, counted before anything is fused, are below 2^28 bytes (256 MB), and that at least 32
-    chunks show the progress. Chunks are blocks of the grid; the last axes are the fastest. `devices` are JAX devices
-    of this process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been
-    initialised, each process computes its share and all return the whole table.
+    whole or not at all. The same call is one whose function reads the same, by content: through names, closures,
+    defaults, objects and their classes; of installed packages by version. `chunk` is how many cells are computed at
+    once at most, by default so many that the arrays which a device holds at once, counted before anything is fused, are
+    below 2^28 bytes (256 MB), and that at least 32 chunks show the progress. Chunks are blocks of the grid; the last
+    axes are the fastest. `devices` are JAX devices of this process, by default all of them; each computes chunks of its
+    own. Where `jax.distributed` has been initialised, each process computes its share and all return the whole table.
 
-    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, for results that
-    memory cannot hold, and for a folder that holds another sweep (another function, axis, seed, chunk or version),
-    naming the difference; BlockingIOError for a folder in which another process is at work; PermissionError for one
-    that cannot be written to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
+    Raises ValueError for axes that are not one-dimensional, do not match the function's arguments or have the name of
+    an option; for results that memory cannot hold; for a folder that holds another sweep (another function, axis, seed,
+    chunk or version), naming the difference, or something else; and, with a folder, for a function that changes what it
+    reads, or reads what nobody can compare with another time, such as a file, the environment, a random generator or a
+    lock, naming it: pass it as an axis, an array or a record. BlockingIOError for a folder in which another process is
+    at work; PermissionError for one that cannot be written to; ImportError without xarray, which is in the extra
+    `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):

@@ -12,6 +12,7 @@ import time
 import warnings
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -132,7 +133,10 @@ def test_memory_stays_under_the_budget(monkeypatch):
     np.testing.assert_array_equal(whole.outer, kd.sweep(outer, a=np.arange(256.0)).outer)
 
 
-def test_memory_is_counted_from_shapes():
+def test_memory_is_counted_from_shapes(monkeypatch):
+    for late in ("subjaxprs", "jaxprs_in_params"):  # F18: JAX 0.7 to 0.9 lack the first
+        monkeypatch.delattr(jax.extend.core, late, raising=False)
+
     def branches(a):
         rows = jax.lax.scan(lambda c, _: (c, jnp.outer(c, c).sum()), jnp.ones(100) * a, None, 3)[1]
         return jax.lax.cond(a > 1, lambda: jnp.sort(rows)[0], lambda: jax.random.normal(jax.random.key(0), (99,))[0])
