@@ -5,37 +5,107 @@ not there. Its first bytes are the checksum of the rest, which names the configu
 """
 
 import contextlib
-import dis
-import functools
 import hashlib
-import inspect
 import io
 import json
+import math
 import os
-import re
+import secrets
 import socket
+import stat
 import time
-import types
 import warnings
+import zipfile
 from pathlib import Path
 
-import jax
 import numpy as np
 
 
 def write_atomically(path: Path, content: bytes):
-    """Write a file so that a reader, or a kill at any moment, finds all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write a file so that a reader, or a kill at any moment, finds all of it or nothing.
+
+    A link stays one, and its target is written; what was there keeps its mode.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        refusal = IsADirectoryError if path.is_dir() else PermissionError
+        raise refusal(f"{path} cannot be written over; choose another name")
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     directory = os.open(path.parent, os.O_RDONLY)  # else the new name may be lost with the power
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def archive(arrays: dict) -> bytes:
+    """Arrays by name, as the bytes of a `.npz`. Not by `numpy.savez`, for which names such as `file` are taken."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as members:
+        for name, array in arrays.items():
+            with members.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    return body.getvalue()
+
+
+class Unreadable(ValueError):
+    """What is wrong with a file, in words that follow its name."""
+
+
+KINDS = {  # how files begin
+    b"PK\x03\x04": "",
+    b"\x93NUMPY": "is a single array of numpy.save; read it with numpy.load",
+    b"\x80": "is a pickle, which can run code when it is read",
+    b"\x89HDF": "is a file of HDF5; read it with h5py or xarray",
+    b"": "is no archive of arrays",
+}
+
+
+def arrays_of(file) -> dict:
+    """The arrays of an archive, opened for reading, by name. `Unreadable` for anything else.
+
+    Nothing is allocated that the file does not hold: members are stored as they are, and headers say no more.
+    """
+    start, size = file.read(6), file.seek(0, io.SEEK_END)
+    if wrong := next(words for key, words in KINDS.items() if start.startswith(key)) if start else "is empty":
+        raise Unreadable(wrong)
+    try:
+        with zipfile.ZipFile(file) as members:
+            listed = members.infolist()
+            if any(member.compress_type != zipfile.ZIP_STORED for member in listed):
+                raise Unreadable("is compressed, as kdtheory.save writes nothing; if it holds arrays, use numpy.load")
+            names = [member.filename.removesuffix(".npy") for member in listed]
+            if len(set(names)) < len(names) or sum(member.file_size for member in listed) > size:
+                raise Unreadable("holds two arrays of one name, or claims to hold more bytes than it has")
+            return {name: _array(members.read(member)) for name, member in zip(names, listed, strict=True)}
+    except Unreadable:
+        raise
+    except Exception:  # zipfile and numpy raise a dozen kinds for damaged bytes, and some advise to run the file
+        raise Unreadable("is damaged or cut off") from None
+
+
+def _array(content):
+    body = io.BytesIO(content)
+    version = np.lib.format.read_magic(body)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(body)
+    if dtype.hasobject:
+        raise Unreadable("holds objects of Python, which only code from the file could restore")
+    if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(content) - body.tell():
+        raise Unreadable("holds an array that is not as long as its header says")
+    body.seek(0)
+    return np.lib.format.read_array(body, allow_pickle=False)
 
 
 def prepare(path):
@@ -52,7 +122,6 @@ class Folder:
     def __init__(self, path, configuration: dict):
         self.path = Path(path)
         self.configuration = json.loads(json.dumps(configuration))
-        self.identity = hashlib.sha256(json.dumps(self.configuration, sort_keys=True).encode()).digest()
 
     @contextlib.contextmanager
     def opened(self):
@@ -75,24 +144,31 @@ class Folder:
             yield self
 
     def _claim(self):
-        for left_over in self.path.glob(".*.tmp"):
-            left_over.unlink()
+        for name in ("configuration.json", "*.piece"):
+            for left_over in self.path.glob(f".{name}.*.tmp"):
+                left_over.unlink()
         record = self.path / "configuration.json"
         if not record.exists():
             write_atomically(record, json.dumps(self.configuration, indent=1).encode())
             return
-        there = json.loads(record.read_text())
+        try:
+            there = json.loads(record.read_bytes())
+        except (ValueError, RecursionError):
+            there = None
+        if not isinstance(there, dict) or not there.keys() & self.configuration.keys():
+            raise ValueError(
+                f"{record} is not the configuration of a sweep: it is cut off, or another program's. Choose another"
+                " folder, or delete this one if nothing else is in it"
+            )
         if there != self.configuration:
             raise ValueError(
-                f"the folder {self.path} holds another sweep, which differs in {_difference(there, self.configuration)}"
+                f"the folder {self.path} holds another sweep, which differs in {difference(there, self.configuration)}"
                 ". Choose another folder, or delete this one"
             )
 
     def write(self, number: int, piece: dict):
         """Keep a finished piece."""
-        body = io.BytesIO()
-        np.savez(body, **piece)
-        content = self.identity + body.getvalue()
+        content = self._identity(number) + archive(piece)
         write_atomically(self._file(number), hashlib.sha256(content).digest() + content)
 
     def read(self, number: int) -> dict | None:
@@ -101,23 +177,27 @@ class Folder:
             content = self._file(number).read_bytes()
         except FileNotFoundError:
             return None
-        if content[:32] != hashlib.sha256(content[32:]).digest() or content[32:64] != self.identity:
+        if content[:32] != hashlib.sha256(content[32:]).digest() or content[32:64] != self._identity(number):
             warnings.warn(f"{self._file(number)} is damaged; it is computed again", stacklevel=3)
             return None
-        with np.load(io.BytesIO(content[64:])) as piece:
-            return dict(piece)
+        return arrays_of(io.BytesIO(content[64:]))
+
+    def _identity(self, number):
+        """The checksum of the configuration and the number: no piece stands for another."""
+        told = json.dumps([self.configuration, number], sort_keys=True)
+        return hashlib.sha256(told.encode()).digest()
 
     def _file(self, number):
         return self.path / f"{number:08d}.piece"
 
 
-def _difference(there, here):
+def difference(there, here):
     """Where two configurations differ, in words."""
     found = []
     for key in there | here:
         old, new = there.get(key), here.get(key)
         if isinstance(old, dict) and isinstance(new, dict) and old != new:
-            found.append(f"{key} ({_difference(old, new)})")
+            found.append(f"{key} ({difference(old, new)})")
         elif old != new:
             old, new = ("nothing" if value is None else _short(value) for value in (old, new))
             found.append(f"{key}: {old} there, {new} here" if old != new else key)
@@ -127,85 +207,3 @@ def _difference(there, here):
 def _short(value):
     text = str(value)
     return text if len(text) <= 60 and "\n" not in text else f"a text of {len(text)} characters"
-
-
-# What a function is, for telling whether another would have given the same numbers.
-
-
-def source(function) -> str:
-    """The text of a function, or its instructions where the text is not kept."""
-    function = inspect.unwrap(function)
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return _instructions(function.__code__) if inspect.isfunction(function) else describe(function)
-
-
-def _instructions(code):
-    return "\n".join(
-        f"{step.opname} {_instructions(step.argval) if inspect.iscode(step.argval) else step.argrepr}"
-        for step in dis.get_instructions(code)
-    )
-
-
-def reads(function) -> dict[str, str]:
-    """A function and all that it reads, by name: helper functions of its own package as text, constants and
-    what it encloses by value. Of libraries only versions are known, and of opaque objects only the type."""
-    found: dict[str, str] = {}
-    home = _package(function)
-
-    def visit(name, thing):
-        thing = inspect.unwrap(thing) if callable(thing) else thing
-        if name in found or isinstance(thing, types.ModuleType | type):
-            return
-        if isinstance(thing, functools.partial):
-            visit(name, thing.func)
-            visit(f"{name}, given", (thing.args, thing.keywords))
-        elif not inspect.isfunction(thing):
-            found[name] = describe(thing)
-        elif _package(thing) == home:
-            found[name] = source(thing)
-            known = {**thing.__globals__, **_enclosed(thing)}
-            for reached in sorted(_names(thing.__code__) & known.keys()):
-                visit(reached, known[reached])
-            visit(f"{name}, by default", (thing.__defaults__, thing.__kwdefaults__))
-
-    visit("function", function)
-    return found
-
-
-def _package(function):
-    while isinstance(function, functools.partial):
-        function = function.func
-    return (getattr(inspect.unwrap(function), "__module__", None) or "").partition(".")[0]
-
-
-def _names(code):
-    inner = (_names(constant) for constant in code.co_consts if inspect.iscode(constant))
-    return set(code.co_names + code.co_freevars).union(*inner)
-
-
-def _enclosed(function):
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    values = {}
-    for name, cell in cells:
-        with contextlib.suppress(ValueError):  # a cell may be empty as yet
-            values[name] = cell.cell_contents
-    return values
-
-
-def describe(value) -> str:
-    """A value as a text that is the same in every process: arrays by the checksum of their bytes."""
-    leaves, structure = jax.tree.flatten(value)
-    return re.sub(" at 0x[0-9a-f]+", "", f"{[_leaf(leaf) for leaf in leaves]} {structure}")
-
-
-def _leaf(leaf):
-    if isinstance(leaf, bool | int | float | complex | str | bytes | None):
-        return repr(leaf)
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    if isinstance(leaf, np.ndarray | np.generic | jax.Array):
-        leaf = np.asarray(leaf)
-        return f"{leaf.dtype}{leaf.shape} {hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()}"
-    return type(leaf).__qualname__

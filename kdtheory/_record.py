@@ -6,12 +6,20 @@ import html
 import jax
 import numpy as np
 
+KNOWN: dict[str, object] = {}  # what files may name and `load` gives back: classes and functions of this session
+
+
+def address(thing) -> str:
+    """The name of a class or function, by which files know it."""
+    return f"{getattr(thing, '__module__', None)}:{getattr(thing, '__qualname__', None)}"
+
 
 def record(cls):
     """Make a class a frozen dataclass, registered as a pytree whose leaves are its fields.
 
     Equality is identity, since comparing arrays has no single answer. Nothing is validated here: JAX
-    rebuilds records around tracers, `None` and ints. A field made with `static()` is part of the structure.
+    rebuilds records around tracers, `None` and ints. A field made with `static()` is part of the structure. `load`
+    gives back records of every class that was made so in this session.
 
     `jax.tree_util.register_dataclass` would be shorter, but with jax 0.10.2 the structures it makes for two
     different classes with as many fields compare equal, and `jit` may then run the program compiled for the
@@ -39,6 +47,7 @@ def record(cls):
         return self
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    KNOWN[address(cls)] = cls
     return cls
 
 

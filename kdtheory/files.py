@@ -1,27 +1,61 @@
 """Files of results: records, trajectories and checks, to the last bit.
 
 They are numpy's `.npz`, with the arrays under the names of the fields that hold them, so that others can read
-them with `numpy.load`. Loading runs no code from the file, unlike unpickling.
+them with `numpy.load`. Loading runs no code from the file and imports nothing that it names: a file can name
+only what this session knows already.
 """
 
 import dataclasses
-import importlib
-import io
+import functools
+import inspect
 import json
+import re
+import sys
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import _folder, claims
+from kdtheory import _folder, certify, claims
+from kdtheory._record import KNOWN, address
+
+KNOWN |= {address(cls): cls for cls in (claims.Check, claims.Trial, certify.Certificate)}
+
+# what a `Filter`, or the features of a kernel, may apply: no more of JAX and NumPy, some of which reads files
+_ELEMENTWISE = """abs absolute arccos arccosh arcsin arcsinh arctan arctanh ceil cos cosh exp exp2 expm1 floor log
+log10 log1p log2 maximum minimum negative positive reciprocal sign sin sinh sqrt square tan tanh""".split()
+_ACTIVATIONS = """celu elu gelu identity leaky_relu log_sigmoid relu relu6 selu sigmoid silu soft_sign softplus
+squareplus swish tanh""".split()
+
+
+def register(thing):
+    """Let `load` give back a function, or a dataclass that is no record, by its name; a decorator.
+
+    Records made with `kd.record` are known without it, as are the functions of the library and the elementwise
+    ones of JAX and NumPy. `save` registers what it writes, so that only a session that has not saved a function
+    needs this. Raises TypeError for what has no name in a module, such as a lambda.
+
+    >>> import kdtheory as kd
+    >>> @kd.files.register
+    ... def cut(eigenvalues):
+    ...     return eigenvalues > 0.5
+    """
+    if not callable(thing) or "<" in address(thing) or "None" in address(thing).split(":"):
+        raise TypeError(f"{thing!r} has no name in a module; define it there with def or class")
+    KNOWN[address(thing)] = thing
+    return thing
 
 
 def save(path, result):
     """Write a record, a trajectory, a check, or a tuple, list or dict of them; all of it or, if killed, nothing.
 
-    `path` is taken as it is; `.npz` is the usual ending. Raises TypeError for what holds a function that cannot be
-    found again by its name, such as a lambda, or an object of another library.
+    `path` is taken as it is; `.npz` is the usual ending. A link stays a link, and a file that is there keeps its
+    mode. Dicts need strings for keys.
+
+    Raises TypeError for what `load` could not give back: a function that cannot be found again by its name, such
+    as a lambda; an object of another library; an array that is masked, or of a dtype that numpy's files lack, such
+    as bfloat16. Raises the system's own OSError where the file cannot be written, and then leaves nothing behind.
 
     >>> import kdtheory as kd, pathlib, tempfile
     >>> run = kd.closed_form(kd.GradientFlow([1.0, 2.0]), [1.0, 0.1])
@@ -31,95 +65,229 @@ def save(path, result):
     (<Trajectory: 2 moments, 2 directions>, [1.0, 2.0])
     """
     arrays: dict[str, np.ndarray] = {}
-    structure = json.dumps(_described(result, "", arrays))
-    body = io.BytesIO()
-    np.savez(body, **arrays, __structure__=np.array(structure))
-    _folder.write_atomically(Path(path), body.getvalue())
+    try:
+        structure = json.dumps(_described(result, "", arrays))
+    except RecursionError:
+        raise TypeError("the result contains itself, or is nested too deeply; save its parts") from None
+    _folder.write_atomically(Path(path), _folder.archive({**arrays, _STRUCTURE: np.array(structure)}))
 
 
 def load(path):
     """What `save` wrote, to the last bit; arrays of JAX come back as such.
 
-    Raises ValueError for a file that `save` did not write, and for a check of a claim that is not known here.
+    Only records and functions that this session knows are made, by their names: the library's own, those of
+    classes made with `kd.record`, and what `files.register` or `save` has seen. Nothing is imported.
+
+    Raises ValueError for a file that `save` did not write, saying what it is, for one that is damaged, and for a
+    record, a function or a claim that is not known here, naming it. Raises the system's own OSError, such as
+    FileNotFoundError, for a file that cannot be opened.
+
+    >>> import kdtheory as kd, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kd.save(pathlib.Path(folder) / "learner.npz", {"student": kd.Ridge(0.1)})
+    ...     kd.load(pathlib.Path(folder) / "learner.npz")
+    {'student': Ridge(penalty=0.1)}
     """
-    with np.load(path, allow_pickle=False) as file:
-        if "__structure__" not in file:
-            raise ValueError(f"{path} was not written by kdtheory.save; read it with numpy.load")
-        return _made(json.loads(file["__structure__"].item()), file)
+    with open(path, "rb") as file:
+        try:
+            arrays = _folder.arrays_of(file)
+        except _folder.Unreadable as problem:
+            raise ValueError(f"{path} {problem}") from None
+    structure = arrays.pop(_STRUCTURE, np.zeros(0))
+    if structure.shape or structure.dtype.kind != "U":
+        raise ValueError(f"{path} was not written by kdtheory.save; read it with numpy.load")
+    try:
+        return _made(_parsed(structure.item()), arrays)
+    except _Unknown as problem:
+        raise ValueError(f"{path} {problem}") from None
+    except (KeyError, RecursionError):
+        raise ValueError(f"{path} {_CHANGED}") from None
+
+
+_STRUCTURE = "__structure__"
+_CHANGED = "has been changed since kdtheory.save wrote it, or is of another version"
+
+
+class _Unknown(ValueError):
+    """What a file asks for and cannot have here, in words that follow the name of the file."""
+
+
+def _parsed(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise _Unknown(_CHANGED) from None
 
 
 def _described(value, name, arrays):
     """A value as JSON, its arrays put aside under the names of their places."""
-    place = name or "value"
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
-        arrays[place] = np.asarray(jax.random.key_data(value))
-        return {"key": place}
-    if isinstance(value, np.ndarray | np.generic | jax.Array) and np.asarray(value).dtype.kind != "O":
-        arrays[place] = np.asarray(value)
-        return {"jax" if isinstance(value, jax.Array) else "numpy": place}
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return _put_aside(value, name, arrays)
     if isinstance(value, claims.Claim):
+        if claims.listed(value.name) is not value:
+            raise TypeError(f"{name or 'the result'} is of a claim {value.name}, which has been defined anew since")
         return {"claim": value.name}
     if type(value) in (tuple, list):
         return {type(value).__name__: [_described(v, _inside(name, i), arrays) for i, v in enumerate(value)]}
-    if type(value) is dict and all(isinstance(key, str) for key in value):
+    if type(value) is dict:
+        if odd := [key for key in value if type(key) is not str]:
+            raise TypeError(f"{name or 'the result'} is a dict with the key {odd[0]!r}; its keys must be strings")
         return {"dict": {key: _described(v, _inside(name, key), arrays) for key, v in value.items()}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {
-            "record": _address(type(value)),
+            "record": _named(type(value), name),
             "fields": {key: _described(v, _inside(name, key), arrays) for key, v in fields.items()},
         }
-    if callable(value) and _found(_address(value)) is value:
-        return {"name": _address(value)}
-    raise TypeError(
-        f"{name or 'the result'} is {value!r}, which cannot be found again by its name; save its numbers, or define it"
-        " in a module"
-    )
-
-
-def _made(written, arrays):
-    if not isinstance(written, dict):
-        return written
-    kind, *_ = written
-    inside = written[kind]
-    match kind:
-        case "key":
-            return jax.random.wrap_key_data(jnp.asarray(arrays[inside]))
-        case "jax":
-            return jnp.asarray(arrays[inside])
-        case "numpy":
-            return arrays[inside][()]  # a scalar as such
-        case "claim":
-            return claims.listed(inside)
-        case "tuple" | "list":
-            return {"tuple": tuple, "list": list}[kind](_made(item, arrays) for item in inside)
-        case "dict":
-            return {key: _made(item, arrays) for key, item in inside.items()}
-        case "record":
-            cls = _found(inside)
-            if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
-                raise ValueError(f"the file holds a record {inside}, which is not known here; import its module first")
-            return cls(**{key: _made(item, arrays) for key, item in written["fields"].items()})
-        case "name":
-            return _found(inside)
+    return {"name": _named(value, name)}
 
 
 def _inside(name, key):
     return f"{name}.{key}" if name else str(key)
 
 
-def _address(thing):
-    return f"{getattr(thing, '__module__', None)}:{getattr(thing, '__qualname__', None)}"
+def _put_aside(value, name, arrays):
+    dtype, whose = value.dtype, name or "the result"
+    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        return {
+            "key": _place(np.asarray(jax.random.key_data(value)), name, arrays),
+            "of": str(jax.random.key_impl(value)),
+        }
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{whose} is a masked array; save its .data and its .mask, or .filled() with a value")
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+        raise TypeError(f"{whose} is a {type(value).__name__}, which would come back plain; save numpy.asarray of it")
+    if dtype.hasobject or not dtype.itemsize or not _in_files(dtype):
+        raise TypeError(
+            f"{whose} has dtype {dtype}, which numpy's files cannot hold; save it as another, such as float32"
+        )
+    kind = "jax" if isinstance(value, jax.Array) else "array" if isinstance(value, np.ndarray) else "numpy"
+    return {kind: _place(np.asarray(value), name, arrays)}
 
 
-def _found(address):
-    module, _, path = address.partition(":")
+def _in_files(dtype):
+    """Whether numpy's header for a dtype gives it back: that of bfloat16 says two bytes without meaning."""
+    return dtype.kind in "biufcSUmMV" and np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype)) == dtype
+
+
+def _place(array, name, arrays):
+    """Put an array aside under a name for readers; which one it is, the structure says."""
+    name = re.sub(r"[^\w. -]", "_", name)[:100] or "value"
+    if name in {*arrays, _STRUCTURE}:
+        name = f"{name}~{len(arrays)}"
+    arrays[name] = array
+    return name
+
+
+def _named(thing, name):
+    """The name by which `load` will know a function or a class."""
+    if (known := _library(thing)) is not None:
+        return known
+    if KNOWN.get(address(thing)) is not thing:
+        if not callable(thing) or _at(address(thing)) is not thing:
+            raise TypeError(
+                f"{name or 'the result'} is {thing!r}, which cannot be found again by its name; save its numbers, or"
+                " define it in a module"
+            )
+        register(thing)
+    return address(thing)
+
+
+def _made(written, arrays):
+    match written:
+        case None | bool() | int() | float() | str():
+            return written
+        case {"key": str(place), **rest}:
+            return _key(arrays.pop(place), rest.get("of", "threefry2x32"))
+        case {"jax": str(place)}:
+            return _on_device(arrays.pop(place))
+        case {"array": str(place)}:
+            return arrays.pop(place)
+        case {"numpy": str(place)}:
+            return arrays.pop(place)[()]  # a scalar as such
+        case {"claim": str(name)}:
+            return claims.listed(name)
+        case {"tuple": list(inside)}:
+            return tuple(_made(item, arrays) for item in inside)
+        case {"list": list(inside)}:
+            return [_made(item, arrays) for item in inside]
+        case {"dict": dict(inside)}:
+            return {key: _made(item, arrays) for key, item in inside.items()}
+        case {"record": str(name), "fields": dict(fields)}:
+            return _record(name, {key: _made(item, arrays) for key, item in fields.items()})
+        case {"name": str(name)}:
+            return _function(name)
+    raise _Unknown(_CHANGED)
+
+
+def _on_device(array):
+    made = jnp.asarray(array) if array.dtype.kind in "biufc" else None
+    if made is None or made.dtype != array.dtype:
+        raise _Unknown(f"holds an array of JAX of dtype {array.dtype}, which JAX lacks here; is JAX_ENABLE_X64 off?")
+    return made
+
+
+def _key(data, kind):
+    words = {"threefry2x32": 2, "rbg": 4, "unsafe_rbg": 4}
+    if kind not in words or data.dtype != np.uint32 or data.shape[-1:] != (words[kind],):
+        raise _Unknown(f"holds a key of kind {kind!r}, shape {data.shape}, which JAX does not make here")
+    return jax.random.wrap_key_data(jnp.asarray(data), impl=kind)
+
+
+def _record(name, fields):
+    cls = KNOWN.get(name)
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)) or _vanished(name):
+        raise _Unknown(f"holds a record {name}, which is not known here; import its module first")
+    given = {field.name: field.init for field in dataclasses.fields(cls)}
+    if given.keys() != fields.keys():
+        raise _Unknown(f"holds a record {name} of {', '.join(fields)}; here it is of {', '.join(given)}")
     try:
-        thing = importlib.import_module(module)
-        for name in path.split("."):
-            thing = getattr(thing, name)
-    except (ImportError, AttributeError):
-        return None
+        return cls(**{key: value for key, value in fields.items() if given[key]})
+    except Exception as problem:  # a class of the user's own may refuse what it is given
+        raise _Unknown(f"holds a record {name}, which does not take its fields: {problem}") from problem
+
+
+def _function(name):
+    found = _by_name().get(name, KNOWN.get(name))
+    if found is None or _vanished(name):
+        raise _Unknown(
+            f"holds the function {name}, which this session does not know; import it from its module, and register it"
+            " with kdtheory.files.register"
+        )
+    return found
+
+
+def _vanished(name):
+    """Whether what was registered is no longer in its module; what was made in a function never was."""
+    return "<locals>" not in name and _at(name) is None
+
+
+def _at(name):
+    """What stands under the name of something registered, in the modules that are imported already."""
+    module, _, path = name.partition(":")
+    thing = sys.modules.get(module)
+    for part in path.split("."):
+        thing = getattr(thing, part, None)
     return thing
+
+
+def _library(thing):
+    """The name of a function of the library, or an elementwise one of JAX or NumPy."""
+    return next((name for name, known in _by_name().items() if known is thing), None)
+
+
+@functools.cache
+def _by_name():
+    found = {}
+    for module in [module for name, module in sys.modules.items() if name.startswith("kdtheory.")]:
+        for name, thing in vars(module).items():
+            public = callable(thing) and not inspect.isclass(thing) and not name.startswith("_")
+            if public and address(thing) == f"{module.__name__}:{name}":
+                found[address(thing)] = thing
+    for module, names in (jnp, _ELEMENTWISE), (np, _ELEMENTWISE), (jax.nn, _ACTIVATIONS):
+        for name in names:
+            if function := getattr(module, name, None):  # by where it is defined, too, which earlier files have
+                found |= {f"{module.__name__}:{name}": function, address(function): function}
+    return found

