@@ -384,8 +384,9 @@ def as_many_students_as_eigenvalues(run, students, lead, gaps, signal, noise, pe
     ξ = (1 - h*/s)/(1 - s) the weight at which one student attains Wiener's filter h* there. The weights, the last
     student's first, are the ratios of its coefficients, g₀, g₁/g₀, g₂/g₁ ...; where one vanishes (beyond rounding, as
     judged) but not all after it, no finite weights do: h* is then approached as weights grow. Fewer than r
-    students attain it iff, besides, g has no more coefficients, up to its last, than there are students. Here r = 3; two
-    attain it on the first two eigenvalues. (With `merged`, the last eigenvalue is moved onto the second: then no filter can serve both.)
+    students attain it iff, besides, g has no more coefficients, up to its last, than there are students. Here r = 3;
+    two attain it on the first two eigenvalues. (With `merged`, the last eigenvalue is moved onto the second: then no
+    filter can serve both.)
 
     Proof. With weights ξ₁ ... ξ_m students have the filter s (1 - (1 - s) g(s)), g = ξ_m + ξ_m ξ_{m-1} s + ... + ξ_m
     ... ξ₁ s^(m-1): by induction, g for one more being ξ (1 + s g). So coefficients are products of weights, zero from
