@@ -404,5 +404,6 @@ def as_many_students_as_eigenvalues(run, students, lead, gaps, signal, noise, pe
     spectrum = jnp.where(merged > 0, apart.at[2].set(apart[1]), apart)
     seen = run(self_distill(Ridge(penalty), students + 1, weights), spectrum).learnt
     terms = s * (1.0 + left * sum(size * s**i for i, size in enumerate(sizes)))
-    error = 64.0 * EPS * terms + face(run, 0.0, 1e-12 * (1.0 + 4.0 * sum(map(jnp.abs, g))))
+    carried = sum(jnp.abs(power) * s[0] ** (i + 1) for i, power in enumerate(g))  # from fit to fit
+    error = 64.0 * EPS * terms + face(run, 0.0, 1e-12 * (1.0 + 4.0 * carried))
     return both(*(same(seen[k], wiener[k], error[k]) for k in range(3)))
