@@ -225,9 +225,11 @@ def test_students_near_the_best_ridge_fit(lane):
     # F3, F4: where ridge is Wiener's filter, with one eigenvalue or an isotropic signal, nothing beats it
     for gaps, signal in (([1.0, 1.0], [1.0, 3.0, 0.2]), ([0.5, 0.3], [2.0, 2.0, 2.0])):
         assert claim.at(lane, **alike | dict(gaps=gaps, signal=signal)).verdict != HOLDS
-    # nor with signal on one direction more than ridge can use: the sum is negative
+    # where the sum is negative students near the best fit lose
     assert claim.at(lane, **alike | dict(gaps=[0.2, 0.5], signal=[0.4, 3.0, 2.0])).verdict == VIOLATED
-    assert claim.at(lane, **alike | dict(gaps=[0.3, 1.0], signal=[3.0, 0.3, 0.3])).verdict in (HOLDS, VIOLATED)
+    # T4.3: most of the signal on the larger eigenvalue; also where two are equal
+    rising = dict(lead=4.0, gaps=[0.25, 1.0], signal=[1.0, 0.05, 0.05], noise=0.1)
+    assert claim.at(lane, **rising).verdict == claim.at(lane, **rising | dict(gaps=[0.25, 0.9])).verdict == HOLDS
 
 
 def test_the_best_ridge_fit_is_polished():

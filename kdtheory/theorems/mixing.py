@@ -133,7 +133,7 @@ def least_of_one_student(spread, power):
     standing="proved",
     penalty=positive(1e-4, 1e6, tame=(0.01, 1e4)),
     weight=uniform(-3.0, 3.0),
-    spread=positive(1e-3, 0.999, tame=(1e-2, 0.9)),
+    spread=positive(1e-4, 0.999, tame=(2e-3, 0.9)),
     power=positive(1e-6, 1e6, tame=(1e-4, 1e3)),
     others=usually(0.0, uniform(0.5, 1.0)),
     hypotheses=dict(aligned=lambda others: others == 0),
