@@ -115,7 +115,7 @@ class MarginLine:
 
     slope: jax.Array
     intercept: jax.Array
-    excess: jax.Array  # slope - 1, without the subtraction
+    excess: jax.Array  # slope - 1, with digits of its own where the slope is near one
     scale_free: jax.Array  # the slope once the student's top direction is scaled to the teacher's
 
 
@@ -126,7 +126,9 @@ def margin_line(teacher, student, lead, trail) -> MarginLine:
     point's margin y·prediction satisfies m_S = slope · m_T + intercept under squared loss, for right labels and
     flipped ones: slope = (g₁ - g₂)/(h₁ - h₂), intercept = g₂ - slope · h₂, with h the teacher's filter, h_S the
     student's own and g = h_S h. For gradient flow the slope is above one iff the student trains longer than
-    `critical_time`; for ridge iff λ₁λ₂ > c_T c_S. The scale-free slope (1 - g₂/g₁)/(1 - h₂/h₁) always is. Own.
+    `critical_time`; for ridge iff λ₁λ₂ > c_T c_S. The scale-free slope (1 - g₂/g₁)/(1 - h₂/h₁) is for any two learners
+    whose filters grow with λ, if λ₂ > 0; at λ₂ = 0 it is one. Own; see the claims `margins_on_a_line` and
+    `scale_free_slope_exceeds_one`.
 
     >>> import kdtheory as kd
     >>> flow = kd.GradientFlow(3.0)
@@ -134,12 +136,11 @@ def margin_line(teacher, student, lead, trail) -> MarginLine:
     1.2094
     """
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
-    (h1, h2), (s1, s2) = teacher.filter(λ), student.filter(λ)
-    own_left = student.residual(λ)
-    step = _rise(teacher, λ)
-    scale_free = 1.0 + h2 / step * (_rise(student, λ) / s1)
+    h2, (s1, s2) = teacher.filter(λ)[1], student.filter(λ)
+    gained = h2 * (_rise(student, λ) / _rise(teacher, λ))
+    scale_free = 1.0 + gained / s1
     slope = s1 * scale_free
-    return MarginLine(slope, h2 * (s2 - slope), (h2 * own_left[1] - h1 * own_left[0]) / step, scale_free)
+    return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[0], scale_free)
 
 
 def _rise(learner, λ):
@@ -158,8 +159,8 @@ def _rise(learner, λ):
 def critical_time(lead, trail, teacher_time):
     """The time above which a student's margins are steeper than its teacher's: log(h₁/h₂)/(λ₁ - λ₂).
 
-    Gradient flow in the model of `margin_line`, h the filter of the teacher stopped at `teacher_time`. Always
-    below log(λ₁/λ₂)/(λ₁ - λ₂). Own.
+    Gradient flow in the model of `margin_line`, h the filter of the teacher stopped at `teacher_time` > 0. It is
+    below log(λ₁/λ₂)/(λ₁ - λ₂), and tends to that for a teacher that has hardly learnt; infinite at λ₂ = 0. Own.
 
     >>> import kdtheory as kd
     >>> print(kd.confidence.critical_time(10.5, 0.5, teacher_time=0.2).round(4))

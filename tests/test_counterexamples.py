@@ -207,9 +207,9 @@ class TestDescent:
         assert trial.attack.verdict == trial.theory.verdict == HOLDS
 
     def test_alternatives_stay_as_they_are(self):
-        claim = kd.theorems.trust_grows_with_noise
+        claim = kd.theorems.scale_free_slope_exceeds_one
         end = search.descend(claim.check(0, 64), 2)
-        assert end.verdict == HOLDS and set(end.instances["level"]) <= {0.0, 1.0}
+        assert end.verdict == HOLDS and set(end.instances["method"]) <= {"flow", "ridge"}
 
     def test_a_margin_of_nan_is_no_counterexample(self, listed):
         @kd.claim(source="", standing="own", x=uniform(0.0, 1.0), hypotheses={})

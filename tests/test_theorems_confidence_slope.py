@@ -1,10 +1,17 @@
-"""Margins of students against their teachers': THEOREMS T10.1 by its reference values."""
+"""Margins of students against their teachers': THEOREMS T10.1 by its reference values, and attacks on the claims."""
+
+import random
+from fractions import Fraction as F
 
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
 import kdtheory as kd
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, judging
+
+LANES = pytest.mark.parametrize("lane", ["theory", "practice"])
 
 
 def test_flow(oracle):
@@ -58,3 +65,102 @@ def test_other_learners():
     line, close = (kd.confidence.margin_line(learner, learner, 1.0, 0.2) for learner in (loop, flow))
     assert float(line.slope) == pytest.approx(float(jnp.sum(loop.filter([1.0, 0.2]))), rel=1e-12)
     assert float(line.slope) == pytest.approx(float(close.slope), rel=1e-3)
+
+
+# The claims, attacked with numbers that share nothing with them.
+
+
+@pytest.fixture
+def afresh():
+    """Claims compiled anew, so that a mutant of the library is seen, and again afterwards."""
+    judging._compiled.cache_clear()
+    yield
+    judging._compiled.cache_clear()
+
+
+@LANES
+def test_a_wrong_critical_time_is_seen(lane, monkeypatch, afresh):
+    # F25: for flow one of 10,000 instances saw the criterion times 1.001
+    right, claim = kd.confidence.critical_time, kd.theorems.margins_on_a_line
+    monkeypatch.setattr(kd.confidence, "critical_time", lambda *given: right(*given) * 1.001)
+    check = claim.check(0, 128) if lane == "theory" else claim.practice(0, 6)
+    flow = check.instances["method"] == "flow"
+    assert np.mean(check.verdicts[flow] == VIOLATED) > 0.8 and np.all(check.verdicts[~flow] == HOLDS)
+
+
+def test_a_wrong_criterion_of_ridge_is_seen(monkeypatch, afresh):
+    # F25: for ridge none did
+    right, claim = kd.theorems.confidence_slope.excess, kd.theorems.margins_on_a_line
+    wrong = lambda method, lead, trail, clocks: right(method, 1.001 * lead, trail, clocks)
+    monkeypatch.setattr(kd.theorems.confidence_slope, "excess", wrong)
+    check = claim.check(0, 128)
+    assert np.mean(check.verdicts == VIOLATED) > 0.8
+
+
+@pytest.mark.parametrize("part", ["slope", "intercept", "excess", "scale_free"])
+def test_a_wrong_line_is_seen(part, monkeypatch, afresh):
+    right = kd.confidence.margin_line
+    claim = kd.theorems.scale_free_slope_exceeds_one if part == "scale_free" else kd.theorems.margins_on_a_line
+
+    def wrong(*given):
+        line = right(*given)
+        return type(line)(**vars(line) | {part: getattr(line, part) * (1 + 1e-3)})
+
+    monkeypatch.setattr(kd.confidence, "margin_line", wrong)
+    check = claim.check(0, 128)
+    assert np.mean(check.verdicts == VIOLATED) > 0.8
+
+
+def test_a_hardly_learnt_teacher_may_have_a_steeper_student():
+    # F26: flow, λ = 2, 1, T = .001, s = 1; and at the critical time, below log 2, the slope is one
+    flow = kd.GradientFlow
+    line = kd.confidence.margin_line(flow(1e-3), flow(1.0), 2.0, 1.0)
+    assert float(line.slope) == pytest.approx(1.097, abs=5e-4)
+    s = kd.confidence.critical_time(2.0, 1.0, 1e-3)
+    assert s < np.log(2.0) and abs(float(kd.confidence.margin_line(flow(1e-3), flow(s), 2.0, 1.0).excess)) < 1e-15
+    with mpmath.workdps(40):
+        h, r = ([mpmath.exp(-x * t) for x in (2, 1)] for t in (mpmath.mpf("0.001"), 1))
+        h = [1 - x for x in h]
+        slope = (h[0] * (1 - r[0]) - h[1] * (1 - r[1])) / (h[0] - h[1])
+    assert float(line.slope) == pytest.approx(float(slope), rel=1e-13)
+
+
+def test_a_null_direction_gives_exactly_one():
+    # F26: scaled to its teacher's top direction, a student is the more spread only if λ₂ > 0
+    for learner in kd.GradientFlow(1.0), kd.Ridge(0.5):
+        assert float(kd.confidence.margin_line(learner, learner, 2.0, 0.0).scale_free) == 1.0
+    assert np.isinf(kd.confidence.critical_time(2.0, 0.0, 1.0))
+    same = dict(method="flow", lead=1.0, clocks=[1.0, 2.0], start=0.0)
+    assert kd.theorems.scale_free_slope_exceeds_one.at(ratio=0.0, **same).verdict != HOLDS
+    assert kd.theorems.scale_free_slope_exceeds_one.at(ratio=1.0, **same).verdict == OUTSIDE
+    for ratio in 1e-9, 0.999999, 1.5, 30.0:  # whichever of the two is the larger
+        assert kd.theorems.scale_free_slope_exceeds_one.at(ratio=ratio, **same).verdict == HOLDS
+
+
+def test_ridge_in_fractions():
+    """Margins of points with any labels, from a Gram matrix of blocks of their own, by solving for them."""
+    numbers = random.Random(0)
+    for _ in range(6):
+        points, within = 4, F(numbers.randint(1, 9), 10)
+        gram = [[F(1) if i == j else within * (i // 2 == j // 2) for j in range(points)] for i in range(points)]
+        λ = 1 + within, 1 - within
+        y = [F(1), F(-1), F(numbers.choice([1, -1])), F(1)]
+        c = [F(numbers.randint(1, 40), 10) for _ in range(2)]
+
+        def fit(targets, c, gram=gram):  # two by two: the blocks are apart
+            out = []
+            for a, b in ((0, 1), (2, 3)):
+                d, o = gram[a][a] + c, gram[a][b]
+                α = [(d * targets[a] - o * targets[b]), (d * targets[b] - o * targets[a])]
+                α = [x / (d * d - o * o) for x in α]
+                out += [gram[a][a] * α[0] + o * α[1], o * α[0] + gram[a][a] * α[1]]
+            return out
+
+        taught = fit(y, c[0])
+        m_T, m_S = ([a * b for a, b in zip(y, f, strict=True)] for f in (taught, fit(taught, c[1])))
+        line = kd.confidence.margin_line(*(kd.Ridge(float(x)) for x in c), *map(float, λ))
+        for x, m in zip(m_T, m_S, strict=True):
+            assert float(line.slope * float(x) + line.intercept) == pytest.approx(float(m), rel=1e-13, abs=1e-15)
+        spread = max(m_T) - min(m_T)
+        if spread:
+            assert (max(m_S) - min(m_S) > spread) == (λ[0] * λ[1] > c[0] * c[1])

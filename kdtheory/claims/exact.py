@@ -293,6 +293,7 @@ MOVES = frozenset(
 RESERVED = {function.__name__ for needed in HELPERS.values() for function in needed}  # names that scripts use
 RESERVED |= {"D", "Context", "setcontext", "margin", "print", "abs", "max", "min"}
 LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as floats find it
+BITS = "bitcast_convert_type"  # the leading bits of a float, of which what follows takes the rest
 
 
 def _interpret(jaxpr, consts, args):
@@ -338,7 +339,7 @@ def _done(equation, inputs):
         return [out.astype(bool) if equation.outvars[0].aval.dtype == bool else np.asarray(out, object)]
     doubles = [_doubles(each) for each in inputs]
     outputs = equation.primitive.bind(*map(jnp.asarray, doubles), **settings)
-    if name not in LOOPS and any(each.dtype == object for each in inputs):
+    if name not in {*LOOPS, BITS} and any(each.dtype == object for each in inputs):
         raise NotImplementedError(f"no exact rule for {name}")
     return list(map(_numbers, outputs if equation.primitive.multiple_results else [outputs]))
 

@@ -144,9 +144,9 @@ def best_weight(teacher, student, eigenvalues, signal, noise_variance, weights=N
     The student's filter φ_S (1 - ξ (1 - φ_T)) is affine in ξ, so that the risk is a parabola with its least
     value at ξ = Σ w φ_S r_T (v φ_S/λ - θ² r_S) / Σ w (θ² + v/λ) (φ_S r_T)², r = 1 - φ. `teacher` and
     `student` are learners, the other arguments as in `risk`. For ridge with one penalty it is the weight of Das
-    & Sanghavi (2023; as recalled). It leaves [0, 1] freely: above one where noise is strong, below zero where
-    the teacher has learnt too little. NaN where the weight makes no difference, as with a teacher that learnt
-    everything. A `signal` of zeros gives the limit for infinite noise.
+    & Sanghavi (2023; as recalled). It leaves [0, 1] freely: above one where noise is strong enough, below zero
+    where it is weak enough, see `noise_threshold`. NaN where the weight makes no difference, as with a teacher that
+    learnt everything. A `signal` of zeros gives the limit for infinite noise.
 
     >>> import kdtheory as kd
     >>> ridge = kd.Ridge(0.5)
@@ -159,12 +159,13 @@ def best_weight(teacher, student, eigenvalues, signal, noise_variance, weights=N
 
 
 def noise_threshold(teacher, student, eigenvalues, signal, weight=0.0, weights=None):
-    """The noise variance above which the best teacher weight exceeds `weight`; infinite if none does.
+    """The noise variance above which, and only above which, the best teacher weight exceeds `weight`.
 
-    At `weight` 0 it says when distillation helps at all, at 1 when a student should trust its teacher more than
-    the labels allow: v > Σ w θ² φ_S r_T (r_S + ξ φ_S r_T) / Σ (w/λ) φ_S² r_T (1 - ξ r_T), with r = 1 - φ. For
-    ridge with one penalty these are the thresholds of Das & Sanghavi (2023; as recalled). Arguments as in
-    `best_weight`.
+    At `weight` 0 it says when a positive weight helps, at 1 when one above one beats pure distillation: v > Σ w θ² φ_S
+    r_T (r_S + ξ φ_S r_T) / Σ (w/λ) φ_S² r_T (1 - ξ r_T), with r = 1 - φ and ξ = `weight`. Infinite if no noise is
+    enough, which takes ξ > 1; negative, for some ξ < 0, if all is. For ridge with one penalty these are the thresholds
+    of Das & Sanghavi (2023; as recalled). Own otherwise, for filters between zero and one; see the claim
+    `trust_grows_with_noise`. Arguments as in `best_weight`.
 
     >>> import kdtheory as kd
     >>> ridge, spectrum, signal = kd.Ridge(0.5), [1.0, 0.5], [1.0, 1.0]
@@ -246,7 +247,7 @@ class MixingWeights:
 
     weights: np.ndarray  # (fits - 1,), in the order in which the students are trained
     coefficients: np.ndarray  # (fits - 1,), ξ̄ of the filter s (1 - Σ ξ̄_i (1 - s^i)), s that of the learner
-    least: float  # the risk with these weights in exact arithmetic
+    least: float  # the risk with these weights in exact arithmetic; where one is infinite, approached as weights grow
     reached: float  # and when they are rounded to floats and used in float arithmetic
 
 
@@ -254,11 +255,14 @@ def best_weights(learner, fits, eigenvalues, signal, noise_variance, weights=Non
     """The teacher weights at which repeated self-distillation has the least `risk`: one for every student.
 
     Give them to `self_distill` as `teacher_weight`. With s the filter of the single `learner`, the filters of
-    `fits` fits are s times the polynomials q(s) of degree fits - 1 with q(1) = 1. With r distinct nonzero
-    eigenvalues, r + 1 fits attain the risk of the Wiener filter and more do no better (Pareek, Du & Oh 2024, as
-    recalled; proved here); equal eigenvalues share a factor. Students that cannot help get the weight zero.
+    `fits` fits are s times polynomials q(s) of degree fits - 1 with q(1) = 1. With r distinct nonzero eigenvalues,
+    equal ones sharing a factor, r + 1 fits have the least risk of any filter, that of Wiener's if all eigenvalues are
+    distinct, and more do no better (Pareek, Du & Oh 2024, as recalled). They attain it unless, of the polynomial
+    (1 - q(s))/(1 - s), a coefficient vanishes before its last: then a weight is infinite, and the least risk is only
+    approached as weights grow; one more fit would attain it. Proved; see the claim `as_many_students_as_eigenvalues`.
+    Students that cannot help get the weight zero.
 
-    The weights explode as eigenvalues approach one another. They are computed in fractions, exactly, and then
+    The weights tend to explode as eigenvalues approach one another. They are computed in fractions, exactly, and then
     rounded; a warning says so when float64 can no longer hold them, `reached` being more than `least`. Exact
     arithmetic is slow: meant for tens of eigenvalues and fewer than ten fits. For `Ridge` the filter is exact,
     too; any other is taken as the floats that it gives. Arguments otherwise as in `risk`.
