@@ -224,7 +224,8 @@ def _computer(cell, name, values, chunk, devices):
 
     size = chunk or min(-(-total // 32), 2**15)
     work = traced(grid := _Grid(shape, size))
-    while chunk is None and size > 1 and (needed := max(map(_peak, core.subjaxprs(work.jaxpr.jaxpr)))) > BUDGET:
+    peak = lambda work: max(_peak(inner) for step in work.jaxpr.jaxpr.eqns for inner in _inside(step))
+    while chunk is None and size > 1 and (needed := peak(work)) > BUDGET:
         size = int(math.prod(grid.block) * BUDGET / needed) or 1
         work = traced(grid := _Grid(shape, size))
 
@@ -273,10 +274,18 @@ def _peak(jaxpr):
     held, peak = {}, 0
     for place, step in enumerate(jaxpr.eqns):
         held |= {variable: variable.aval.size * variable.aval.dtype.itemsize for variable in step.outvars}
-        inside = max(map(_peak, core.jaxprs_in_params(step.params)), default=0)
+        inside = max(map(_peak, _inside(step)), default=0)
         peak = max(peak, sum(held.values()) + inside)
         held = {variable: size for variable, size in held.items() if last[variable] > place}
     return peak
+
+
+def _inside(step):
+    """The traced functions that a step runs: its parameters, or tuples of them."""
+    for value in step.params.values():
+        for each in value if isinstance(value, tuple | list) else [value]:
+            if isinstance(inner := getattr(each, "jaxpr", each), core.Jaxpr):
+                yield inner
 
 
 def _traced(cell, example):
