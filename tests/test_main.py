@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 import kdtheory.__main__ as command
+from kdtheory import certify
 from kdtheory.claims import CLAIMS
 
 
@@ -56,6 +57,22 @@ def test_mistyped_names_are_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["ridge"])
     assert "there is no claim ridge; there are filters_multiply, " in capsys.readouterr().err
+
+
+def test_the_extra_is_named_where_it_could_decide(capsys, monkeypatch):  # F19
+    monkeypatch.setattr(command, "COUNTS", dict(count=1000, loops=3))
+    monkeypatch.setattr(certify, "installed", lambda: False)
+    assert command.main(["exaggerated_bias"]) == 1
+    assert capsys.readouterr().out.endswith(f"{certify.missing()}\n")
+    assert command.main(["exaggerated_bias", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["theory"]["verdicts"]["undecidable"] > 0 and "pip install 'kdtheory[certify]'" in err
+    assert command.main(["ridge_semigroup"]) == 0  # which needs no certificate
+    assert "pip install" not in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.setattr(command, "COUNTS", dict(count=1000, loops=3))
+    assert command.main(["exaggerated_bias"]) == 0
+    assert "pip install" not in capsys.readouterr().out
 
 
 def test_colour_is_for_terminals():
