@@ -60,19 +60,17 @@ def test_mistyped_names_are_refused(capsys):
 
 
 def test_the_extra_is_named_where_it_could_decide(capsys, monkeypatch):  # F19
-    monkeypatch.setattr(command, "COUNTS", dict(count=1000, loops=3))
+    few = dict(count=1000, loops=2)
+    decided = CLAIMS["exaggerated_bias"].trial(0, **few)
     monkeypatch.setattr(certify, "installed", lambda: False)
-    assert command.main(["exaggerated_bias"]) == 1
-    assert capsys.readouterr().out.endswith(f"{certify.missing()}\n")
-    assert command.main(["exaggerated_bias", "--json"]) == 1
+    undecided, uncertified = CLAIMS["exaggerated_bias"].trial(0, **few), CLAIMS["ridge_semigroup"].trial(0, **few)
+    assert command.hint([decided, uncertified]) == "" and undecided.theory.verdict == "undecidable"
+    monkeypatch.setattr(command, "judged", lambda *_: [undecided])
+    assert command.main([]) == 1
+    assert capsys.readouterr().out.endswith("pip install 'kdtheory[certify]'\n")
+    assert command.main(["--json"]) == 1
     out, err = capsys.readouterr()
-    assert json.loads(out)[0]["theory"]["verdicts"]["undecidable"] > 0 and "pip install 'kdtheory[certify]'" in err
-    assert command.main(["ridge_semigroup"]) == 0  # which needs no certificate
-    assert "pip install" not in capsys.readouterr().out
-    monkeypatch.undo()
-    monkeypatch.setattr(command, "COUNTS", dict(count=1000, loops=3))
-    assert command.main(["exaggerated_bias"]) == 0
-    assert "pip install" not in capsys.readouterr().out
+    assert json.loads(out)[0]["theory"]["verdicts"]["undecidable"] and "pip install 'kdtheory[certify]'" in err
 
 
 def test_colour_is_for_terminals():
