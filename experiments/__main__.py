@@ -3,7 +3,6 @@
 python -m experiments report: the seed paper on real data, a page of its own.
 """
 
-import argparse
 import importlib
 import importlib.metadata
 import inspect
@@ -15,7 +14,9 @@ from pathlib import Path
 import matplotlib.style
 
 import experiments
+from kdtheory import _command
 
+PROG = "python -m experiments"
 FIGURES = Path(__file__).parent.parent / "figures"
 
 
@@ -83,7 +84,7 @@ def timed(names):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m experiments", description="Rebuild the figures.")
+    parser = _command.Parser(prog=PROG, description="Rebuild the figures.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which ones, or report; all figures if left out")
     parser.add_argument("--list", action="store_true", help="print the names and titles, and stop")
     chosen = parser.parse_args(arguments)
@@ -92,6 +93,10 @@ def main(arguments=None):
         for name in known:
             print(f"{name:32} {caption(load(name))[0]}")
         return
+    unknown = sorted(set(chosen.names) - set(known)) if chosen.names != ["report"] else []
+    if unknown:
+        parser.error(f"there is no experiment {', '.join(unknown)}; there are {', '.join(known)}")
+    parser.needs_float64()
     if chosen.names == ["report"]:
         from experiments.report import _page
 
@@ -99,9 +104,6 @@ def main(arguments=None):
         _page.build(FIGURES, FIGURES / "kdtheory.mplstyle", timed)
         print(f"the report is {FIGURES / 'report.md'}")
         return
-    unknown = sorted(set(chosen.names) - set(known))
-    if unknown:
-        parser.error(f"there is no experiment {', '.join(unknown)}; there are {', '.join(known)}")
     prepare(FIGURES)
     for name in timed(chosen.names or known):
         build(name, FIGURES)
@@ -110,4 +112,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    _command.run(main, PROG)

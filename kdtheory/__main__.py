@@ -5,7 +5,6 @@ shown to be necessary. With the NAME of a claim: its statement, worst cases and 
 verifies it without kdtheory.
 """
 
-import argparse
 import functools
 import json
 import os
@@ -15,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from kdtheory.claims import CLAIMS, Trial
+from kdtheory import _command, certify
+from kdtheory.claims import CLAIMS, UNDECIDABLE, Trial
 from kdtheory.claims import exact as counterexamples
 
+PROG = "python -m kdtheory"
 HEADERS = (
     *("claim", "verdict", "cases", "decided", "worst", "loops", "worst", "power"),
     *("refuted when dropped", "standing", "source"),
@@ -168,19 +169,31 @@ def rechecked(claim, instance):
 def judged(claims, seed, counts):
     """The trials, two at a time, with a line on a terminal that says how far they are."""
     say = functools.partial(print, end="", file=sys.stderr, flush=True) if sys.stderr.isatty() else lambda *_: None
-    with ThreadPoolExecutor(max_workers=2) as pool:  # compiling is what a trial costs, and it leaves the interpreter
+    pool = ThreadPoolExecutor(max_workers=2)  # compiling is what a trial costs, and it leaves the interpreter
+    try:
         running = pool.map(lambda claim: claim.trial(seed, **counts), claims)
         for number, trial in enumerate(running, 1):
             say(f"\r\033[K{number}/{len(claims)} claims checked, {trial.claim.name}")
             yield trial
-    say("\r\033[K")
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for trials that are running
+        say("\r\033[K")
+
+
+def hint(trials: list[Trial]) -> str:
+    """What to install, where verdicts are undecidable for want of ball arithmetic; empty where none is."""
+    checks = lambda trial: filter(None, [trial.theory, trial.attack, *trial.refutations.values()])
+    undecided = any(
+        trial.claim.certificate and any(check.verdict == UNDECIDABLE for check in checks(trial)) for trial in trials
+    )
+    return certify.missing() if undecided else ""
 
 
 def main(arguments=None) -> int:
     """The command: returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m kdtheory", description=__doc__.splitlines()[0])
+    parser = _command.Parser(prog=PROG, description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="claims to show in detail; the table if left out")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random instances (default 0)")
+    parser.add_argument("--seed", type=_command.seed, default=0, help="seed of the random instances (default 0)")
     parser.add_argument(
         "--thorough", action="store_true", help="ten times as many instances and loops, and descents for every claim"
     )
@@ -191,6 +204,7 @@ def main(arguments=None) -> int:
     unknown = [name for name in chosen.names if name not in CLAIMS]
     if unknown:
         parser.error(f"there is no claim {', '.join(unknown)}; there are {', '.join(CLAIMS)}")
+    parser.needs_float64()
     claims = [CLAIMS[name] for name in chosen.names or CLAIMS]
     counts = dict(THOROUGH if chosen.thorough else COUNTS)
     counts["descent"] = DESCENT if chosen.thorough or chosen.names else 0
@@ -211,8 +225,10 @@ def main(arguments=None) -> int:
         print(LEGEND)
         if failed:
             print(f"FAILED: {', '.join(failed)}")
+    if to_install := hint(trials):
+        print(f"\n{to_install}", file=sys.stderr if chosen.json or chosen.latex else sys.stdout)
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _command.run(main, PROG)

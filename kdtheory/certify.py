@@ -16,6 +16,7 @@ from fractions import Fraction
 from kdtheory.learners import GradientDescent, GradientFlow, Ridge
 
 PRECISIONS = tuple(64 * 2**k for k in range(9))  # bits, up to 16384
+INSTALL = "pip install 'kdtheory[certify]'"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +100,15 @@ def installed() -> bool:
     return importlib.util.find_spec("flint") is not None
 
 
+def missing() -> str:
+    """What to install, to be said where verdicts are undecidable; empty where python-flint is there."""
+    return "" if installed() else f"ball arithmetic may decide what floats cannot, and needs python-flint: {INSTALL}"
+
+
 def _exact(learner, eigenvalues, clocks):
     """The learner along each eigenvalue, and the clocks as fractions."""
     if not installed():
-        raise ImportError("certify needs python-flint: pip install 'kdtheory[certify]'")
+        raise ImportError(f"certify needs python-flint: {INSTALL}")
     learner = GradientFlow(0.0) if learner is None else learner
     eigenvalues = [Fraction(value) for value in eigenvalues]
     if min(eigenvalues) <= 0:

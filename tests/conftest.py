@@ -8,9 +8,15 @@ import types
 os.environ.setdefault("NPROC", "8")  # before JAX: batched LAPACK may deadlock on two cores
 
 import hypothesis
+import jax
 import mpmath
 import numpy as np
 import pytest
+
+if not hasattr(jax, "enable_x64"):  # F18: older JAX has it elsewhere
+    from jax.experimental import enable_x64
+
+    jax.enable_x64 = enable_x64
 
 REFERENCE = pathlib.Path(__file__).parent / "reference"
 NORMAL = 2.3e-308  # below, only logarithms are promised

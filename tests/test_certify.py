@@ -97,3 +97,9 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setattr(certify, "installed", lambda: False)
     with pytest.raises(ImportError, match=r"pip install 'kdtheory\[certify\]'"):
         certify.sign(1.0, 0.5, 0.5, 1.0)
+
+
+def test_what_to_install_is_said_only_where_it_is_missing(monkeypatch):  # F19
+    assert certify.missing() == ""
+    monkeypatch.setattr(certify, "installed", lambda: False)
+    assert certify.missing().endswith("pip install 'kdtheory[certify]'")

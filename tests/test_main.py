@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 import kdtheory.__main__ as command
+from kdtheory import certify
 from kdtheory.claims import CLAIMS
 
 
@@ -60,6 +61,20 @@ def test_mistyped_names_are_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["ridge"])
     assert "there is no claim ridge; there are filters_multiply, " in capsys.readouterr().err
+
+
+def test_the_extra_is_named_where_it_could_decide(capsys, monkeypatch):  # F19
+    few = dict(count=1000, loops=2)
+    decided = CLAIMS["exaggerated_bias"].trial(0, **few)
+    monkeypatch.setattr(certify, "installed", lambda: False)
+    undecided, uncertified = CLAIMS["exaggerated_bias"].trial(0, **few), CLAIMS["ridge_semigroup"].trial(0, **few)
+    assert command.hint([decided, uncertified]) == "" and undecided.theory.verdict == "undecidable"
+    monkeypatch.setattr(command, "judged", lambda *_: [undecided])
+    assert command.main([]) == 1
+    assert capsys.readouterr().out.endswith("pip install 'kdtheory[certify]'\n")
+    assert command.main(["--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["theory"]["verdicts"]["undecidable"] and "pip install 'kdtheory[certify]'" in err
 
 
 def test_colour_is_for_terminals():

@@ -115,7 +115,7 @@ class Check:
         )
         rounding, tolerance, size = (values[self.worst] for values in (self.rounding, self.tolerances, self.sizes))
         allowed = f", {tolerance:.1g} allowed of {size:.3g}" if tolerance else ""
-        hint = ""
+        hint = certify.missing() if self.verdict == UNDECIDABLE and self.claim.certificate else ""
         return (
             f"{self.name} ({self.lane}{dropped}): {self.verdict.upper()}\n  cases: {counts}\n"
             f"  worst margin: {self.margin:.3g} (rounding {rounding:.1g}{allowed}) at {inputs}"
