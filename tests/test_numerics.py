@@ -308,9 +308,16 @@ def test_momentum_follows_its_recursion(learner, mode, oracle):
                 r, before = r + b * (r - before) - pull, r
             learnt.append(1 - r)
     exact = oracle.split(learnt)
-    error, size = oracle.errors(got["filter"], exact), np.abs(exact[0])
-    assert np.max(error / np.maximum(size, 0.01)) <= 1e-12  # promised; near a zero of φ only relative to 1
-    assert np.max(np.abs(got["residual"] - (1 - exact[0]))) <= 1e-12 * max(1, size.max())
+    x = eigenvalue * step_size
+    # F0: what is promised; a mode that swings passes through φ = 0, where its error is relative to large terms that
+    # cancel. Where it starts to swing neither is wrong: rounding decides, and φ is not small
+    swings = (
+        x > (1 - np.sqrt(momentum)) ** 2 if learner is kd.HeavyBall else 4 * momentum > (1 - x) * (1 + momentum) ** 2
+    )
+    size = np.where(swings, np.maximum(np.abs(exact[0]), np.abs(1 - exact[0])), np.abs(exact[0]))
+    allowed = 1e-12 * size
+    assert (oracle.errors(got["filter"], exact) <= allowed).all()
+    assert (np.abs(got["residual"] - (1 - exact[0])) <= 1e-12 * np.maximum(size, 1)).all()  # 1 - φ, rounded
     with np.errstate(invalid="ignore", divide="ignore"):
         log = np.log(exact[0])
     known = np.isfinite(log)
@@ -319,7 +326,8 @@ def test_momentum_follows_its_recursion(learner, mode, oracle):
     np.testing.assert_array_equal(got["log_filter"] == -np.inf, log == -np.inf)
     little = known & (0 < exact[0]) & (exact[0] < 1e-3)  # one less that rounds to one, but not in its logarithm
     assert little.sum() > 10
-    np.testing.assert_allclose(got["log_residual"][little], np.log1p(-exact[0][little]), rtol=2e-12, atol=5e-17)
+    shift = np.abs(got["log_residual"] - np.log1p(-np.where(little, exact[0], 0.0)))
+    assert (shift <= 1.1 * allowed)[little].all()  # the error of φ over 1 - φ > .999, and a rounding
     far = known & (np.abs(exact[0] - 1) > 0.01) & (exact[0] > 0.01)
     np.testing.assert_allclose(got["log_filter"][far], log[far], rtol=1e-9)  # 1e-12 over |log| >= 0.01
 
