@@ -95,6 +95,7 @@ class Ridge(Learner):
     """Ridge regression, φ(λ) = λ/(λ + c) with c = `penalty`.
 
     It minimises loss + (c/2)|w - start|² on the half-*mean* squared loss: papers that use the sum write N·c.
+    At c = 0 it is the limit: of all that minimise the loss, what is nearest to `start`.
 
     >>> import kdtheory as kd
     >>> kd.Ridge(penalty=0.5).filter(0.5).item()
@@ -116,12 +117,13 @@ class Ridge(Learner):
 
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
-        data."""
+        data. A penalty of zero, or one that rounding would hide there, is least squares by a QR decomposition; it
+        then has to be a number, not traced."""
         start = _begin(self, problem, start)
         if hasattr(problem, "ridge"):  # no matrix, but conjugate gradients
             return problem.ridge(_finite(self.penalty, "penalty"), start)
         _needs_squared_loss("Ridge", problem)
-        return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
+        return _in_small(problem, start, _ridge, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
 
 @record
@@ -216,7 +218,8 @@ class GradientDescent(_Loop):
 
     def rate(self, eigenvalues):
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
-        return -numerics.log1p(-self.step_size * eigenvalues) / self.step_size
+        x = self.step_size * jnp.asarray(eigenvalues)
+        return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
 
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
@@ -431,6 +434,47 @@ def _in_small(problem, start, run, clock, *, reduce):
         small, lift = problem.reduced(start)
         return lift(run(small, small.zeros(), clock))
     return run(problem, start, clock)
+
+
+def _ridge(problem, start, penalty):
+    """Ridge for each penalty: normal equations, or what does not square the matrix where they would be singular."""
+    is_table = hasattr(problem, "features")
+    matrix = problem.features if is_table else problem.gram
+    if not concrete((matrix, penalty)):
+        return _solve(problem, start, penalty)
+    matrix, penalties = np.asarray(matrix), np.asarray(penalty)
+    # in XᵀX/N a null direction is off by eps of the trace, of which this is enough
+    least = 1e-8 * np.sum(matrix**2) / len(matrix) if is_table and concrete((problem, start)) else 0.0
+    little = (penalties == 0) | ((penalties > 0) & (penalties < least))
+    if not little.any():
+        return _solve(problem, start, penalty)
+    flat = zip(penalties.ravel(), little.ravel(), strict=True)
+    fits = [
+        _least_squares(problem, start, matrix, c) if by_qr else _solve(problem, start, jnp.asarray(c))
+        for c, by_qr in flat
+    ]
+    return jnp.stack(fits).reshape(penalties.shape + start.shape)
+
+
+def _least_squares(problem, start, matrix, penalty):
+    """start + the least of all d that minimise |y - X(start + d)|² + Nc|d|², by QR decompositions with pivots.
+
+    Directions below rounding are cut, as in the eigensystem: of a null direction only rounding is known.
+    """
+    from scipy.linalg import lstsq, qr
+
+    samples, count = matrix.shape
+    upper, pivots = qr(matrix, mode="r", pivoting=True)
+    sizes = np.abs(np.diag(upper))
+    rank = int(np.sum(sizes > max(matrix.shape) * np.finfo(matrix.dtype).eps * sizes[0]))
+    if rank == 0:
+        return start
+    rows = np.zeros((rank, count), matrix.dtype)
+    rows[:, pivots] = upper[:rank]
+    seen = qr(rows.T, mode="economic")[0]
+    system = np.vstack([matrix @ seen, np.sqrt(samples * penalty) * np.eye(rank)]).astype(matrix.dtype)
+    inverse, *_ = lstsq(system, np.eye(len(system), samples, dtype=matrix.dtype), lapack_driver="gelsy")
+    return start + jnp.asarray(seen @ inverse) @ (problem.targets - problem.predict(start))
 
 
 @jax.jit

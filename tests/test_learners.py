@@ -118,6 +118,53 @@ def test_flow_where_there_is_nothing_to_learn_stays():
     near(kd.GradientFlow(TIMES).fit(kd.problems.linear(np.zeros((6, 4)), np.ones(6)), start), np.stack([start] * 3))
 
 
+DUPLICATES = RANDOM.normal(size=(6, 1))[[0, 1, 2, 3, 4, 5, 0, 1]]
+
+
+def bumps(x, z):
+    return jnp.exp(-20 * (x - z.T) ** 2)
+
+
+LESS_THAN_FULL_RANK = {
+    "tall": kd.problems.linear(RANDOM.normal(size=(9, 4)) @ RANDOM.normal(size=(4, 7)), RANDOM.normal(size=(9, 2))),
+    "wide": kd.problems.linear(RANDOM.normal(size=(7, 4)) @ RANDOM.normal(size=(4, 9)), RANDOM.normal(size=7)),
+    "kernel": kd.problems.kernel(bumps(DUPLICATES, DUPLICATES), RANDOM.normal(size=8)),
+    "matrix-free": kd.problems.matrix_free(bumps, DUPLICATES, RANDOM.normal(size=8)),
+}
+
+
+@pytest.mark.parametrize("problem", LESS_THAN_FULL_RANK.values(), ids=LESS_THAN_FULL_RANK)
+def test_no_penalty_is_the_limit_of_small_ones(problem):
+    """F14: ridge of penalty 0 where the rank is not full, in practice as in theory."""
+    system, start = problem.eigensystem(), warm_start(problem)
+    none = kd.Ridge(0)
+    learners = [none, kd.distill(none, none), kd.distill(none, kd.Ridge(1.0), 0.3), kd.switch(kd.Ridge(1.0), none)]
+    if isinstance(problem, kd.problems.Linear):  # also where rounding would hide it
+        learners.append(kd.Ridge([0.0, 1e-25, 1e-14, 1e-10, 0.1]))
+    for learner in learners:
+        seen, expected = (f(learner, at, start=start) for f, at in ((kd.simulate, problem), (kd.closed_form, system)))
+        near(seen.coordinates, expected.coordinates, 1e-12)
+    if isinstance(problem, kd.problems.Linear):
+        near(none.fit(problem), np.linalg.pinv(problem.features) @ problem.targets, 1e-12)
+        outside = none.fit(problem, start) - start  # moves along what the data sees, and nowhere else
+        near(np.linalg.pinv(problem.features) @ np.asarray(problem.features) @ outside, outside, 1e-12)
+    elif isinstance(problem, kd.problems.Kernel):
+        near(none.fit(problem), np.linalg.pinv(problem.gram, hermitian=True) @ problem.targets, 1e-12)
+
+
+def test_no_penalty_by_hand():
+    """F14: least squares on one column, and the other stays."""
+    problem = kd.problems.linear([[1, 0], [1, 0]], [1, 2])
+    near(kd.Ridge(0).fit(problem), [1.5, 0.0])
+    near(kd.Ridge(-0.0).fit(problem, [7.0, 4.0]), [1.5, 4.0])
+    near(
+        jax.vmap(lambda y: kd.Ridge(0).fit(problem.relabel(y)))(jnp.array([[1.0, 2.0], [2.0, 4.0]])), [[1.5, 0], [3, 0]]
+    )
+    with pytest.raises(ValueError, match=r"did not converge for the penalty 0; a larger one does"):
+        smooth = kd.problems.matrix_free(kd.kernels.rbf, np.linspace(0, 1, 30)[:, None], np.arange(30.0) % 2)
+        kd.Ridge(0).fit(smooth)
+
+
 @EVERY_PROBLEM
 def test_ridge_pulls_to_its_start(problem):
     """Minimises loss + (c/2)|w - start|²: the solution of another linear system."""
