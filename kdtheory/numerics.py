@@ -75,7 +75,7 @@ def three_product(a, b, c):
     outer, error = two_product(a, c)
     product, last = two_product(outer, b)
     error = error * b
-    return product, lax.stop_gradient(jnp.where(jnp.isfinite(error), error, 0.0) + last)
+    return two_sum(product, lax.stop_gradient(jnp.where(jnp.isfinite(error), error, 0.0) + last))
 
 
 def _rounded(product):
@@ -320,7 +320,8 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     with the velocity -2. Of an x near the end of the range of floats progress is a multiple, and is computed from
     a larger x.
     """
-    unit = jnp.where((jnp.abs(step_size * eigenvalues) < 1e-290) & (jnp.abs(momentum) <= 1.0), 2.0**700, 1.0)
+    tiny = (jnp.abs(step_size * eigenvalues) < 1e-290) & (jnp.abs(momentum) <= 1.0)
+    unit = jnp.where(tiny, 2.0**700 if jnp.result_type(float) == jnp.float64 else 1.0, 1.0)
     eigenvalues = eigenvalues * unit
     (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
     whole = (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
