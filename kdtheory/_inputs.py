@@ -60,6 +60,21 @@ def as_data(array, name, ranks):
     return jnp.array(host)  # a copy, whatever the user does to theirs
 
 
+def check_range(array, name, power):
+    """Refuse numbers whose eigenvalues, of their size to a power, would leave the range of floats."""
+    host = np.asarray(array)
+    limits, largest = np.finfo(host.dtype), float(np.max(np.abs(host)))
+    most = (float(limits.max) / host.size) ** (1 / power)
+    least = float(limits.tiny) ** (1 / power) / float(limits.eps)  # directions down to rounding are above, too
+    if largest and not least < largest < most:
+        raise ValueError(
+            f"{name} reach {largest:.3g} in size, of which eigenvalues would leave the range of floats; they must be"
+            f" between {least:.1g} and {most:.1g}: divide them by {largest:.1g}, which divides eigenvalues"
+            f" by {'its square' if power == 2 else 'the same'}"
+        )
+    return array
+
+
 def as_number(value, name):
     """One real number, not NaN."""
     number = as_real(value, name)
@@ -106,6 +121,8 @@ def as_count(value, name, least=1, reason=""):
 def as_key(key):
     """A JAX random key; an int is taken as the seed of one."""
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        if not -(2**63) <= key < 2**63:
+            raise ValueError(f"key must be a seed that fits in 64 bits, got {key}; take it modulo 2**63")
         return jax.random.key(key)
     kind = getattr(key, "dtype", None)
     if not (

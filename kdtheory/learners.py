@@ -28,6 +28,13 @@ from kdtheory.numerics import Shares
 class Learner(abc.ABC):
     """What all learners share. To write one, give `shares`, `fit` and `clock`."""
 
+    def __post_init__(self):
+        for field in _fields(self):  # what is an array to users need not be one to JAX
+            value = getattr(self, field)
+            foreign = hasattr(value, "__array__") and not isinstance(value, (np.ndarray, np.generic, jax.Array))
+            if foreign or isinstance(value, range):
+                object.__setattr__(self, field, np.asarray(value))
+
     @abc.abstractmethod
     def shares(self, eigenvalues) -> Shares:
         """The shares learnt, left and lost along directions of the given eigenvalues, path axis first."""
@@ -95,6 +102,7 @@ class Ridge(Learner):
     """Ridge regression, φ(λ) = λ/(λ + c) with c = `penalty`.
 
     It minimises loss + (c/2)|w - start|² on the half-*mean* squared loss: papers that use the sum write N·c.
+    At c = 0 it is the limit: of all that minimise the loss, what is nearest to `start`.
 
     >>> import kdtheory as kd
     >>> kd.Ridge(penalty=0.5).filter(0.5).item()
@@ -116,12 +124,13 @@ class Ridge(Learner):
 
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
-        data."""
+        data. A penalty of zero, or one that rounding would hide there, is least squares by a QR decomposition; it
+        then has to be a number, not traced."""
         start = _begin(self, problem, start)
         if hasattr(problem, "ridge"):  # no matrix, but conjugate gradients
             return problem.ridge(_finite(self.penalty, "penalty"), start)
         _needs_squared_loss("Ridge", problem)
-        return _in_small(problem, start, _solve, _finite(self.penalty, "penalty"), reduce=_wide(problem))
+        return _in_small(problem, start, _ridge, _finite(self.penalty, "penalty"), reduce=_wide(problem))
 
 
 @record
@@ -187,7 +196,7 @@ class _Loop(Learner):
             hessian = _tridiagonal(problem) if turn else _dense(problem) if on_gram else None
             return _descend(learner, problem, start, steps, hessian)
 
-        return _in_small(problem, start, run, steps, reduce=reduce)
+        return _if_whole(self.steps, _in_small(problem, start, run, steps, reduce=reduce))
 
 
 @record
@@ -216,7 +225,8 @@ class GradientDescent(_Loop):
 
     def rate(self, eigenvalues):
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
-        return -numerics.log1p(-self.step_size * eigenvalues) / self.step_size
+        x = self.step_size * jnp.asarray(eigenvalues)
+        return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
 
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
@@ -260,6 +270,10 @@ class Nesterov(_Loop):
     With r the residual of one direction: r ← (1 - ηλ)((1 + β) r - β r_before). It diverges past
     2(1 + β)/((1 + 2β)λ_max).
 
+    `fit` returns w. Loops that keep only z, such as optax.sgd(η, momentum=β, nesterov=True), log the look-ahead
+    point after each step, z_k = w_k + β(w_k - w_k-1). From w_0 = z_0 = start, w_k = (z_k + β w_k-1)/(1 + β) gives
+    back what is to be compared with ours; or compare z with the look-ahead of ours.
+
     >>> import kdtheory as kd
     >>> kd.Nesterov(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
     0.875
@@ -278,7 +292,7 @@ class Nesterov(_Loop):
         momentum = jnp.asarray(self.momentum, float)
         usual = momentum > -1.0 / 3.0  # below, |ηλ - 1| < 1/|β| binds instead
         bound = jnp.where(usual, 1.0 / (1.0 + 2.0 * jnp.where(usual, momentum, 0.0)), -1.0 / momentum)
-        return jnp.where(momentum <= 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
+        return jnp.where(jnp.abs(momentum) <= 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
 
     def advance(self, gradient, parameters, previous):
         ahead = parameters + self.momentum * (parameters - previous)
@@ -319,14 +333,15 @@ class StochasticDescent(_Loop):
         as_count(self.batch, "StochasticDescent.batch")
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         learner = dataclasses.replace(learner, key=None, steps=None)
-        return _descend(learner, problem, start, _whole(self.steps), key=as_key(self.key))
+        return _if_whole(self.steps, _descend(learner, problem, start, _whole(self.steps), key=as_key(self.key)))
 
 
 @record
 class Filter(Learner):
     """Any φ(λ) that you write down: theory only, there is no algorithm to run.
 
-    `function` maps eigenvalues (K,) to factors (K,); what it does not learn stays at the start.
+    `function` maps eigenvalues (K,) to factors (K,); what it does not learn stays at the start. ValueError for
+    another shape, TypeError for factors that are no real numbers.
 
     >>> import kdtheory as kd
     >>> kd.Filter(lambda eigenvalues: eigenvalues > 0.5).filter([1.0, 0.1]).tolist()
@@ -336,7 +351,12 @@ class Filter(Learner):
     function: Callable = static()
 
     def shares(self, eigenvalues):
-        learnt = jnp.asarray(self.function(eigenvalues), float)
+        learnt = jnp.asarray(as_real(self.function(eigenvalues), "what Filter.function returns"), float)
+        if learnt.shape != jnp.shape(eigenvalues):
+            raise ValueError(
+                f"Filter.function must return one factor for each eigenvalue, of shape {jnp.shape(eigenvalues)}; got"
+                f" {learnt.shape}. A constant is jnp.full_like(eigenvalues, constant)"
+            )
         return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
 
     @property
@@ -397,7 +417,23 @@ def _whole(steps):
     steps = _finite(steps, "steps")
     if concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
         raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
-    return steps.astype(int)
+    return (
+        steps.astype(int)
+        if jnp.issubdtype(steps.dtype, np.integer)
+        else jnp.where(_is_whole(steps), steps, 0).astype(int)
+    )
+
+
+def _is_whole(steps):
+    return (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
+
+
+def _if_whole(steps, fits):
+    """What was fitted, and NaN for steps that are traced, hence were not looked at, and turn out not to be whole."""
+    if concrete(steps):
+        return fits
+    whole = _is_whole(jnp.asarray(steps))
+    return jnp.where(whole.reshape(whole.shape + (1,) * (fits.ndim - whole.ndim)), fits, jnp.nan)
 
 
 def _wide(problem):
@@ -433,6 +469,47 @@ def _in_small(problem, start, run, clock, *, reduce):
     return run(problem, start, clock)
 
 
+def _ridge(problem, start, penalty):
+    """Ridge for each penalty: normal equations, or what does not square the matrix where they would be singular."""
+    is_table = hasattr(problem, "features")
+    matrix = problem.features if is_table else problem.gram
+    if not concrete((matrix, penalty)):
+        return _solve(problem, start, penalty)
+    matrix, penalties = np.asarray(matrix), np.asarray(penalty)
+    # in XᵀX/N a null direction is off by eps of the trace, of which this is enough
+    least = 1e-8 * np.sum(matrix**2) / len(matrix) if is_table and concrete((problem, start)) else 0.0
+    little = (penalties == 0) | ((penalties > 0) & (penalties < least))
+    if not little.any():
+        return _solve(problem, start, penalty)
+    flat = zip(penalties.ravel(), little.ravel(), strict=True)
+    fits = [
+        _least_squares(problem, start, matrix, c) if by_qr else _solve(problem, start, jnp.asarray(c))
+        for c, by_qr in flat
+    ]
+    return jnp.stack(fits).reshape(penalties.shape + start.shape)
+
+
+def _least_squares(problem, start, matrix, penalty):
+    """start + the least of all d that minimise |y - X(start + d)|² + Nc|d|², by QR decompositions with pivots.
+
+    Directions below rounding are cut, as in the eigensystem: of a null direction only rounding is known.
+    """
+    from scipy.linalg import lstsq, qr
+
+    samples, count = matrix.shape
+    upper, pivots = qr(matrix, mode="r", pivoting=True)
+    sizes = np.abs(np.diag(upper))
+    rank = int(np.sum(sizes > max(matrix.shape) * np.finfo(matrix.dtype).eps * sizes[0]))
+    if rank == 0:
+        return start
+    rows = np.zeros((rank, count), matrix.dtype)
+    rows[:, pivots] = upper[:rank]
+    seen = qr(rows.T, mode="economic")[0]
+    system = np.vstack([matrix @ seen, np.sqrt(samples * penalty) * np.eye(rank)]).astype(matrix.dtype)
+    inverse, *_ = lstsq(system, np.eye(len(system), samples, dtype=matrix.dtype), lapack_driver="gelsy")
+    return start + jnp.asarray(seen @ inverse) @ (problem.targets - problem.predict(start))
+
+
 @jax.jit
 def _solve(problem, start, penalty):
     """Minimise loss + (c/2)|w - start|² for each penalty c."""
@@ -459,8 +536,10 @@ def _flow(problem, start, time):
     times = jnp.atleast_1d(time).astype(vector.dtype)
     times = jnp.where(jnp.isfinite(times), times, jnp.nan)
     pull = vector - matrix @ start  # -∇loss(start), in the range of H
-    size = jnp.minimum(jnp.linalg.norm(matrix), jnp.max(jnp.sum(jnp.abs(matrix), axis=0)))
-    unit = 0.5 / jnp.where(size > 0, size, 1.0)
+    bound = jnp.max(jnp.sum(jnp.abs(matrix), axis=0))
+    bound = jnp.where(bound > 0, bound, 1.0)
+    unit = 0.5 / (bound * jnp.minimum(1.0, jnp.linalg.norm(matrix / bound)))
+    unit = jnp.where(jnp.isfinite(unit), unit, 0.5)
     counts = jnp.floor(times / unit)
     fractions = jnp.clip((times - counts * unit) / unit, 0.0, 1.0)  # rounding, for times past 2^53 units
     scaled = -unit * matrix
@@ -616,7 +695,15 @@ def check_learner(learner, max_eigenvalue=None):
             continue
         if not step_size > 0:
             raise ValueError(f"{name}.step_size must be positive, got {step_size}; None means 1/λ_max")
-        if max_eigenvalue is not None and step_size >= (bound := float(part.max_step_size(float(max_eigenvalue)))):
+        if max_eigenvalue is None or step_size < (bound := float(part.max_step_size(float(max_eigenvalue)))):
+            continue
+        if bound == 0.0 and not np.isinf(max_eigenvalue):
+            warnings.warn(
+                f"{name}.momentum is {float(part.momentum):.6g}, with which the loop diverges at every step size; take"
+                " one above -1 and up to 1",
+                stacklevel=3,
+            )
+        else:
             warnings.warn(
                 f"{name}.step_size is {float(step_size):.6g}, past the bound {bound:.6g}"
                 f" for λ_max = {max_eigenvalue:.6g}: the loop diverges",

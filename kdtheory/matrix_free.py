@@ -67,20 +67,29 @@ class MatrixFree:
         return eigsh(self._operator(), 1, v0=start, return_eigenvectors=False)[0] / len(self.inputs)
 
     def ridge(self, penalty, start):
-        """(K/N + cI)α = y/N + c·start, by conjugate gradients, for each penalty c.
+        """(K/N + cI)α = y/N + c·start, by conjugate gradients, for each penalty c; for c = 0 least squares by LSMR.
 
         Raises ValueError where they do not converge: for a penalty too small, against λ₁, for rounding or patience.
         """
-        from scipy.sparse.linalg import LinearOperator, cg
+        from scipy.sparse.linalg import LinearOperator, cg, lsmr
 
         samples, operator = len(self.inputs), self._operator()
         targets, start = (np.asarray(array).reshape(samples, -1) for array in (self.targets, start))
 
         def solve(c):
             shifted = LinearOperator(operator.shape, lambda v: operator.matvec(v) / samples + c * v, dtype=float)
+            adjoint = LinearOperator(operator.shape, operator.matvec, rmatvec=operator.matvec, dtype=float)
             columns = []
             for y, begin in zip(targets.T, start.T, strict=True):
-                column, failed = cg(shifted, y / samples + c * begin, x0=begin, rtol=1e-13, maxiter=ITERATIONS)
+                if c:
+                    column, failed = cg(shifted, y / samples + c * begin, x0=begin, rtol=1e-13, maxiter=ITERATIONS)
+                else:
+                    goals = dict(atol=1e-14, btol=1e-14, conlim=1e12, maxiter=ITERATIONS)
+                    column, reason, _, _, _, size, _, length = lsmr(adjoint, y, x0=begin, **goals)
+                    # out of patience, or along directions that are hardly there
+                    failed = reason in (3, 6, 7) or size * length > 1e6 * np.linalg.norm(y) + size * np.linalg.norm(
+                        begin
+                    )
                 if failed:
                     raise ValueError(
                         f"conjugate gradients did not converge for the penalty {c:.3g}; a larger one does, as does"

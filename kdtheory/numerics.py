@@ -38,16 +38,44 @@ def two_sum(a, b):
 def two_product(a, b):
     """The rounded product of a and b, and its rounding error, exactly (Dekker 1971).
 
-    The factors are split by rounding away their last 27 bits, as integers, which no compiler can undo. Where
-    the error could underflow it is taken as zero.
+    The factors are split by rounding away their last 27 bits, as integers, which no compiler can undo; their
+    exponents are put aside meanwhile, since the lesser half of a small factor would be flushed to zero. An error
+    that underflows is zero.
     """
     a, b = jnp.broadcast_arrays(jnp.asarray(a, float), jnp.asarray(b, float))
     product = _rounded(a * b)
     if product.dtype != jnp.float64:
         return product, jnp.zeros_like(product)
+    a, b = _mantissa(a), _mantissa(b)
     (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
-    error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
-    return product, lax.stop_gradient(jnp.where(jnp.isfinite(error) & (jnp.abs(product) > 1e-290), error, 0.0))
+    of_mantissas = _rounded(a * b)
+    error = ((a_high * b_high - of_mantissas) + a_high * b_low + a_low * b_high) + a_low * b_low
+    error = error * (product / of_mantissas)  # a power of two
+    return product, lax.stop_gradient(jnp.where(jnp.isfinite(error), error, 0.0))
+
+
+def _mantissa(a):
+    """Its sign and digits, between 1 and 2 in size; of zero and infinity any number."""
+    bits = lax.bitcast_convert_type(a, jnp.uint64) & jnp.uint64(0x800F_FFFF_FFFF_FFFF)
+    return lax.bitcast_convert_type(bits | jnp.uint64(0x3FF0_0000_0000_0000), jnp.float64)
+
+
+def three_product(a, b, c):
+    """The rounded product of three numbers >= 0, and its rounding error, to a relative 1e-32 of the product.
+
+    The largest meets the smallest first: what leaves the range of floats then does so in the end as well.
+    """
+
+    def ordered(a, b):
+        return jnp.where(a > b, b, a), jnp.where(a > b, a, b)
+
+    a, b = ordered(a, b)
+    b, c = ordered(b, c)
+    a, b = ordered(a, b)
+    outer, error = two_product(a, c)
+    product, last = two_product(outer, b)
+    error = error * b
+    return two_sum(product, lax.stop_gradient(jnp.where(jnp.isfinite(error), error, 0.0) + last))
 
 
 def _rounded(product):
@@ -98,7 +126,7 @@ def exp_minus(x, error=0.0):
     """e^-(x + error), to about an ulp (XLA's own loses two), where `error` is the rounding error that x
     carries."""
     if jnp.result_type(x) != jnp.float64:
-        return jnp.exp(-x) * (1.0 - error)
+        return jnp.exp(-x) * jnp.exp(-error)
     inside = jnp.abs(x) < 760.0  # beyond, it is 0 or inf
     halvings, small = _halved(lax.clamp(-760.0, x, 760.0), jnp.where(inside, error, 0.0))
     first = jnp.floor(halvings / 2)  # in two steps, since 2^-1074 is no normal number
@@ -228,24 +256,32 @@ def _log_learnt(left, *factors):
 def descent_shares(step_size, eigenvalues, steps) -> Shares:
     """The shares of gradient descent, whose residual is (1 - ηλ)^k, for real k when ηλ < 1.
 
-    The rounding of 1 - ηλ, magnified k times, is what plain code loses.
+    The rounding of 1 - ηλ, magnified k times, is what plain code loses. For small ηλ it is avoided altogether:
+    (1 - ηλ)^k = e^-(kηλ (1 + ηλ/2 + …)). At λ = 0 nothing is learnt, even for ever.
     """
     steps, step_size, eigenvalues = jnp.broadcast_arrays(jnp.asarray(steps, float), step_size, eigenvalues)
     x, rounding = two_product(step_size, eigenvalues)
+    steps = jnp.where((steps == jnp.inf) & ((step_size == 0) | (eigenvalues == 0)), 0.0, steps)
+    slow = jnp.abs(x) < 2.0**-17
+    linear, error_of_linear = three_product(steps, step_size, eigenvalues)
+    small = jnp.where(slow, x, 0.0)
+    excess = small * (1 / 2 + small * (1 / 3 + small / 4))
+    beyond = jnp.where(excess == 0, 0.0, jnp.where(slow, linear, 0.0) * excess)
     base, error = two_sum(1.0, -x)
     base, error = two_sum(base, error - rounding)  # base + error = 1 - ηλ, to twice the digits
     decays = base > 0
-    inside = jnp.where(decays, base, 0.5)
+    inside = jnp.where(decays & ~slow, base, 0.5)
     correction = jnp.where(decays, error / inside, 0.0)
     near = inside > 0.72
     log_base = jnp.where(near, log1p(-jnp.where(near, x, 0.0)) - rounding / inside, jnp.log(inside) + correction)
-    depth = 0.0 - steps * log_base
-    power = jnp.power(inside, steps) * jnp.exp(steps * correction)
+    depth = jnp.where(slow, linear * (1.0 + excess), 0.0 - steps * log_base)
+    lasts = ~slow & (depth < 760.0)
+    power = jnp.power(inside, jnp.where(slow, 1.0, steps)) * jnp.exp(jnp.where(lasts, steps, 0.0) * correction)
+    power = jnp.where(slow, exp_minus(jnp.where(slow, linear, 0.0), beyond + error_of_linear), power)
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
     left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
-    tiny = x < 1e-290  # where -log(1 - x) is x, and may underflow
-    factors = steps, jnp.where(tiny, step_size, -log_base), jnp.where(tiny, eigenvalues, 1.0)
+    factors = steps, jnp.where(slow, step_size, -log_base), jnp.where(slow, eigenvalues * (1.0 + excess), 1.0)
     log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
     learnt = Share(
         jnp.where(decays, one_minus_exp(depth), 1.0 - alternating),
@@ -281,12 +317,16 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     and v' = x r + b v. Carrying M - I instead of M keeps the digits of small progress, and powers stay smooth
     at critical damping, where a closed form is 0/0. NaN unless `steps` are whole. Near the largest stable
     step the residual alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts
-    with the velocity -2.
+    with the velocity -2. Of an x near the end of the range of floats progress is a multiple, and is computed from
+    a larger x.
     """
+    tiny = (jnp.abs(step_size * eigenvalues) < 1e-290) & (jnp.abs(momentum) <= 1.0)
+    unit = jnp.where(tiny, 2.0**700 if jnp.result_type(float) == jnp.float64 else 1.0, 1.0)
+    eigenvalues = eigenvalues * unit
     (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
     whole = (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
     x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, jnp.where(whole, b, jnp.nan), steps)
-    steps = jnp.where(jnp.isnan(b), 1, steps).astype(jnp.int64)
+    steps = jnp.where(jnp.isnan(b), 1, steps).astype(int)
     total, error = two_sum(1.0, b)
     alternates = (b > 0) & (x > total)
     x = jnp.where(alternates, (2.0 * total - x) + (2.0 * error - x_error), x)
@@ -319,5 +359,6 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     _, _, change, power, _ = lax.fori_loop(0, 48, square, start)
     moved, remains = change[0] + velocity * change[1], power[0] + velocity * power[1]
     learnt = jnp.where(odd, 2.0 + moved, 0.0 - moved)
+    log, learnt = log_or_nan(learnt) - jnp.log(unit), learnt / unit
     left = jnp.where(learnt < 0.5, 1.0 - learnt, jnp.where(odd, -remains, remains))
-    return nothing_lost(Share(learnt, log_or_nan(learnt)), Share(left, log_or_nan(left)))
+    return nothing_lost(Share(learnt, log), Share(left, log_or_nan(left)))

@@ -14,7 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._inputs import as_count, as_data, as_key, as_number, as_real, as_temperature, check_memory, concrete
+from kdtheory._inputs import (
+    as_count,
+    as_data,
+    as_key,
+    as_number,
+    as_real,
+    as_temperature,
+    check_memory,
+    check_range,
+    concrete,
+)
 from kdtheory._record import record, static
 
 
@@ -39,7 +49,7 @@ class Eigensystem:
     target: jax.Array  # (K,) + outputs: the coordinates that fit the targets as well as can be
     spaces: jax.Array  # (K,) the number of the eigenspace of each direction
     unseen: jax.Array  # share of |targets|² outside the span of the directions: if all, no learner can fit it
-    unresolved: int = static()  # directions that are not here: below rounding, or beyond the count asked for
+    unresolved: int = static()  # how many of min(N, P), or N, are not here: below rounding, or beyond the count
     rest: jax.Array | float = 0.0  # the sum of their eigenvalues
 
     @property
@@ -164,9 +174,7 @@ class Linear:
         kept = rank if count is None else min(rank, count)
         u, s, v = jnp.asarray(u[:, :kept]), s[:kept], jnp.asarray(vt[:kept].T)
         eigenvalues, spaces = s**2 / samples, _spaces(s, tolerance)
-        if count is None:
-            return _eigensystem(eigenvalues, u, v, v, spaces, targets, unresolved=0)
-        total = float(np.vdot(features, features)) / samples
+        total = None if count is None else float(np.vdot(features, features)) / samples
         return _eigensystem(eigenvalues, u, v, v, spaces, targets, unresolved=least - kept, total=total)
 
 
@@ -212,10 +220,11 @@ class Kernel:
         return _top(self.gram) / len(self.gram)
 
     def eigensystem(self, count=None) -> Eigensystem:
-        """By eigh of the Gram matrix. Eigenvalues below N·eps·λ_max are not resolved; they are cut and
+        """By eigh of the Gram matrix, refined. Eigenvalues below N·eps·λ_max are not resolved; they are cut and
         counted.
 
         With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
+        Lanczos leaves eigenvectors as they are: a direction of eigenvalue λ is then known to eps·λ_max/λ.
         """
         gram, targets = np.asarray(self.gram), np.asarray(self.targets)
         samples = len(gram)
@@ -225,12 +234,12 @@ class Kernel:
             d, u = eigsh(gram, count, v0=_some_start(samples))
         else:
             check_memory(
-                (4, samples, samples),
+                (12, samples, samples),
                 gram.dtype,
                 f"the eigenvectors of a kernel of {samples:,} samples",
                 "ask for a count of them, eigensystem(count=100)",
             )
-            d, u = np.linalg.eigh(gram)
+            d, u = _refined(gram, *np.linalg.eigh(gram))
         d, u = d[::-1], u[:, ::-1]
         tolerance = samples * np.finfo(d.dtype).eps * abs(d).max()
         if d[-1] < -10 * tolerance:
@@ -243,6 +252,51 @@ class Kernel:
             raise ValueError("gram is zero: there is no direction to learn along")
         kept = rank if count is None else min(rank, count)
         return of_kernel(d[:kept], u[:, :kept], tolerance, np.trace(gram), targets)
+
+
+def _refined(gram, d, u):
+    """Eigenvalues and -vectors from eigh, to their last digits: one step of Ogita & Aishima (2018).
+
+    eigh finds those of a matrix off by eps·λ₁, and so mixes eps·λ₁/λ of other directions into that of λ. Dual
+    coefficients are large along the smallest directions, and what was mixed in would be read off as part of the
+    larger ones: the error of a loop's coordinates would be that of theory's eigenvectors, not of the loop. Pairs
+    that are too close for a step that is linear in the correction stay as they are.
+    """
+    near = u.T @ _product(gram, u)  # diagonal but for what is to be mended
+    rest = _lacking(u)
+    d = np.diag(near) / (1.0 - np.diag(rest))
+    gap, wanted = d - d[:, None], near + d * rest
+    apart = (gap != 0) & (np.abs(wanted) <= np.sqrt(np.finfo(u.dtype).eps) * np.abs(gap))
+    u = u + u @ np.where(apart, wanted / np.where(apart, gap, 1.0), rest / 2)
+    order = np.argsort(d)
+    return d[order], (u + u @ _lacking(u) / 2)[:, order]
+
+
+def _lacking(u):
+    """What uᵀu lacks to the identity."""
+    return np.eye(len(u), dtype=u.dtype) - u.T @ u
+
+
+def _product(a, b):
+    """a @ b, each entry rounded once: from slices of so few digits that their products are exact (Ozaki 2012)."""
+    digits = (np.finfo(a.dtype).nmant + 1 - int(np.ceil(np.log2(len(b))))) // 2
+    (a1, a2, a3), (b1, b2, b3) = _slices(a, digits, axis=1), _slices(b, digits, axis=0)
+    total, low = a1 @ b1, a1 @ b3 + a2 @ (b2 + b3) + a3 @ b
+    for part in a1 @ b2, a2 @ b1:
+        before, total = total, total + part
+        seen = total - before
+        low += (before - (total - seen)) + (part - seen)
+    return total + low
+
+
+def _slices(a, digits, axis):
+    """The leading digits of a, those after them, and the rest, on a scale of each row or column."""
+    slices = []
+    for _ in range(2):
+        exponents = np.frexp(np.max(np.abs(a), axis=axis, keepdims=True))[1] - digits
+        slices.append(np.ldexp(np.rint(np.ldexp(a, -exponents)), exponents))
+        a = a - slices[-1]
+    return *slices, a
 
 
 def of_kernel(sizes, u, tolerance, trace, targets) -> Eigensystem:
@@ -300,7 +354,8 @@ def _eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolved, 
     u_on_host = np.asarray(u)
     components = u_on_host.T @ targets
     scale = np.sqrt(len(u) * eigenvalues)
-    power, outside = np.sum(targets**2), np.sum((targets - u_on_host @ components) ** 2)
+    unit = -np.frexp(np.max(np.abs(targets)))[1]  # a power of two, lest squares leave the range of floats
+    power, outside = (np.sum(np.ldexp(part, unit) ** 2) for part in (targets, targets - u_on_host @ components))
     arrays = (eigenvalues, u, reading, writing, (components.T / scale).T, spaces, outside / power if power else 0.0)
     rest = 0.0 if total is None else max(0.0, float(total - np.sum(eigenvalues)))
     return Eigensystem(*map(jnp.asarray, arrays), unresolved=unresolved, rest=rest)
@@ -315,15 +370,15 @@ def linear(features, targets) -> Linear:
     Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an
     intercept.
 
-    Raises ValueError for values that are not finite, shapes that do not match, or an empty table; TypeError
-    for what is not an array of real numbers.
+    Raises ValueError for values that are not finite or so large or small that their squares leave the range of
+    floats, shapes that do not match, or an empty table; TypeError for what is not an array of real numbers.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0])
     >>> problem.eigensystem().eigenvalues.tolist()
     [0.5, 0.125]
     """
-    features = as_data(features, "features", ranks=(2,))
+    features = check_range(as_data(features, "features", ranks=(2,)), "features", power=2)
     return Linear(features, _as_targets(targets, "features", len(features), features.dtype))
 
 
@@ -383,7 +438,8 @@ def softmax(features, targets, classes=None):
     """
     from kdtheory import classification
 
-    return classification.softmax(as_data(features, "features", ranks=(2,)), targets, classes, is_kernel=False)
+    features = check_range(as_data(features, "features", ranks=(2,)), "features", power=2)
+    return classification.softmax(features, targets, classes, is_kernel=False)
 
 
 def softmax_kernel(gram, targets, classes=None):
@@ -405,6 +461,7 @@ def softmax_kernel(gram, targets, classes=None):
 def _as_gram(gram):
     if gram.shape[0] != gram.shape[1]:
         raise ValueError(f"gram must be square, one row and column per sample; got shape {gram.shape}")
+    check_range(gram, "entries of gram", power=1)
     from scipy.linalg import issymmetric
 
     if issymmetric(np.asarray(gram)):
@@ -455,6 +512,7 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
     ((20, 5), (20,))
     """
     eigenvalues, samples = as_spectrum(eigenvalues), as_count(samples, "samples")
+    _check_drawn(3, samples, len(eigenvalues))
     features_key, noise_key = jax.random.split(as_key(key))
     features = jax.random.normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
     return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
@@ -475,10 +533,17 @@ def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Line
     eigenvalues = as_spectrum(eigenvalues)
     count = len(eigenvalues)
     samples = as_count(2 * count if samples is None else samples, "samples", count, ", one per eigenvalue")
+    _check_drawn(6, samples, count)
     left_key, right_key, noise_key = jax.random.split(as_key(key), 3)
     u, v = orthonormal(left_key, samples, count), orthonormal(right_key, count, count)
     features = jnp.sqrt(samples) * (u * jnp.sqrt(eigenvalues)) @ v.T
     return _labelled(noise_key, features, v @ _as_signal(signal, count), noise)
+
+
+def _check_drawn(copies, samples, count):
+    check_memory(
+        (copies, samples, count), float, f"features of shape {(samples, count)}", "ask for fewer samples or eigenvalues"
+    )
 
 
 def _labelled(key, features, parameters, noise):

@@ -10,6 +10,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from kdtheory import problems
 from kdtheory._inputs import as_data, as_real, as_start, check_memory, concrete
@@ -39,7 +40,11 @@ class Trajectory:
         The inner product runs over the outputs and over all directions of an eigenspace, whose members
         therefore share one value. For a filter it is φ(λ). NaN where the target has no component.
         """
-        along, size = self.coordinates * self.target, self.target**2
+        largest = jnp.abs(self.target) if self.target.ndim == 1 else jnp.max(jnp.abs(self.target), axis=1)
+        largest = jnp.zeros(largest.shape).at[self.spaces].max(largest)[self.spaces]  # of the eigenspace
+        exponents = jnp.clip(jnp.frexp(lax.stop_gradient(largest))[1], -1000, 1000)
+        unit = jnp.ldexp(1.0, -exponents).reshape(-1, *[1] * (self.target.ndim - 1))  # lest squares leave the range
+        along, size = (self.coordinates * unit) * (self.target * unit), (self.target * unit) ** 2
         if self.target.ndim == 2:
             along, size = along.sum(-1), size.sum(-1)
         count = len(self.eigenvalues)

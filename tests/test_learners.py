@@ -8,6 +8,8 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import pandas
 import pytest
 import scipy.integrate
 import scipy.linalg
@@ -116,6 +118,53 @@ def test_a_wide_table_is_never_squared():
 def test_flow_where_there_is_nothing_to_learn_stays():
     start = np.arange(4.0)
     near(kd.GradientFlow(TIMES).fit(kd.problems.linear(np.zeros((6, 4)), np.ones(6)), start), np.stack([start] * 3))
+
+
+DUPLICATES = RANDOM.normal(size=(6, 1))[[0, 1, 2, 3, 4, 5, 0, 1]]
+
+
+def bumps(x, z):
+    return jnp.exp(-20 * (x - z.T) ** 2)
+
+
+LESS_THAN_FULL_RANK = {
+    "tall": kd.problems.linear(RANDOM.normal(size=(9, 4)) @ RANDOM.normal(size=(4, 7)), RANDOM.normal(size=(9, 2))),
+    "wide": kd.problems.linear(RANDOM.normal(size=(7, 4)) @ RANDOM.normal(size=(4, 9)), RANDOM.normal(size=7)),
+    "kernel": kd.problems.kernel(bumps(DUPLICATES, DUPLICATES), RANDOM.normal(size=8)),
+    "matrix-free": kd.problems.matrix_free(bumps, DUPLICATES, RANDOM.normal(size=8)),
+}
+
+
+@pytest.mark.parametrize("problem", LESS_THAN_FULL_RANK.values(), ids=LESS_THAN_FULL_RANK)
+def test_no_penalty_is_the_limit_of_small_ones(problem):
+    """F14: ridge of penalty 0 where the rank is not full, in practice as in theory."""
+    system, start = problem.eigensystem(), warm_start(problem)
+    none = kd.Ridge(0)
+    learners = [none, kd.distill(none, none), kd.distill(none, kd.Ridge(1.0), 0.3), kd.switch(kd.Ridge(1.0), none)]
+    if isinstance(problem, kd.problems.Linear):  # also where rounding would hide it
+        learners.append(kd.Ridge([0.0, 1e-25, 1e-14, 1e-10, 0.1]))
+    for learner in learners:
+        seen, expected = (f(learner, at, start=start) for f, at in ((kd.simulate, problem), (kd.closed_form, system)))
+        near(seen.coordinates, expected.coordinates, 1e-12)
+    if isinstance(problem, kd.problems.Linear):
+        near(none.fit(problem), np.linalg.pinv(problem.features) @ problem.targets, 1e-12)
+        outside = none.fit(problem, start) - start  # moves along what the data sees, and nowhere else
+        near(np.linalg.pinv(problem.features) @ np.asarray(problem.features) @ outside, outside, 1e-12)
+    elif isinstance(problem, kd.problems.Kernel):
+        near(none.fit(problem), np.linalg.pinv(problem.gram, hermitian=True) @ problem.targets, 1e-12)
+
+
+def test_no_penalty_by_hand():
+    """F14: least squares on one column, and the other stays."""
+    problem = kd.problems.linear([[1, 0], [1, 0]], [1, 2])
+    near(kd.Ridge(0).fit(problem), [1.5, 0.0])
+    near(kd.Ridge(-0.0).fit(problem, [7.0, 4.0]), [1.5, 4.0])
+    near(
+        jax.vmap(lambda y: kd.Ridge(0).fit(problem.relabel(y)))(jnp.array([[1.0, 2.0], [2.0, 4.0]])), [[1.5, 0], [3, 0]]
+    )
+    with pytest.raises(ValueError, match=r"did not converge for the penalty 0; a larger one does"):
+        smooth = kd.problems.matrix_free(kd.kernels.rbf, np.linspace(0, 1, 30)[:, None], np.arange(30.0) % 2)
+        kd.Ridge(0).fit(smooth)
 
 
 @EVERY_PROBLEM
@@ -319,6 +368,50 @@ def test_too_much_momentum_is_never_stable():
     assert kd.Ridge(1.0).max_step_size(5.0) == np.inf == kd.GradientFlow(1.0).max_step_size(5.0)
 
 
+@pytest.mark.parametrize("kind", [kd.HeavyBall, kd.Nesterov])
+@pytest.mark.parametrize("momentum", [-2.0, -1.01, 1.01, 5.0, np.inf])
+def test_momentum_that_is_never_stable_is_named(kind, momentum):
+    """F17: of any size below minus one as well."""
+    assert kind(0.1, momentum, 3).max_step_size(1.0) == 0.0
+    for run in (lambda l: kd.simulate(l, WIDE), lambda l: kd.closed_form(l, [1.0, 0.5])):
+        with pytest.warns(
+            UserWarning, match=rf"{kind.__name__}\.momentum is {momentum:g}, with which the loop diverges"
+        ):
+            run(kind(0.1, momentum, 3))
+
+
+@pytest.mark.parametrize("problem", [TALL, KERNEL], ids=["tall", "kernel"])
+def test_traced_steps_that_are_not_whole_are_no_number(problem):
+    """F17: they cannot be refused, and are not rounded."""
+    for make in (
+        lambda k: kd.GradientDescent(0.05, k),
+        lambda k: kd.Nesterov(0.05, 0.9, k),
+        lambda k: kd.StochasticDescent(0.05, 2, 0, k),
+    ):
+        fits = jax.jit(lambda k, make=make: make(k).fit(problem))(jnp.array([3.0, 2.5, -1.0, np.nan, np.inf, 1e300]))
+        near(fits[0], make(3).fit(problem))
+        assert np.isnan(fits[1:]).all()
+        assert np.isnan(jax.jit(lambda k, make=make: make(k).fit(problem))(0.5)).all()
+
+
+def test_an_optimizer_that_logs_its_look_ahead_point():
+    """F23: optax's Nesterov keeps z only; the parameters follow from it."""
+    momentum, optimizer = 0.9, optax.sgd(0.05, momentum=0.9, nesterov=True)
+    z = jnp.zeros(WIDE.zeros().shape)
+    state, log = optimizer.init(z), [z]
+    for _ in range(40):
+        update, state = optimizer.update(WIDE.gradient(z), state)
+        z = optax.apply_updates(z, update)
+        log.append(z)
+    ours = kd.Nesterov(0.05, momentum, np.arange(41)).fit(WIDE)
+    near(ours[1:] + momentum * (ours[1:] - ours[:-1]), jnp.stack(log[1:]))
+    w = [log[0]]
+    for z in log[1:]:
+        w.append((z + momentum * w[-1]) / (1 + momentum))
+    near(ours, jnp.stack(w))
+    assert np.max(np.abs(ours - jnp.stack(log))) > 0.01  # as logged they are others
+
+
 def test_a_traced_step_is_not_judged():
     """Nothing is known of it yet: the run goes on under jit, without a warning."""
     run = jax.jit(lambda step_size: kd.GradientDescent(step_size, 5).fit(TALL))
@@ -407,6 +500,47 @@ def test_a_loop_takes_whole_steps():
     with pytest.raises(ValueError, match=r"steps must be whole numbers for a loop, got 1\.5; filter takes real ones"):
         kd.GradientDescent(0.1, 1.5).fit(WIDE)
     np.testing.assert_array_equal(kd.GradientDescent(0.1, 3.0).fit(WIDE), kd.GradientDescent(0.1, 3).fit(WIDE))
+
+
+def test_what_a_written_filter_may_return():
+    """F22: complex factors are not cut, and shapes are not guessed."""
+    with pytest.raises(TypeError, match=r"what Filter\.function returns must hold real numbers .* got complex128"):
+        kd.Filter(lambda l: l * 1j).filter([1.0, 2.0])
+    for wrong, shape in (
+        (lambda l: 1.0, r"\(\)"),
+        (lambda l: jnp.ones((2, 2)), r"\(2, 2\)"),
+        (lambda l: l[:1], r"\(1,\)"),
+    ):
+        with pytest.raises(ValueError, match=rf"one factor for each eigenvalue, of shape \(2,\); got {shape}"):
+            kd.Filter(wrong).filter([1.0, 2.0])
+    assert kd.Filter(lambda l: [0.5, 0.25]).filter([1.0, 2.0]).tolist() == [0.5, 0.25]
+
+
+def test_fields_that_are_arrays_to_users_only():
+    """F22: a range, or a column of a table."""
+    for steps in (range(3), pandas.Series([0, 1, 2])):
+        learner = kd.GradientDescent(0.1, steps)
+        np.testing.assert_array_equal(learner.filter(1.0), kd.GradientDescent(0.1, [0, 1, 2]).filter(1.0))
+        np.testing.assert_array_equal(learner.fit(WIDE), kd.GradientDescent(0.1, [0, 1, 2]).fit(WIDE))
+        assert kd.closed_form(kd.distill(kd.Ridge(1.0), learner), [1.0, 0.5]).coordinates.shape == (3, 2)
+
+
+def test_seeds_that_are_too_long():
+    """F22: a message that names the argument."""
+    for use in (
+        lambda key: kd.problems.gaussian(key, [1.0], 3),
+        lambda key: kd.StochasticDescent(0.1, 1, key, 3).fit(WIDE),
+    ):
+        with pytest.raises(ValueError, match=r"key must be a seed that fits in 64 bits, got 1180591620717411303424"):
+            use(2**70)
+
+
+def test_without_float64_nothing_is_warned_of():
+    """F22: a warning is an error in these tests."""
+    with jax.enable_x64(False):
+        for learner in (kd.HeavyBall(0.1, 0.5, np.array([2, 3])), kd.Nesterov(0.1, 0.5, 3), kd.GradientDescent(0.1, 3)):
+            assert learner.filter(np.float32(1.0)).dtype == jnp.float32
+    assert float(kd.HeavyBall(0.1, 0.5, 2).filter(1.0)) == pytest.approx(0.24, rel=1e-15)
 
 
 def test_a_filter_is_theory_only():

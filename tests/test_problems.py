@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pandas
 import pytest
@@ -22,7 +23,7 @@ def test_the_spectrum_of_features_down_to_1e_10(rows, columns):
     values = np.geomspace(1, 1e-10, 20)
     features, u, v = with_singular_values(values, rows, columns)
     system = kd.problems.linear(features, u @ values).eigensystem()
-    assert len(system.eigenvalues) == 20 and system.unresolved == 0
+    assert len(system.eigenvalues) == 20 and system.unresolved == 10
     # λ has twice the relative error of s, which is eps·s₁/s
     np.testing.assert_array_less(np.abs(system.eigenvalues / (values**2 / rows) - 1), 2e-14 / values)
     aligned = np.abs(np.sum(np.asarray(system.reading) * v, axis=0))
@@ -37,6 +38,88 @@ def test_the_eigenvalues_of_a_gram_matrix_lose_half_the_digits():
     system = kd.problems.kernel(features @ features.T, np.ones(60)).eigensystem()
     assert 10 < len(system.eigenvalues) < 20 and system.unresolved == 60 - len(system.eigenvalues)
     assert system.eigenvalues[-1] > 60 * 2.2e-16 * system.eigenvalues[0]
+
+
+def test_what_is_unresolved_does_not_depend_on_how_it_is_asked_for():
+    """F17: of min(N, P) directions, or of N, those below rounding and those beyond the count."""
+    features, *_ = with_singular_values(np.array([4.0, 3.0, 2.0, 1.0]), 12, 8)
+    for problem, every in (
+        (kd.problems.linear(features, np.ones(12)), 8),
+        (kd.problems.linear(features.T, np.ones(8)), 8),
+        (kd.problems.kernel(features @ features.T, np.ones(12)), 12),
+        (kd.problems.matrix_free(lambda x, z: x @ z.T, features, np.ones(12)), 12),
+    ):
+        unresolved = [problem.eigensystem(count).unresolved for count in (None, 7, 4, 2)]
+        assert unresolved == [every - 4, every - 4, every - 4, every - 2]
+
+
+@pytest.mark.parametrize("scale", [1e-280, 1e-100, 1e100, 1e280])
+def test_eigenvectors_of_a_gram_matrix_to_their_last_digits(scale):
+    """F0: what eigh mixes into them, eps·λ₁/λ of the others, is gone; so is its error of small eigenvalues."""
+    values = np.geomspace(1, 1e-9, 10)
+    u = np.linalg.qr(np.random.default_rng(5).standard_normal((10, 10)))[0]
+    gram = (u * values) @ u.T
+    gram = (gram + gram.T) / 2 * scale
+    system = kd.problems.kernel(gram, np.ones(10)).eigensystem()
+    with mpmath.workdps(50):
+        sizes, vectors = mpmath.eigsy(mpmath.matrix(gram.tolist()) / scale)
+        order = sorted(range(10), key=lambda k: -sizes[k])
+        sizes = np.array([float(sizes[k] * scale / 10) for k in order])
+        vectors = np.array([[float(vectors[i, k]) for k in order] for i in range(10)])
+    np.testing.assert_allclose(system.eigenvalues, sizes, rtol=1e-14)
+    found = np.asarray(system.samples_basis)
+    np.testing.assert_allclose(found * np.sign(np.sum(found * vectors, axis=0)), vectors, atol=1e-14)
+
+
+def progress_error(learner, problem):
+    system = problem.eigensystem()
+    assert 0 <= float(system.unseen) <= 1
+    seen, expected = kd.simulate(learner, problem, system), kd.closed_form(learner, system)
+    return float(np.max(np.abs(seen.progress - expected.progress)))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-130, 1e130, 1e200])
+def test_any_scale_is_right_or_refused(scale):
+    """F15: features whose squares leave the range of floats, and kernels, spectra and targets that stay in it."""
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((6, 3)), random.standard_normal(6)
+    problems = [
+        kd.problems.kernel(x @ x.T * scale, y),
+        kd.problems.gaussian(0, [scale, scale / 2], 6),
+        kd.problems.with_spectrum(0, [scale, scale / 2]),
+        kd.problems.linear(x, y * scale),
+        kd.problems.kernel(x @ x.T, y[:, None] * [scale, 1.0]),
+    ]
+    if 1e-138 < scale < 1e153:
+        problems.append(kd.problems.linear(x * scale, y))
+    else:
+        for make in (kd.problems.linear, kd.problems.softmax):
+            with pytest.raises(
+                ValueError, match=r"features reach 2\.33e[+-]200 in size.*between 7e-139.* divide them by"
+            ):
+                make(x * scale, np.arange(6) % 2)
+    for problem in problems:
+        top = float(problem.eigensystem().eigenvalues[0])
+        for learner in (kd.GradientDescent(None, 50), kd.Ridge(0.1 * top), kd.GradientFlow(3 / top), kd.Ridge(0)):
+            assert progress_error(learner, problem) < 1e-12
+
+
+def test_scales_of_matrices_that_are_refused():
+    for scale in (1e-300, 1e308):
+        with pytest.raises(ValueError, match=r"entries of gram reach 1e.* divide them by 1e.*eigenvalues by the same"):
+            kd.problems.kernel(np.eye(2) * scale, [1.0, 2.0])
+    with pytest.raises(ValueError, match="divide them by"):
+        kd.problems.linear(np.full((2, 2), 1e30, np.float32), [1.0, 2.0])
+
+
+def test_drawn_problems_that_do_not_fit_are_refused_before_they_are_drawn():
+    """F15: not by XLA, out of memory."""
+    for make in (
+        lambda: kd.problems.gaussian(0, np.ones(10**6), 10**6),
+        lambda: kd.problems.with_spectrum(0, np.ones(10**5), 10**7),
+    ):
+        with pytest.raises(ValueError, match=r"features of shape .* need .* GB, and this machine has"):
+            make()
 
 
 def test_null_directions_are_cut_and_reported():

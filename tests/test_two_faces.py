@@ -101,31 +101,40 @@ def steep(samples, count):
     return np.sqrt(samples) * u * np.geomspace(1, 1e-3, least) @ v.T, random.standard_normal(samples)
 
 
+LONG = jnp.array([100, 10_000, 100_000])
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (400, 40)], ids=str)
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (400, 40), (3, 60)], ids=str)
 def test_a_hundred_thousand_steps_lose_no_digit(shape, momentum):
     problem = kd.problems.linear(*steep(*shape))
-    learner = kd.HeavyBall(step_size=1.0, momentum=momentum, steps=jnp.array([100, 10_000, 100_000]))
+    learner = kd.HeavyBall(step_size=1.0, momentum=momentum, steps=LONG)
     eigensystem = problem.eigensystem()
     seen, expected = kd.simulate(learner, problem, eigensystem), kd.closed_form(learner, eigensystem)
     size = np.linalg.norm(problem.targets)
-    assert np.max(np.abs(seen.coordinates - expected.coordinates)) <= 1e-11 * size
+    # a gradient is rounded by eps·√λ₁|y|/√N, and 1/(1 - β) times as much of it adds up while a direction is learnt;
+    # of the 2e-11 that 1e5 roundings of one sign would be, random ones reach a seventh
+    assert np.max(np.abs(seen.coordinates - expected.coordinates)) <= 1e-11 / (1 - momentum) * size
     fits = problem.predict(eigensystem.parameters(seen.coordinates - expected.coordinates))
     assert np.max(np.abs(fits)) <= 1e-12 * size
 
 
-def test_a_hundred_thousand_steps_on_a_kernel():
-    # a Gram matrix only knows its small eigenvalues to eps·λ₁, in theory as in practice: coordinates are
-    # promised from 1e-4 λ₁, predictions everywhere
-    features, targets = steep(40, 60)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("samples", [3, 40])
+def test_a_hundred_thousand_steps_on_a_kernel(samples, momentum):
+    # F0: the same on every kind of processor
+    features, targets = steep(samples, 60)
     problem = kd.problems.kernel(features @ features.T, targets)
-    learner = kd.GradientDescent(step_size=1.0, steps=jnp.array([100, 10_000, 100_000]))
+    learner = kd.HeavyBall(step_size=1.0, momentum=momentum, steps=LONG)
     eigensystem = problem.eigensystem()
     seen, expected = kd.simulate(learner, problem, eigensystem), kd.closed_form(learner, eigensystem)
     size = np.linalg.norm(problem.targets)
+    # along a direction not yet learnt dual coefficients have grown to |y|·clock/N(1 - β); as they are, rounded, they
+    # add eps·λ₁·clock/(1 - β) to the predictions, here 2e-11, and as much by each of the products with K on the way
+    bound = 1e-15 * float(learner.clock[-1]) / (1 - momentum) * size
     difference = seen.coordinates - expected.coordinates
-    assert np.max(np.abs(difference[:, np.asarray(eigensystem.eigenvalues) >= 1e-4])) <= 1e-11 * size
-    assert np.max(np.abs(problem.predict(eigensystem.parameters(difference)))) <= 1e-11 * size
+    assert np.max(np.abs(difference)) <= bound
+    assert np.max(np.abs(problem.predict(eigensystem.parameters(difference)))) <= bound
 
 
 def test_the_two_faces_can_disagree():
