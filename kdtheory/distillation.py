@@ -35,8 +35,9 @@ class Distilled(Learner):
         # one axis for the student's path, none for the teacher's, which is stopped
         t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
         weight = jnp.where(jnp.asarray(self.temperature) == 1, self.teacher_weight, jnp.nan)
-        w, rest = share(weight), share(1.0 - weight)
-        return Shares(s.learnt * (w * t.learnt + rest), s.left, s.lost + s.learnt * (w * t.residual))
+        w, rest, missing = share(weight), share(1.0 - weight), t.missing
+        taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))
+        return Shares(s.learnt * taught, s.left, s.lost + s.learnt * (w * missing))
 
     @property
     def clock(self):
@@ -134,7 +135,9 @@ class Switched(Learner):
 
     def shares(self, eigenvalues):
         a, b = self.first.shares(eigenvalues), self.then.shares(eigenvalues)
-        return Shares(b.learnt + b.left * a.learnt, b.left * a.left, b.lost + b.left * a.lost)
+        # left = 1 - learnt - lost, also of slopes, where what the second run learns and no longer leaves nearly cancel
+        slopes = (b.learnt.value, a.missing.value), (b.lost.value, -a.learnt.value), (a.learnt.value, b.left.value)
+        return Shares(b.learnt.plus(b.left * a.learnt, *slopes), b.left * a.left, b.lost + b.left * a.lost)
 
     @property
     def clock(self):

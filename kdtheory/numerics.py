@@ -135,28 +135,74 @@ def excess_exponential(x):
     return jnp.where(small, series, (jnp.exp(y) - 1.0 - y) / y)
 
 
+@jax.custom_jvp
+def sloped(value, *terms):
+    """A value with a slope that keeps its digits: the sum of slope · dx over the terms (x, slope).
+
+    The slope of how a value was computed may lose them all: that of w·t + (1 - w) by w is t - 1, where 1 - t is
+    known better.
+    """
+    return value
+
+
+@sloped.defjvp
+def _(primals, tangents):
+    (value, *terms), (_, *moved) = primals, tangents
+    slope = sum(slope * dx for (_, slope), (dx, _) in zip(terms, moved, strict=True))
+    return value, jnp.broadcast_to(slope, jnp.shape(value))
+
+
+@jax.custom_jvp
+def _log_sloped(log, value, by_value):
+    """The log of a value, with the slope dvalue/value where that is asked for, and its own elsewhere."""
+    return log
+
+
+@_log_sloped.defjvp
+def _(primals, tangents):
+    (log, value, by_value), (dlog, dvalue, _) = primals, tangents
+    divisor = jnp.where(by_value, jnp.where(jnp.isnan(log), jnp.nan, value), 1.0)
+    return log, jnp.where(by_value, dvalue / divisor, dlog)
+
+
 @record
 class Share:
     """A number together with its logarithm, which survives where the number underflows.
 
     Logarithms are carried through sums and products of non-negative numbers. That of a negative number, as
     occurs with momentum or weights outside [0, 1], is NaN, and of what is made with one; a sum takes it up
-    again from its value.
+    again from its value. The slope of the log of zero is given as zero, lest it spoil sums; see `honest`.
     """
 
     value: jax.Array
     log: jax.Array
 
     def __add__(self, other):
+        return self.plus(other)
+
+    def plus(self, other, *terms):
+        """The sum; its slope is that of `sloped` if there are terms."""
         value = self.value + other.value
+        value = sloped(value, *terms) if terms else value
         known = ~(jnp.isnan(self.log) | jnp.isnan(other.log))
         first, second = jnp.where(known, self.log, 0.0), jnp.where(known, other.log, 0.0)
-        high = jnp.maximum(first, second)
-        gap = jnp.where(high == -jnp.inf, 0.0, jnp.minimum(first, second) - high)  # logaddexp has no slope there
-        return Share(value, jnp.where(known, high + jnp.log1p(jnp.exp(gap)), log_or_nan(value)))
+        high, low = jnp.maximum(first, second), jnp.minimum(first, second)
+        gap = jnp.where(high == -jnp.inf, 0.0, low - high)  # logaddexp has no slope there
+        log = jnp.where(known, high + jnp.log1p(jnp.exp(gap)), log_or_nan(value))
+        # a zero has a slope, its log has none; a value near the end of the range may have one that underflows
+        return Share(value, _log_sloped(log, value, (value > _SEEN) | ((low == -jnp.inf) & (value > 0))))
 
     def __mul__(self, other):
         return Share(self.value * other.value, self.log + other.log)
+
+    def honest(self, sharp=False):
+        """The same with a log whose slope is infinite or NaN where it is -inf, and NaN where it is NaN, like that of
+        `jnp.log`. A `sharp` log has a slope of its own elsewhere."""
+        by_value = ~jnp.isfinite(self.log) | ((self.value > _SEEN) & (not sharp))
+        return Share(self.value, _log_sloped(self.log, self.value, by_value))
+
+
+_SEEN = 1e-200  # a value that leaves room for its slope
 
 
 def share(value) -> Share:
@@ -185,14 +231,22 @@ class Shares:
     sharp: bool = dataclasses.field(default=False, metadata={"static": True})  # logs keep their digits near zero
 
     @property
+    def missing(self) -> Share:
+        """What is not learnt, left + lost, for computing further: its log is not `honest` at zero."""
+        if self.sharp:
+            return self.left
+        rest = self.left.plus(self.lost, (self.learnt.value, -1.0))  # as accurate as the slope of what is learnt
+        return Share(rest.value, _log_of(rest, self.learnt))
+
+    @property
     def residual(self) -> Share:
         """What is not learnt: left + lost."""
-        rest = self.left + self.lost
-        return self.left if self.sharp else Share(rest.value, _log_of(rest, self.learnt))
+        return self.missing.honest(self.sharp)
 
     def log_learnt(self):
         """log(learnt), from its complement when it exceeds one half."""
-        return self.learnt.log if self.sharp else _log_of(self.learnt, self.left + self.lost)
+        log = self.learnt.log if self.sharp else _log_of(self.learnt, self.left + self.lost)
+        return Share(self.learnt.value, log).honest(self.sharp).log
 
 
 def _log_of(part, rest):
