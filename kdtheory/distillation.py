@@ -6,15 +6,41 @@ difference.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._inputs import as_number, as_temperature
+from kdtheory._inputs import as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner
-from kdtheory.numerics import Share, Shares, expm1, log1p, share
+from kdtheory.numerics import Shares, geometric, share, zero_times
+
+
+_LEVELS = 4  # that are compiled as one
+
+
+def _apart(shares):
+    """The shares of a deeply composed learner, compiled as a function of their own for every learner inside.
+
+    XLA would make one kernel of all, and compile that for a time that grows with the square of its length.
+    """
+
+    @jax.jit
+    def own(learner, eigenvalues):
+        with set_xla_metadata(inlineable=None):
+            return shares(learner, eigenvalues)
+
+    @functools.wraps(shares)
+    def wrapped(learner, eigenvalues):
+        if len(learner.parts()) <= _LEVELS:
+            return shares(learner, eigenvalues)
+        with set_xla_metadata(inlineable="false"):
+            return own(learner, eigenvalues)
+
+    return wrapped
 
 
 @record
@@ -31,6 +57,7 @@ class Distilled(Learner):
     teacher_weight: float | jax.Array
     temperature: float | jax.Array
 
+    @_apart
     def shares(self, eigenvalues):
         # one axis for the student's path, none for the teacher's, which is stopped
         t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
@@ -80,19 +107,25 @@ class SelfDistilled(Learner):
     fits: int | jax.Array
 
     def shares(self, eigenvalues):
-        s, w = self.learner.shares(eigenvalues), share(self.teacher_weight)
-        n = jnp.asarray(self.fits, float).reshape(jnp.shape(self.fits) + (1,) * jnp.ndim(eigenvalues)) - 1.0
+        weight, fits = as_number(self.teacher_weight, "teacher_weight"), as_real(self.fits, "fits")
+        _single(self.learner, "learner")
+        n = jnp.asarray(fits, float).reshape(fits.shape + (1,) * jnp.ndim(eigenvalues)) - 1.0
         n = jnp.where(n >= 0, n, jnp.nan)
-        truth = share(1.0 - jnp.asarray(self.teacher_weight))
-        q, lack = w * s.learnt, s.residual + truth * s.learnt  # they sum to one
-        log_q = jnp.where(lack.value < 0.5, log1p(-jnp.minimum(lack.value, 0.5)), w.log + s.log_learnt())
-        decay = jnp.where(n == 0, 0.0, n * jnp.where(q.value > 0, log_q, jnp.where(q.value == 0, -jnp.inf, jnp.nan)))
-        power = Share(jnp.where(q.value < 0, q.value**n, jnp.exp(decay)), decay)  # q^n
-        grown = jnp.where(q.value < 0, 1.0 - power.value, -expm1(decay))
-        never = lack.value == 0  # nothing is lacking, so that the sum below multiplies zeros
-        total = share(jnp.where(never, jnp.nan_to_num(n), grown / jnp.where(never, 1.0, lack.value)))  # Σ q^i, i < n
-        learnt, lost = s.learnt * (truth * total + power), s.lost + q * s.residual * total
-        return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), s.left), lost)
+        alone, w, truth = self.learner.shares(eigenvalues), share(weight), share(1.0 - jnp.asarray(weight, float))
+        s, missing = alone.learnt, alone.missing
+        q = w * s
+        sums = geometric(q, missing.plus(truth * s, (q.value, -1.0)), n)
+        taught, forgotten = sums.total.part(truth) + sums.last, sums.total.part(missing)
+        past = share(1.0 - w.value * forgotten.value)  # the same, where the truth has a negative weight
+        taught = jax.tree.map(lambda a, b: jnp.where(w.value > 1, a, b), past, taught)
+        learnt, lost = s * taught, q * forgotten
+        by_weight = s.value * zero_times(missing.value, sums.ranks)
+        learnt_by_s = zero_times(truth.value, sums.ranks) + sums.ranked_last
+        lost_by_s = w.value * (zero_times(missing.value, sums.ranks) - s.value * sums.total.value)
+        lost_by_n = zero_times(q.value * missing.value, sums.fading)
+        learnt = learnt.sloped((s.value, learnt_by_s), (w.value, -by_weight), (n, -lost_by_n))
+        lost = lost.sloped((s.value, lost_by_s), (w.value, by_weight), (n, lost_by_n))
+        return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), alone.left), lost)
 
     @property
     def clock(self):
@@ -133,6 +166,7 @@ class Switched(Learner):
     first: Learner
     then: Learner
 
+    @_apart
     def shares(self, eigenvalues):
         a, b = self.first.shares(eigenvalues), self.then.shares(eigenvalues)
         # left = 1 - learnt - lost, also of slopes, where what the second run learns and no longer leaves nearly cancel
