@@ -307,7 +307,7 @@ def exponential_shares(rate, clock) -> Shares:
     rate, clock = jnp.broadcast_arrays(rate, clock)
     endless = jnp.abs(clock) == jnp.inf
     x, error = two_product(rate, jnp.where(endless, 1.0, clock))
-    limit = jnp.where(rate == 0, not_sloped(jnp.zeros_like(x), rate), jnp.sign(rate) * clock)
+    limit = jnp.where(rate == 0, not_sloped(jnp.zeros_like(x), rate), jnp.sign(rate) * clock + 0.0 * rate)
     x, error = jnp.where(endless, limit, x), jnp.where(endless, 0.0, error)
     left = Share(exp_minus(x, error), 0.0 - x)
     return nothing_lost(Share(one_minus_exp(x), _log_learnt(left, rate, clock)), left, sharp=True)
