@@ -6,7 +6,6 @@ difference.
 """
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -19,28 +18,40 @@ from kdtheory.learners import GradientDescent, GradientFlow, Learner
 from kdtheory.numerics import Shares, geometric, share, zero_times
 
 
-_LEVELS = 4  # that are compiled as one
+def _apart(combine):
+    """A combination of shares that is compiled as a function of its own when a deep learner asks for it.
 
-
-def _apart(shares):
-    """The shares of a deeply composed learner, compiled as a function of their own for every learner inside.
-
-    XLA would make one kernel of all, and compile that for a time that grows with the square of its length.
+    XLA would make one kernel of all levels, and compile that for a time that grows with the square of its length.
     """
 
     @jax.jit
-    def own(learner, eigenvalues):
+    def own(*shares):
         with set_xla_metadata(inlineable=None):
-            return shares(learner, eigenvalues)
+            return combine(*shares)
 
-    @functools.wraps(shares)
-    def wrapped(learner, eigenvalues):
-        if len(learner.parts()) <= _LEVELS:
-            return shares(learner, eigenvalues)
+    def combined(learner, *shares):
+        if len(learner.parts()) <= 4:
+            return combine(*shares)
         with set_xla_metadata(inlineable="false"):
-            return own(learner, eigenvalues)
+            return own(*shares)
 
-    return wrapped
+    return combined
+
+
+@_apart
+def _distilled(t: Shares, s: Shares, weight) -> Shares:
+    """A student's shares s, taught by what a teacher of shares t predicts."""
+    w, rest, missing = share(weight), share(1.0 - weight), t.missing
+    taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))
+    return Shares(s.learnt * taught, s.left, s.lost + s.learnt * (w * missing))
+
+
+@_apart
+def _switched(a: Shares, b: Shares) -> Shares:
+    """The shares of a run of shares b that starts where one of shares a ended."""
+    # left = 1 - learnt - lost, also of slopes, where what the second run learns and no longer leaves nearly cancel
+    slopes = (b.learnt.value, a.missing.value), (b.lost.value, -a.learnt.value), (a.learnt.value, b.left.value)
+    return Shares(b.learnt.plus(b.left * a.learnt, *slopes), b.left * a.left, b.lost + b.left * a.lost)
 
 
 @record
@@ -57,14 +68,11 @@ class Distilled(Learner):
     teacher_weight: float | jax.Array
     temperature: float | jax.Array
 
-    @_apart
     def shares(self, eigenvalues):
         # one axis for the student's path, none for the teacher's, which is stopped
         t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
         weight = jnp.where(jnp.asarray(self.temperature) == 1, self.teacher_weight, jnp.nan)
-        w, rest, missing = share(weight), share(1.0 - weight), t.missing
-        taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))
-        return Shares(s.learnt * taught, s.left, s.lost + s.learnt * (w * missing))
+        return _distilled(self, t, s, weight)
 
     @property
     def clock(self):
@@ -173,12 +181,8 @@ class Switched(Learner):
     first: Learner
     then: Learner
 
-    @_apart
     def shares(self, eigenvalues):
-        a, b = self.first.shares(eigenvalues), self.then.shares(eigenvalues)
-        # left = 1 - learnt - lost, also of slopes, where what the second run learns and no longer leaves nearly cancel
-        slopes = (b.learnt.value, a.missing.value), (b.lost.value, -a.learnt.value), (a.learnt.value, b.left.value)
-        return Shares(b.learnt.plus(b.left * a.learnt, *slopes), b.left * a.left, b.lost + b.left * a.lost)
+        return _switched(self, self.first.shares(eigenvalues), self.then.shares(eigenvalues))
 
     @property
     def clock(self):
