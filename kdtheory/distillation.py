@@ -10,11 +10,48 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._inputs import as_number, as_temperature
+from kdtheory._inputs import as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner
-from kdtheory.numerics import Share, Shares, expm1, log1p, share
+from kdtheory.numerics import Shares, geometric, share, zero_times
+
+
+def _apart(combine):
+    """A combination of shares that is compiled as a function of its own when a deep learner asks for it.
+
+    XLA would make one kernel of all levels, and compile that for a time that grows with the square of its length.
+    """
+
+    @jax.jit
+    def own(*shares):
+        with set_xla_metadata(inlineable=None):
+            return combine(*shares)
+
+    def combined(learner, *shares):
+        if len(learner.parts()) <= 4:
+            return combine(*shares)
+        with set_xla_metadata(inlineable="false"):
+            return own(*shares)
+
+    return combined
+
+
+@_apart
+def _distilled(t: Shares, s: Shares, weight) -> Shares:
+    """A student's shares s, taught by what a teacher of shares t predicts."""
+    w, rest, missing = share(weight), share(1.0 - weight), t.missing
+    taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))
+    return Shares(s.learnt * taught, s.left, s.lost + s.learnt * (w * missing))
+
+
+@_apart
+def _switched(a: Shares, b: Shares) -> Shares:
+    """The shares of a run of shares b that starts where one of shares a ended."""
+    # left = 1 - learnt - lost, also of slopes, where what the second run learns and no longer leaves nearly cancel
+    slopes = (b.learnt.value, a.missing.value), (b.lost.value, -a.learnt.value), (a.learnt.value, b.left.value)
+    return Shares(b.learnt.plus(b.left * a.learnt, *slopes), b.left * a.left, b.lost + b.left * a.lost)
 
 
 @record
@@ -35,8 +72,7 @@ class Distilled(Learner):
         # one axis for the student's path, none for the teacher's, which is stopped
         t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
         weight = jnp.where(jnp.asarray(self.temperature) == 1, self.teacher_weight, jnp.nan)
-        w, rest = share(weight), share(1.0 - weight)
-        return Shares(s.learnt * (w * t.learnt + rest), s.left, s.lost + s.learnt * (w * t.residual))
+        return _distilled(self, t, s, weight)
 
     @property
     def clock(self):
@@ -66,8 +102,14 @@ class SelfDistilled(Learner):
     `self_distill` makes, in one step, so `fits` may be large, a path, or infinite: the filter of endless
     distillation is α s/(1 - q), for ridge that of a single fit with penalty/α. `start` is that of the last fit.
 
+    `fits` may be a path; `teacher_weight` and the learner's fields are single numbers, ValueError otherwise.
     `fit` runs all fits up to the largest of `fits`, which must be whole numbers >= 1 (ValueError otherwise) and
-    known when it is compiled. A filter of fewer than one fit is NaN.
+    known when it is compiled. A filter takes real ones; of fewer than one fit it is NaN.
+
+    For weights in [0, 1] and plain learners, residual and log_filter are right to 8 ulp for any number of fits.
+    filter, and log_residual where that is near -filter, are right to 8 + 4 |log φ| ulp: q^n magnifies the rounding of
+    log q. Slopes by λ, the weight, `fits` and the learner's fields keep their digits as well, also at weights 0 and 1
+    and after infinitely many fits, where the slope by `fits` is zero.
 
     >>> import kdtheory as kd
     >>> kd.SelfDistilled(kd.Ridge(1.0), teacher_weight=0.5, fits=jnp.array([1, 2, jnp.inf])).filter(1.0).tolist()
@@ -79,24 +121,30 @@ class SelfDistilled(Learner):
     fits: int | jax.Array
 
     def shares(self, eigenvalues):
-        s, w = self.learner.shares(eigenvalues), share(self.teacher_weight)
-        n = jnp.asarray(self.fits, float).reshape(jnp.shape(self.fits) + (1,) * jnp.ndim(eigenvalues)) - 1.0
+        weight, fits = as_number(self.teacher_weight, "teacher_weight"), as_real(self.fits, "fits")
+        _single(self.learner, "learner")
+        n = jnp.asarray(fits, float).reshape(fits.shape + (1,) * jnp.ndim(eigenvalues)) - 1.0
         n = jnp.where(n >= 0, n, jnp.nan)
-        truth = share(1.0 - jnp.asarray(self.teacher_weight))
-        q, lack = w * s.learnt, s.residual + truth * s.learnt  # they sum to one
-        log_q = jnp.where(lack.value < 0.5, log1p(-jnp.minimum(lack.value, 0.5)), w.log + s.log_learnt())
-        decay = jnp.where(n == 0, 0.0, n * jnp.where(q.value > 0, log_q, jnp.where(q.value == 0, -jnp.inf, jnp.nan)))
-        power = Share(jnp.where(q.value < 0, q.value**n, jnp.exp(decay)), decay)  # q^n
-        grown = jnp.where(q.value < 0, 1.0 - power.value, -expm1(decay))
-        never = lack.value == 0  # nothing is lacking, so that the sum below multiplies zeros
-        total = share(jnp.where(never, jnp.nan_to_num(n), grown / jnp.where(never, 1.0, lack.value)))  # Σ q^i, i < n
-        learnt, lost = s.learnt * (truth * total + power), s.lost + q * s.residual * total
-        return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), s.left), lost)
+        alone, w, truth = self.learner.shares(eigenvalues), share(weight), share(1.0 - jnp.asarray(weight, float))
+        s, missing = alone.learnt, alone.missing
+        q = w * s
+        sums = geometric(q, missing.plus(truth * s, (q.value, -1.0)), n)
+        taught, forgotten = sums.total.part(truth) + sums.last, sums.total.part(missing)
+        past = share(1.0 - w.value * forgotten.value)  # the same, where the truth has a negative weight
+        taught = jax.tree.map(lambda a, b: jnp.where(w.value > 1, a, b), past, taught)
+        learnt, lost = s * taught, q * forgotten
+        by_weight = s.value * zero_times(missing.value, sums.ranks)
+        learnt_by_s = zero_times(truth.value, sums.ranks) + sums.ranked_last
+        lost_by_s = w.value * (zero_times(missing.value, sums.ranks) - s.value * sums.total.value)
+        lost_by_n = zero_times(q.value * missing.value, sums.fading)
+        learnt = learnt.sloped((s.value, learnt_by_s), (w.value, -by_weight), (n, -lost_by_n))
+        lost = lost.sloped((s.value, lost_by_s), (w.value, by_weight), (n, lost_by_n))
+        return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), alone.left), lost)
 
     @property
     def clock(self):
         """How many fits: the clock of every one of them stands still."""
-        return jnp.asarray(self.fits, float)
+        return jnp.asarray(as_real(self.fits, "fits"), float)
 
     def parts(self):
         return self.learner.parts()
@@ -106,8 +154,9 @@ class SelfDistilled(Learner):
 
     def fit(self, problem, start=None):
         """Fit, teach the problem, and fit again."""
+        as_number(self.teacher_weight, "teacher_weight")
         _single(self.learner, "learner")
-        wanted = np.asarray(self.fits)
+        wanted = np.asarray(as_real(self.fits, "fits"))
         if not np.all((wanted >= 1) & (wanted == np.floor(wanted)) & np.isfinite(wanted)):
             raise ValueError(
                 f"fits must be whole numbers >= 1 for a fit, got {self.fits}; filter takes an infinite one"
@@ -133,8 +182,7 @@ class Switched(Learner):
     then: Learner
 
     def shares(self, eigenvalues):
-        a, b = self.first.shares(eigenvalues), self.then.shares(eigenvalues)
-        return Shares(b.learnt + b.left * a.learnt, b.left * a.left, b.lost + b.left * a.lost)
+        return _switched(self, self.first.shares(eigenvalues), self.then.shares(eigenvalues))
 
     @property
     def clock(self):
@@ -217,13 +265,16 @@ def _learner(learner, name):
         raise TypeError(f"{name} must be a learner, such as GradientDescent(step_size, steps); got {learner!r}")
 
 
+_TAKES = {"teacher": "distill", "first": "switch", "learner": "SelfDistilled"}  # who takes it
+
+
 def _single(learner, name):
     _learner(learner, name)
     fields = jax.tree.leaves(learner, is_leaf=lambda field: isinstance(field, (list, tuple)))
     if any(np.ndim(field) > 0 for field in fields):
         raise ValueError(
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
-            f" jax.vmap(lambda t: kd.{'distill(' if name == 'teacher' else 'switch('}...)) or a loop"
+            f" jax.vmap(lambda t: kd.{_TAKES[name]}(...)) or a loop"
         )
 
 

@@ -97,6 +97,7 @@ def expm1(x):
     return -one_minus_exp(-x)
 
 
+@jax.custom_jvp
 def one_minus_exp(x):
     """1 - e^-x, to two ulp."""
     if jnp.result_type(x) != jnp.float64:
@@ -105,6 +106,11 @@ def one_minus_exp(x):
     half = _power_of_two(-1.0 - halvings)  # since 2^1024 is no number, where e^-x may be one
     # The selection changes no value, but without it XLA makes a kernel of each part of this to sum over the result.
     return jnp.where(halvings == 0, 0.0 - small, 2.0 * ((0.5 - half) - small * half))
+
+
+@one_minus_exp.defjvp
+def _(primals, tangents):
+    return one_minus_exp(*primals), exp_minus(*primals) * tangents[0]
 
 
 def log1p(x):
@@ -122,6 +128,7 @@ def log1mexp(x, residual=None):
     return jnp.where(x > 0, value, jnp.where(x == 0, -jnp.inf, jnp.nan))
 
 
+@jax.custom_jvp
 def exp_minus(x, error=0.0):
     """e^-(x + error), to about an ulp (XLA's own loses two), where `error` is the rounding error that x
     carries."""
@@ -131,6 +138,12 @@ def exp_minus(x, error=0.0):
     halvings, small = _halved(lax.clamp(-760.0, x, 760.0), jnp.where(inside, error, 0.0))
     first = jnp.floor(halvings / 2)  # in two steps, since 2^-1074 is no normal number
     return (1.0 + small) * _power_of_two(-first) * _power_of_two(first - halvings)
+
+
+@exp_minus.defjvp
+def _(primals, tangents):
+    value = exp_minus(*primals)
+    return value, -value * (tangents[0] + tangents[1])
 
 
 def _halved(x, error):
@@ -163,28 +176,100 @@ def excess_exponential(x):
     return jnp.where(small, series, (jnp.exp(y) - 1.0 - y) / y)
 
 
+@jax.custom_jvp
+def sloped(value, *terms):
+    """A value with a slope that keeps its digits: the sum of slope · dx over the terms (x, slope).
+
+    The slope of how a value was computed may lose them all: that of w·t + (1 - w) by w is t - 1, where 1 - t is
+    known better.
+    """
+    return value
+
+
+@sloped.defjvp
+def _(primals, tangents):
+    (value, *terms), (_, *moved) = primals, tangents
+    slope = sum(slope * dx for (_, slope), (dx, _) in zip(terms, moved, strict=True))
+    return value, jnp.broadcast_to(slope, jnp.shape(value))
+
+
+@jax.custom_jvp
+def not_sloped(value, x):
+    """A value that has no derivative by x, since it jumps there or x is whole: NaN by x, and others as they are."""
+    return value
+
+
+@not_sloped.defjvp
+def _(primals, tangents):
+    (value, _), (dvalue, dx) = primals, tangents
+    # inf - inf, and not NaN, so that zero stays zero: the forward mode by another variable is not spoilt
+    high, low = (lax.optimization_barrier(dx * huge) * 1e301 for huge in (1e300, -1e300))
+    return value, dvalue + jnp.broadcast_to(high + low, jnp.shape(value))
+
+
+@jax.custom_jvp
+def _log_sloped(log, value, by_value):
+    """The log of a value, with the slope dvalue/value where that is asked for, and its own elsewhere."""
+    return log
+
+
+@_log_sloped.defjvp
+def _(primals, tangents):
+    (log, value, by_value), (dlog, dvalue, _) = primals, tangents
+    divisor = jnp.where(by_value, jnp.where(jnp.isnan(log), jnp.nan, value), 1.0)
+    return log, jnp.where(by_value, dvalue / divisor, dlog)
+
+
 @record
 class Share:
     """A number together with its logarithm, which survives where the number underflows.
 
     Logarithms are carried through sums and products of non-negative numbers. That of a negative number, as
     occurs with momentum or weights outside [0, 1], is NaN, and of what is made with one; a sum takes it up
-    again from its value.
+    again from its value. The slope of the log of zero is given as zero, lest it spoil sums; see `honest`.
     """
 
     value: jax.Array
     log: jax.Array
 
     def __add__(self, other):
+        return self.plus(other)
+
+    def plus(self, other, *terms):
+        """The sum; its slope is that of `sloped` if there are terms."""
         value = self.value + other.value
+        value = sloped(value, *terms) if terms else value
         known = ~(jnp.isnan(self.log) | jnp.isnan(other.log))
         first, second = jnp.where(known, self.log, 0.0), jnp.where(known, other.log, 0.0)
-        high = jnp.maximum(first, second)
-        gap = jnp.where(high == -jnp.inf, 0.0, jnp.minimum(first, second) - high)  # logaddexp has no slope there
-        return Share(value, jnp.where(known, high + jnp.log1p(jnp.exp(gap)), log_or_nan(value)))
+        high, low = jnp.maximum(first, second), jnp.minimum(first, second)
+        gap = jnp.where(high == -jnp.inf, 0.0, low - high)  # logaddexp has no slope there
+        log = jnp.where(known, high + jnp.log1p(jnp.exp(gap)), log_or_nan(value))
+        # a zero has a slope, its log has none; a value near the end of the range may have one that underflows
+        return Share(value, _log_sloped(log, value, (value > _SEEN) | ((low == -jnp.inf) & (value > 0))))
 
     def __mul__(self, other):
         return Share(self.value * other.value, self.log + other.log)
+
+    def sloped(self, *terms):
+        """The same with the slope of `sloped`."""
+        value = sloped(self.value, *terms)
+        return Share(value, _log_sloped(self.log, value, value > _SEEN))
+
+    def part(self, other):
+        """The product with a part of it, also where this is infinite: nothing of infinity is nothing."""
+        none, finite = other.log == -jnp.inf, jnp.isfinite(self.value)
+        log = jnp.where(none, -jnp.inf, other.log + jnp.where(none, 0.0, self.log))
+        value = jnp.where(finite, other.value * jnp.where(finite, self.value, 0.0), jnp.exp(jnp.where(finite, 0.0, log)))
+        return Share(value, jnp.where(value > _SEEN, log_or_nan(value), log))  # large logs may cancel
+
+    def honest(self, sharp=False):
+        """The same with a log whose slope is infinite or NaN where it is -inf, and NaN where it is NaN, like that of
+        `jnp.log`. A `sharp` log has a slope of its own elsewhere."""
+        by_value = ~jnp.isfinite(self.log) | ((self.value > _SEEN) & (not sharp))
+        return Share(self.value, _log_sloped(self.log, self.value, by_value))
+
+
+_SEEN = 1e-200  # a value that leaves room for its slope
 
 
 def share(value) -> Share:
@@ -213,14 +298,22 @@ class Shares:
     sharp: bool = dataclasses.field(default=False, metadata={"static": True})  # logs keep their digits near zero
 
     @property
+    def missing(self) -> Share:
+        """What is not learnt, left + lost, for computing further: its log is not `honest` at zero."""
+        if self.sharp:
+            return self.left
+        rest = self.left.plus(self.lost, (self.learnt.value, -1.0))  # as accurate as the slope of what is learnt
+        return Share(rest.value, _log_of(rest, self.learnt))
+
+    @property
     def residual(self) -> Share:
         """What is not learnt: left + lost."""
-        rest = self.left + self.lost
-        return self.left if self.sharp else Share(rest.value, _log_of(rest, self.learnt))
+        return self.missing.honest(self.sharp)
 
     def log_learnt(self):
         """log(learnt), from its complement when it exceeds one half."""
-        return self.learnt.log if self.sharp else _log_of(self.learnt, self.left + self.lost)
+        log = self.learnt.log if self.sharp else _log_of(self.learnt, self.left + self.lost)
+        return Share(self.learnt.value, log).honest(self.sharp).log
 
 
 def _log_of(part, rest):
@@ -240,7 +333,10 @@ def exponential_shares(rate, clock) -> Shares:
     """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for
     ever."""
     rate, clock = jnp.broadcast_arrays(rate, clock)
-    x, error = two_product(rate, jnp.where((rate == 0) & (jnp.abs(clock) == jnp.inf), 0.0, clock))
+    endless = jnp.abs(clock) == jnp.inf
+    x, error = two_product(rate, jnp.where(endless, 1.0, clock))
+    limit = jnp.where(rate == 0, not_sloped(jnp.zeros_like(x), rate), jnp.sign(rate) * clock + 0.0 * rate)
+    x, error = jnp.where(endless, limit, x), jnp.where(endless, 0.0, error)
     left = Share(exp_minus(x, error), 0.0 - x)
     return nothing_lost(Share(one_minus_exp(x), _log_learnt(left, rate, clock)), left, sharp=True)
 
@@ -280,6 +376,7 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     power = jnp.where(slow, exp_minus(jnp.where(slow, linear, 0.0), beyond + error_of_linear), power)
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
+    alternating = not_sloped(alternating, jnp.where((base < 0) | (steps == 0), steps, moved))
     left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
     factors = steps, jnp.where(slow, step_size, -log_base), jnp.where(slow, eigenvalues * (1.0 + excess), 1.0)
     log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
@@ -293,8 +390,16 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
 def ridge_shares(eigenvalues, penalty) -> Shares:
     """The shares of ridge regression, λ/(λ + c) and c/(λ + c)."""
     eigenvalues, penalty = jnp.broadcast_arrays(jnp.asarray(eigenvalues, float), jnp.asarray(penalty, float))
-    penalty = jnp.where((eigenvalues == 0) & (penalty == 0), 1.0, penalty)  # a null direction learns nothing
-    return nothing_lost(_fraction(eigenvalues, penalty), _fraction(penalty, eigenvalues), sharp=True)
+    null = (eigenvalues == 0) & (penalty == 0)  # such a direction learns nothing
+    eigenvalues = jnp.where(null, not_sloped(eigenvalues, eigenvalues), eigenvalues)
+    penalty = jnp.where(null, 1.0, penalty)
+    learnt, left, total = _fraction(eigenvalues, penalty), _fraction(penalty, eigenvalues), eigenvalues + penalty
+    by_eigenvalue, by_penalty = left.value / total, learnt.value / total
+    learnt = dataclasses.replace(
+        learnt, value=sloped(learnt.value, (eigenvalues, by_eigenvalue), (penalty, -by_penalty))
+    )
+    left = dataclasses.replace(left, value=sloped(left.value, (eigenvalues, -by_eigenvalue), (penalty, by_penalty)))
+    return nothing_lost(learnt, left, sharp=True)
 
 
 def _fraction(a, b) -> Share:
@@ -308,6 +413,77 @@ def _fraction(a, b) -> Share:
         log_or_nan(jnp.where(tiny, 1.0, ratio)),
     )
     return Share(jnp.where(mostly_a, 1.0, ratio) / (1.0 + ratio), jnp.where(mostly_a, 0.0, log_ratio) - log1p(ratio))
+
+
+def zero_times(a, b):
+    """a · b, zero where a is zero, whatever b is."""
+    none = a == 0
+    return jnp.where(none, 0.0, a * jnp.where(none, 1.0, b))
+
+
+@record
+class Geometric:
+    """Sums of powers of q, made by `geometric`."""
+
+    total: Share  # Σ q^i over i < n
+    last: Share  # q^n
+    ranks: jax.Array  # Σ i q^(i - 1) over i <= n, the slope of Σ q^i by q
+    ranked_last: jax.Array  # (n + 1) q^n
+    fading: jax.Array  # -q^n log(q)/(1 - q), the slope of Σ q^i by n
+
+
+def geometric(q: Share, lack: Share, n) -> Geometric:
+    """The powers of q up to the n-th and their sums, for real n >= 0, also infinite, where `lack` is 1 - q.
+
+    The log of q comes from what it lacks where that is less than one half, and no sum is a difference that cancels.
+    For q < 0, n must be whole.
+    """
+    negative, never, endless = q.value < 0, lack.log == -jnp.inf, n == jnp.inf
+    never |= (lack.value == 0) & jnp.isnan(lack.log)  # terms of two signs that leave nothing
+    usual = ~negative & (q.log > -jnp.inf) & ~never
+    small = usual & (lack.value < 0.5)
+    l, few = jnp.where(small, lack.value, 0.25), jnp.where(endless, 1.0, n)
+    log_q = jnp.where(small, log1p(-l), jnp.where(usual & ~small, q.log, -1.0))
+    none = never | (n == 0)
+    depth = jnp.where(none, 0.0, jnp.where(endless, jnp.where(lack.value < 0, -jnp.inf, jnp.inf), -few * log_q))
+    depth = jnp.where(none | (q.log > -jnp.inf) | negative, depth, jnp.inf)
+    swings = negative & endless & (q.value <= -1)
+    power = jnp.power(jnp.where(negative, q.value, 1.0), jnp.where(swings, jnp.nan, n))
+    last = Share(jnp.where(negative, power, exp_minus(depth)), jnp.where(negative, log_or_nan(power), -depth))
+
+    gone = jnp.where(negative, 1.0 - power, one_minus_exp(depth))  # 1 - q^n
+    tiny = (depth < 1e-290) & ~negative
+    known = ~tiny & ~negative
+    log_depth = log1mexp(jnp.where(known, depth, 1.0), jnp.where(known, last.value, 0.25))
+    log_gone = jnp.where(negative, log_or_nan(gone), jnp.where(tiny, log_or_nan(n) + lack.log, log_depth))
+    whole = jnp.where(lack.value == 0, 1.0, lack.value)
+    total = jnp.where(lack.value == 0, n, gone / whole)
+    log_total = jnp.where(never, log_or_nan(n), log_gone - jnp.where(never, 0.0, lack.log))
+    log_total = jnp.where(jnp.isnan(log_total), log_or_nan(total), log_total)
+
+    beyond = _excess_log(jnp.where(negative | ~(lack.value < 0.5), 0.25, lack.value))  # (-log q - l) / l²
+    ratio = jnp.where(lack.value < 0.5, 1.0 + lack.value * beyond, -log_q / whole)  # -log(q) / l
+    fading = jnp.where(negative, jnp.nan, zero_times(last.value, ratio))
+    ranked = zero_times(last.value, n)
+    early = ~negative & ~endless & (jnp.abs(depth) < 1.0) & (lack.value < 0.5)
+    z = jnp.where(early, depth, 0.0)
+    rise = few * (few * ratio**2 * _second_excess(z) + beyond) * exp_minus(z)
+    ranks = jnp.where(early, rise, (1.0 - last.value - ranked * lack.value) / jnp.where(early, 1.0, lack.value) ** 2)
+    ranks = jnp.where(endless & never, jnp.inf, ranks)
+    return Geometric(Share(total, log_total), last, ranks, ranked + last.value, fading)
+
+
+def _excess_log(y):
+    """(-log(1 - y) - y) / y² for y < 1."""
+    small = jnp.abs(y) < 0.1
+    z, x = jnp.where(small, y, 0.0), jnp.where(small, 0.5, y)
+    series = sum(z**k / (k + 2) for k in range(16, -1, -1))
+    return jnp.where(small, series, (-log1p(-x) - x) / x**2)
+
+
+def _second_excess(x):
+    """(e^x - 1 - x) / x² for |x| <= 1."""
+    return sum(x**k / math.factorial(k + 2) for k in range(18, -1, -1))
 
 
 def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
@@ -325,7 +501,8 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     eigenvalues = eigenvalues * unit
     (x, x_error), b = two_product(step_size, eigenvalues), jnp.asarray(momentum, float)
     whole = (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
-    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, jnp.where(whole, b, jnp.nan), steps)
+    x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, jnp.where(whole, b, jnp.nan), jnp.asarray(steps, float))
+    counted = steps
     steps = jnp.where(jnp.isnan(b), 1, steps).astype(int)
     total, error = two_sum(1.0, b)
     alternates = (b > 0) & (x > total)
@@ -361,4 +538,8 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     learnt = jnp.where(odd, 2.0 + moved, 0.0 - moved)
     log, learnt = log_or_nan(learnt) - jnp.log(unit), learnt / unit
     left = jnp.where(learnt < 0.5, 1.0 - learnt, jnp.where(odd, -remains, remains))
+    # of the two, the smaller has the digits, of slopes too
+    learnt = sloped(learnt, (jnp.where(learnt < 0.5, learnt, -left), 1.0))
+    learnt, left = not_sloped(learnt, counted), not_sloped(left, counted)
+    log = jnp.where(tiny, not_sloped(log, counted), log_or_nan(learnt))
     return nothing_lost(Share(learnt, log), Share(left, log_or_nan(left)))

@@ -5,6 +5,7 @@ import dataclasses
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ import kdtheory as kd
 
 λ = jnp.array([2.0, 0.5, 1e-3])
 ULP = 2.0**-52
+FACES = ("filter", "residual", "log_filter", "log_residual")
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(12, 4)), RANDOM.normal(size=(12, 3))
 PROBLEM = kd.problems.linear(X, Y)
@@ -163,6 +165,123 @@ def test_the_learners_inside_in_the_order_they_run():
     assert [part.step_size for part in tuned.parts() if hasattr(part, "step_size")] == [0.25, 0.25]
     assert tuned.parts()[1].penalty == 2.0 and tuned.first.teacher_weight == 0.3
     assert kd.switch(a, kd.GradientFlow(2.0)).clock == 3.0 and kd.distill(a, kd.GradientFlow(2.0)).clock == 2.0
+
+
+def test_self_distillation_to_its_last_digits_at_many_fits(oracle):  # F13
+    """From the definition, in digits enough to subtract."""
+    random, count = np.random.default_rng(7), 400
+    rate, penalty = 10 ** random.uniform(-6, 6, count), 10 ** random.uniform(-8, 6, count)
+    small = 1 - 10 ** random.uniform(-15, 0, count)
+    weight = np.choose(random.integers(3, size=count), [np.round(random.random(count)), random.random(count), small])
+    fits = np.floor(10 ** random.uniform(0, 9, count))
+    fits[::5], fits[1::5] = np.inf, random.integers(1, 100, count)[1::5]
+    weight[::5] = np.minimum(weight[::5], 1 - 1e-15)  # endless, with some weight left for the truth
+    penalty *= rate
+    with mpmath.workdps(350):
+        learnt = []
+        for l, c, w, n in zip(*(map(mpmath.mpf, x.tolist()) for x in (rate, penalty, weight, fits)), strict=True):
+            s = l / (l + c)
+            power = mpmath.mpf(0) if n == mpmath.inf else (w * s) ** (n - 1)
+            learnt.append(s * ((1 - w) * (1 - power) / (1 - w * s) + power))
+        size = np.array([float(-mpmath.log(a)) for a in learnt])
+        wanted = {
+            "filter": oracle.split(learnt),
+            "residual": oracle.split([1 - a for a in learnt]),
+            "log_filter": oracle.split([mpmath.log(a) for a in learnt]),
+            "log_residual": oracle.split([mpmath.log1p(-a) for a in learnt]),
+        }
+    make = lambda l, c, w, n: faces(kd.SelfDistilled(kd.Ridge(c), w, n), l)
+    got = jax.jit(jax.vmap(make))(rate, penalty, weight, fits)
+    for face, exact in wanted.items():
+        normal = np.abs(exact[0]) > 2.3e-308
+        error = oracle.errors(got[face], exact)[normal] / np.spacing(np.abs(exact[0][normal]))
+        allowed = 8 + 4 * size[normal] if face in ("filter", "log_residual") else 8
+        assert (error <= allowed).all(), (face, error.max())
+
+
+def test_self_distillation_at_its_ends():  # F13
+    """Nothing is missing, or nothing is left after infinitely many fits; each face agrees with the others."""
+    for learner in (kd.GradientFlow(np.inf), kd.Ridge(0.0)):
+        for weight in (0.0, 0.5, 1.0, 1.5):
+            for fits in (1, 2, 1e9, np.inf):
+                perfect = faces(kd.SelfDistilled(learner, weight, fits), jnp.asarray(1.0))
+                assert [float(perfect[face]) for face in FACES] == [1, 0, 0, -np.inf]
+    forgotten = faces(kd.SelfDistilled(kd.GradientFlow(800.0), 1.0, np.inf), jnp.asarray(1.0))
+    assert [float(forgotten[face]) for face in FACES] == [0, 1, -np.inf, 0]  # e^-800 is missing every time
+    diverged = faces(kd.SelfDistilled(kd.Ridge(0.1), 1.5, np.inf), jnp.asarray(1.0))
+    assert [float(diverged[face]) for face in FACES[:2]] == [-np.inf, np.inf]
+    few = kd.SelfDistilled(kd.Ridge(1.0), 0.5, [1, 2, 3])
+    np.testing.assert_array_equal(few.filter(1.0), [0.5, 0.375, 0.34375])
+    np.testing.assert_array_equal(few.clock, [1, 2, 3])
+    assert few.filter(λ).shape == (3, 3) and few.fit(PROBLEM).shape == (3, 4, 3)
+    whole = [float(kd.SelfDistilled(kd.Ridge(1.0), -0.5, fits).filter(1.0)) for fits in (1, 2, 3, np.inf)]
+    assert whole == pytest.approx([0.5, 0.625, 0.59375, 0.6], rel=1e-15)
+
+
+def test_self_distillation_takes_one_weight():  # F13
+    for weight in ([0.1, 0.9], np.array([0.1, 0.5, 0.9]), jnp.array([0.5])):
+        learner = kd.SelfDistilled(kd.Ridge(1.0), weight, 3)
+        for use in (lambda learner=learner: learner.filter(λ), lambda learner=learner: learner.fit(PROBLEM)):
+            with pytest.raises(ValueError, match=r"teacher_weight must be one number, got shape.*jax\.vmap"):
+                use()
+    with pytest.raises(ValueError, match=r"learner must be a single stopped learner.*jax\.vmap.*SelfDistilled"):
+        kd.SelfDistilled(kd.Ridge([1.0, 2.0]), 0.5, [1, 2]).filter(λ)
+    swept = jax.vmap(lambda w: kd.SelfDistilled(kd.Ridge(1.0), w, [1, 2]).filter(λ))(jnp.array([0.1, 0.9]))
+    near(swept, np.stack([kd.SelfDistilled(kd.Ridge(1.0), w, [1, 2]).filter(λ) for w in (0.1, 0.9)]), 1e-15)
+
+
+# Depth.
+
+
+def chain(depth, combine=lambda chain, next: kd.distill(chain, next, 0.5)):
+    learner = kd.Ridge(1.0)
+    for _ in range(depth):
+        learner = combine(learner, kd.GradientFlow(1.0))
+    return learner
+
+
+def count(jaxpr):
+    """The operations of a program and of those inside of it."""
+    inside = [each for eqn in jaxpr.eqns for value in eqn.params.values() for each in jax.tree.leaves(value)]
+    return len(jaxpr.eqns) + sum(count(getattr(x, "jaxpr", x)) for x in inside if hasattr(getattr(x, "jaxpr", x), "eqns"))
+
+
+def kernels(learner, face):
+    """How many instructions the longest kernel has that XLA makes."""
+    compiled = jax.jit(lambda learner, λ: getattr(learner, face)(λ)).lower(learner, λ).compile().as_text()
+    return max(part.count("\n") for part in compiled.split("\n\n") if "fused_computation" in part.split("(")[0])
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_programs_of_deep_learners_grow_linearly(face):  # F16
+    size = {
+        depth: [
+            count(jax.make_jaxpr(f)(chain(depth), λ).jaxpr)
+            for f in (
+                lambda learner, λ: getattr(learner, face)(λ),
+                jax.grad(lambda learner, λ: getattr(learner, face)(λ).sum()),
+            )
+        ]
+        for depth in (20, 40)
+    }
+    assert size[40][0] < 2.2 * size[20][0] and size[40][1] < 2.2 * size[20][1]
+
+
+def test_no_kernel_of_a_deep_learner_is_long():  # F16
+    """The time to compile one grows with the square of its length."""
+    assert kernels(chain(12), "log_filter") < 1.1 * kernels(chain(6), "log_filter")
+
+
+def test_deep_learners_are_what_they_are_made_of():  # F16
+    once, ridge = -np.expm1(-np.asarray(λ)), np.asarray(λ) / (np.asarray(λ) + 1)
+    wanted = ridge
+    for _ in range(12):
+        wanted = once * (0.5 * wanted + 0.5)
+    near(chain(12).filter(λ), wanted, 1e-14)
+    near(jax.vmap(chain(12).filter)(λ), wanted, 1e-14)
+    near(chain(12, kd.switch).log_residual(λ), -12 * np.asarray(λ) + np.log1p(-ridge), 1e-14)
+    path = kd.distill(chain(6), kd.GradientFlow(jnp.array([1.0, 2.0])))
+    assert path.filter(λ).shape == (2, 3)
 
 
 # Every student from one log.
