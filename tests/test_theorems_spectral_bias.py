@@ -40,6 +40,10 @@ def balls(function, bits=4000):
         flint.ctx.prec = before
 
 
+def flowed(rate, time):
+    return -(-rate * time).expm1()
+
+
 # Verdicts.
 
 
@@ -114,9 +118,8 @@ def test_flow_in_balls():
         other = lead * (1 + random.choice([-1, 1]) * random.choice([2.0**-50, 1e-6, 0.5]))
 
         def gap(ball, lead=lead, other=other, times=times):
-            chain = lambda λ: math.prod(-(-ball(λ) * ball(t)).expm1() for t in times)
-            moment = -(-chain(lead)).log1p() / ball(lead)
-            return chain(other) - -(-ball(other) * moment).expm1()
+            chain = lambda λ: math.prod(flowed(ball(λ), ball(t)) for t in times)
+            return chain(other) - flowed(ball(other), -(-chain(lead)).log1p() / ball(lead))
 
         found = balls(gap)
         assert found > 0 if other > lead else found < 0
@@ -186,9 +189,8 @@ def test_powers_in_balls():
     ):
 
         def flow_gap(ball, κ=κ, λt=λt, ratio=ratio):
-            h = lambda x: (-(-ball(λt) * x).expm1()) ** ball(κ)
-            moment = -(-h(ball(1))).log1p()
-            return h(ball(ratio)) - -(-ball(ratio) * moment).expm1()
+            moment = -(-(flowed(ball(1), ball(λt)) ** ball(κ))).log1p()
+            return flowed(ball(ratio), ball(λt)) ** ball(κ) - flowed(ball(ratio), moment)
 
         def ridge_gap(ball, κ=κ, λt=λt, ratio=ratio):
             h = lambda x: (x / (x + 1 / ball(λt))) ** ball(κ)
@@ -205,9 +207,8 @@ def test_shrunk_and_stretched_labels_in_balls(kept):
     for time, ratio in itertools.product([1e-6, 0.3, 1.7], [1e-3, 0.5, 1 - 1e-9]):
 
         def ahead(ball, time=time, ratio=ratio):
-            h = lambda λ, moment: -(-ball(λ) * moment).expm1()
-            moment = -(-ball(kept) * h(1, ball(time))).log1p()
-            return ball(kept) * h(ratio, ball(time)) - h(ratio, moment)
+            moment = -(-ball(kept) * flowed(ball(1), ball(time))).log1p()
+            return ball(kept) * flowed(ball(ratio), ball(time)) - flowed(ball(ratio), moment)
 
         found = balls(ahead)
         assert found > 0 if kept < 1 else found < 0
@@ -221,10 +222,9 @@ def test_steeper_kernels_in_balls():
     for scale, μ, T, s in itertools.product([1e-3, 1.0, 50.0], [1e-6, 0.5], [0.01, 1.0, 9.0], [0.01, 1.0, 9.0]):
 
         def gap(ball, scale=scale, μ=μ, T=T, s=s):  # λ = 1, ½; μ₂/μ₁ <= ½
-            h = lambda λ, t: -(-ball(λ) * ball(t)).expm1()
-            matched = h(1, T) * -(-ball(scale) * ball(s)).expm1()
-            alone = -((-matched).log1p() / 2).expm1()
-            return alone - h(0.5, T) * -(-ball(scale) * ball(μ) * ball(s)).expm1()
+            taught, student = flowed(ball(1), ball(T)), flowed(ball(scale), ball(s))
+            alone = flowed(ball(0.5), -(-taught * student).log1p())
+            return alone - flowed(ball(0.5), ball(T)) * flowed(ball(scale) * ball(μ), ball(s))
 
         assert balls(gap) > 0
 

@@ -36,6 +36,7 @@ from kdtheory.claims import (
 from kdtheory.distillation import distill
 from kdtheory.learners import GradientFlow, Ridge
 from kdtheory.theorems.spectral_bias import (
+    comparable,
     crosses_once,
     moderate,
     moderate_time,
@@ -167,12 +168,12 @@ def ground_truth_reverses_the_bias(run, lead, other, teacher, student, truth, st
 @claim(
     source="own",
     standing="proved",
-    lead=moderate,
-    teacher=moderate_time,
-    student=moderate_time,
+    lead=positive(1e-3, 5.0, tame=(0.01, 2.0)),
+    teacher=positive(1e-2, 10.0, tame=(0.2, 2.0)),
+    student=positive(1e-2, 20.0, tame=(3.0, 20.0)),
     truth=uniform(0.0, 1.0),
-    ratio=positive(0.05, 20.0, tame=(0.3, 3.0)),
-    opposite=positive(1.001, 20.0, tame=(1.01, 3.0)),
+    ratio=positive(0.05, 20.0, tame=(0.5, 2.0)),
+    opposite=positive(1.001, 20.0, tame=(1.001, 1.5)),
     place=inside,
     domain=dict(mixed=lambda truth: (truth > 0) & (truth < 1)),
     hypotheses=dict(
@@ -189,7 +190,7 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
     Gradient flow, with t the time at which the single fit has learnt as much of λ₁. Behind for all
     0 < λ < (t - αs) / ((1 - α)sT + t²/2) and for all λ > -log(1 - α)/(t - T); where it is ahead on some λ it is ahead
     on everything between λ and λ₁, and behind on everything beyond λ₁. There are exactly two crossings, or λ₁ is
-    touched and nothing crossed. (The loop does not look at an end whose residual e^(-λt) is below 1e-4.)
+    touched and nothing crossed. (The loop does not look at an end whose residual e^(-λt) is below 1e-5.)
 
     Proof. The student has learnt at most sλ(α + (1 - α)Tλ), the single fit at least tλ - t²λ²/2: the first end. What
     the student lacks is more than (1 - α)e^(-λT), which is at least e^(-λt) from -log(1 - α)/(t - T) on: the second.
@@ -203,7 +204,7 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
     high = -jnp.log1p(-truth) / jnp.abs(moment - teacher)
     far, near = lead * ratio, lead * ratio**place
     beyond = jnp.where(ratio > 1, lead / opposite, lead * opposite)
-    unseen = face(run, False, high * moment > 9.0 * place)
+    unseen = face(run, False, high * moment > 11.5 * place)
     spectrum = jnp.stack([lead, far, near, beyond, low * place, jnp.where(unseen, lead, high / place)])
     seen, alone = student_and_single(run, spectrum, teacher, student, truth)
     behind = [ahead(alone[k], seen[k], matched=seen[0]) for k in range(6)]
@@ -217,8 +218,8 @@ penalty = positive(1e-3, 1e3, tame=(0.1, 5.0))
 @claim(
     source="Borup & Andersen 2021 for the fixed point αc_T = c_S; own",
     standing="proved",
-    lead=positive(),
-    other=positive(),
+    lead=comparable,
+    other=comparable,
     teacher=penalty,
     student=penalty,
     truth=uniform(0.0, 1.5),

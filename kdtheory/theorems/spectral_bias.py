@@ -39,19 +39,40 @@ from kdtheory.learners import GradientFlow, HeavyBall, Ridge
 started = usually(0.0, uniform(0.1, 0.9))  # where training begins, as a fraction of the target
 turned = usually(0.0, uniform(0.1, 1.5))  # the angle between the student's inputs and the teacher's
 pushed = usually(0.0, uniform(0.3, 0.95))  # momentum
-clock = positive(1e-3, 1e3, tame=(1.0, 10.0))
+clock = positive(1e-3, 1e3, tame=(0.5, 7.0))
 rounds = uniform(0.1, 16.0)  # steps, in units in which 1/e of the larger eigenvalue is left
-comparable = positive(tame=(0.8, 1.6))
 
 
-def _to_one(key, count, tame):
-    side, gap = jax.random.split(key)
-    gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=0.0))
-    return jnp.where(jax.random.bernoulli(side, 0.75, (count,)), 1.0 - 0.999 * gap, 1.0 + 0.5 * gap)
+def clustered(quantity):
+    """The same quantity, for loops in three clusters: two of a kind are often close, at all distances."""
+
+    def draw(key, count, tame):
+        drawn = quantity.draw(key, count, tame)
+        if not tame:
+            return drawn
+        low, high = quantity.range(tame)
+        side, gap = jax.random.split(jax.random.fold_in(key, 1))
+        centre = low * (high / low) ** (jnp.round(2 * jnp.log(drawn / low) / math.log(high / low)) / 2)
+        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-3), maxval=math.log(0.3)))
+        return centre * jnp.where(jax.random.bernoulli(side, 0.5, (count,)), 1.0 + gap, 1.0 - gap)
+
+    return dataclasses.replace(quantity, draw=draw)
 
 
-# beside one, at distances uniform in their logarithm: an eigenvalue in units of the larger
-beside_one = Quantity(_to_one, range=lambda tame: (1e-3, 1.5))
+comparable = clustered(positive(tame=(0.5, 2.0)))
+
+
+def around_one(low, high):
+    """A number on either side of one, at distances from it that are uniform in their logarithm."""
+
+    def draw(key, count, tame):
+        side, gap = jax.random.split(key)
+        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=0.0))
+        above = jax.random.bernoulli(side, 0.5, (count,))
+        return jnp.where(above, 1.0 + (high - 1.0) * gap, 1.0 - (1.0 - low) * gap)
+
+    return Quantity(draw, range=lambda tame: (low, high))
+
 
 zero_start = lambda start: start == 0
 same_inputs = lambda angle: angle == 0
@@ -334,7 +355,7 @@ def single_crossing(run, fits, lead, other, times, start):
     source="own; Nagarajan et al. 2023 for real loops",
     standing="proved",
     fits=among(2, 3),
-    trail=beside_one,
+    trail=around_one(1e-3, 1.5),
     rate=positive(1e-4, 1.9, tame=(2e-3, 1.9)),
     times=several(3, rounds),
     moment=uniform(0.0, 1.0),
@@ -369,7 +390,7 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
     source="own",
     standing="proved",
     fits=among(2, 3),
-    trail=beside_one,
+    trail=around_one(1e-3, 1.5),
     damping=positive(1e-3, 4.0, tame=(0.02, 4.0)),
     momentum=positive(1e-3, 0.95, tame=(0.05, 0.9)),
     times=several(3, rounds),
@@ -401,8 +422,8 @@ def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, mo
     source="own; Nagarajan et al. 2023 for ridge",
     standing="proved",
     fits=among(2, 3),
-    lead=positive(),
-    other=positive(),
+    lead=comparable,
+    other=comparable,
     penalties=several(3, positive(1e-3, 1e3, tame=(1e-4, 5.0))),
     start=started,
     certificate=lambda fits, lead, other, penalties, start: (
@@ -435,7 +456,7 @@ step_size = positive(1e-3, 1.9, tame=(1e-2, 1.9))
 @claim(
     source="own",
     standing="proved",
-    trail=beside_one,
+    trail=around_one(1e-3, 1.5),
     student_rate=step_size,
     teacher_rate=step_size,
     student_time=rounds,
@@ -469,7 +490,9 @@ def single_crossing_of_larger_steps(run, trail, student_rate, teacher_rate, stud
     return in_steps(run, single, distill(single(taught), student), trail, taught, moment)
 
 
-moderate = positive(1e-3, 5.0, tame=(0.5, 2.0))  # 60 digits know what is left of e^(-λt) up to λt = 100 or so
+moderate = clustered(
+    positive(1e-3, 5.0, tame=(0.5, 2.0))
+)  # 60 digits know what is left of e^(-λt) up to λt = 100 or so
 moderate_time = positive(1e-2, 10.0, tame=(0.3, 7.0))
 
 
@@ -478,7 +501,7 @@ moderate_time = positive(1e-2, 10.0, tame=(0.3, 7.0))
     standing="proved",
     lead=moderate,
     trail=moderate,
-    exponent=uniform(0.3, 3.0),
+    exponent=around_one(0.3, 3.0),
     scale=positive(0.1, 2.0, tame=(0.3, 1.5)),
     teacher_time=moderate_time,
     student_time=moderate_time,
@@ -509,7 +532,7 @@ def exaggerated_bias_of_steeper_kernel(run, lead, trail, exponent, scale, teache
     lead=moderate,
     other=moderate,
     clock=moderate_time,
-    power=uniform(0.2, 4.0),
+    power=around_one(0.2, 4.0),
     domain=two_directions,
     hypotheses=dict(above_one=lambda power: power - 1.0),
 )
@@ -542,7 +565,7 @@ def single_crossing_of_powers(run, method, lead, other, clock, power):
     lead=moderate,
     trail=moderate,
     time=moderate_time,
-    kept=positive(1e-3, 1.3, tame=(0.2, 1.3)),
+    kept=around_one(1e-3, 1.3),
     domain=dict(ordered=ordered) | not_zero,
     hypotheses=dict(shrunk=lambda kept: 1.0 - kept),
 )
