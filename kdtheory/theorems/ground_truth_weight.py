@@ -204,7 +204,8 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
     high = -jnp.log1p(-truth) / jnp.abs(moment - teacher)
     far, near = lead * ratio, lead * ratio**place
     beyond = jnp.where(ratio > 1, lead / opposite, lead * opposite)
-    unseen = face(run, False, high * moment > 11.5 * place)
+    # only after a late match is there such an end; before, what the loop can confirm
+    unseen = face(run, moment < teacher, True) & (high * moment > 11.5 * place)
     spectrum = jnp.stack([lead, far, near, beyond, low * place, jnp.where(unseen, lead, high / place)])
     seen, alone = student_and_single(run, spectrum, teacher, student, truth)
     behind = [ahead(alone[k], seen[k], matched=seen[0]) for k in range(6)]

@@ -336,8 +336,8 @@ def single_crossing(run, fits, lead, other, times, start):
     """Matched on one direction, a student of any number of fits is ahead on every larger eigenvalue, behind
     on every smaller.
 
-    Gradient flow from zero, m >= 2 fits of any positive times, λ > 0: the product of their filters equals that of
-    the single fit which it equals on λ₁ nowhere else. With ηλ < 1 the same holds for gradient descent and a single
+    Gradient flow from zero, m >= 2 fits of any positive times, λ > 0: the product of their filters crosses the filter
+    of the single fit that equals it on λ₁ exactly once. With ηλ < 1 the same holds for gradient descent and a single
     run of a real number of steps: its rate -log(1 - ηλ)/η, which grows with λ, takes the place of λ.
 
     Proof. For two fits and a smaller λ this is `exaggerated_bias`; for a larger one x^r is strictly convex there,
