@@ -106,7 +106,7 @@ def single_crossing_with_ground_truth(run, lead, other, teacher, student, truth,
 @claim(
     source="own; Nagarajan et al. 2023 for α = 0",
     standing="proved",
-    **matched,
+    **matched | dict(teacher=positive(1e-2, 10.0, tame=(1.0, 10.0))),
     excess=uniform(-1.0, 1.0),
     domain=two_directions | dict(a_match=lambda excess: 1.0 - jnp.abs(excess)),
     hypotheses=dict(no_truth=lambda excess: excess >= 0),

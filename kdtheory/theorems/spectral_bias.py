@@ -23,6 +23,7 @@ from kdtheory.claims import (
     among,
     both,
     claim,
+    filters,
     measured,
     positive,
     same,
@@ -53,7 +54,7 @@ def clustered(quantity):
         low, high = quantity.range(tame)
         side, gap = jax.random.split(jax.random.fold_in(key, 1))
         centre = low * (high / low) ** (jnp.round(2 * jnp.log(drawn / low) / math.log(high / low)) / 2)
-        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-3), maxval=math.log(0.3)))
+        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=math.log(0.1)))
         return centre * jnp.where(jax.random.bernoulli(side, 0.5, (count,)), 1.0 + gap, 1.0 - gap)
 
     return dataclasses.replace(quantity, draw=draw)
@@ -130,7 +131,7 @@ def in_steps(run, single, chained, trail, most, moment, start=0.0):
     one = jnp.ones_like(trail)
     spectrum = jnp.stack([one, trail])
     seen = run(chained, spectrum, start=jnp.stack([0.0 * one, start + 0.0 * one]))
-    enough = fewest_steps(single, one, theory(chained, one[None])[0], most)
+    enough = fewest_steps(single, one, filters(run)(chained, one[None])[0], most)
     alone = run(single(jnp.maximum(enough, jnp.ceil(moment * most))), spectrum)
     return when(ahead(alone[0], seen[0]).value >= 0, ahead(alone[1], seen[1]), shown)
 
