@@ -223,7 +223,7 @@ penalty = positive(1e-3, 1e3, tame=(0.1, 5.0))
     other=comparable,
     teacher=penalty,
     student=penalty,
-    truth=uniform(0.0, 1.5),
+    truth=uniform(0.0, 1.2),
     start=started,
     domain=two_directions | dict(untied=lambda teacher, student, truth: truth * teacher != student),
     hypotheses=dict(some_teacher=some_teacher, zero_start=zero_start),
