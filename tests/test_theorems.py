@@ -106,10 +106,13 @@ def test_what_floats_cannot_decide_is_proved(monkeypatch):
 
 
 def test_exact_ties_in_steps_do_not_break_the_inequality():
-    # matched exactly on the smaller eigenvalue, ηλ < 1: strictly ahead on the larger
+    # 4 and 4 steps match 2 exactly on the smaller eigenvalue, ηλ < 1: strictly ahead on the larger
     golden = 1 - np.sqrt((np.sqrt(5) - 1) / 2)
-    tie = dict(fits=2, trail=golden / 0.9, rate=0.9, times=[3.6, 3.6, 1.0], moment=0.5, momentum=0.0, start=0.0)
-    assert steps.at(**tie).verdict == HOLDS
+    student, alone = kd.distill(kd.GradientDescent(1.0, 4), kd.GradientDescent(1.0, 4)), kd.GradientDescent(1.0, 2)
+    seen, single = fractions(theory, student, 0.9, golden), fractions(theory, alone, 0.9, golden)
+    assert seen[1] == pytest.approx(single[1], abs=1e-15) and seen[0] > single[0]
+    once = dict(fits=2, trail=golden / 0.9, rate=0.9, times=[9.2, 9.2, 1.0], moment=0.5, momentum=0.0, start=0.0)
+    assert steps.at(**once).verdict == HOLDS  # against 4 steps, the fewest that are no less far on the larger
 
 
 def test_margins_follow_the_closed_form():

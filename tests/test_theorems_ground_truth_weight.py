@@ -1,11 +1,16 @@
 """Ground truth in the student's targets, and students that are not like their teachers: THEOREMS T1.3 and T1.4."""
 
+import itertools
+import math
+from fractions import Fraction as F
+
+import flint
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import kdtheory as kd
-from kdtheory.claims import HOLDS, UNDECIDABLE, practice, theory
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, practice, theory
 
 LANES = [theory, practice]
 each_lane = pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.__name__)
@@ -43,12 +48,104 @@ def test_exactly_two_crossings():
 
 
 def test_ridge_with_ground_truth_that_is_its_teacher():
-    # αc_T = c_S: the student is the single fit with penalty c_T, to the last digit or so, and no sign is claimed
+    # αc_T = c_S: the student is the single fit with penalty c_T, and no sign is claimed
     claim = kd.theorems.ridge_trichotomy_of_ground_truth
-    tie = claim.at(lead=1.0, other=0.1, teacher=0.5, student=0.25, truth=0.5, start=0.0)
-    assert tie.verdict == UNDECIDABLE and abs(tie.margin) <= tie.rounding[0]
-    assert claim.at(lead=1.0, other=0.1, teacher=0.5, student=0.26, truth=0.5, start=0.0).verdict == HOLDS
-    assert claim.at(lead=1.0, other=0.1, teacher=0.5, student=0.24, truth=0.5, start=0.0).verdict == HOLDS
+    once = dict(lead=1.0, other=0.1, teacher=0.5, truth=0.5, start=0.0)
+    assert claim.at(student=0.25, **once).verdict == OUTSIDE
+    assert claim.at(student=0.26, **once).verdict == claim.at(student=0.24, **once).verdict == HOLDS
+    student = kd.distill(kd.Ridge(0.5), kd.Ridge(0.25), 0.5)
+    np.testing.assert_allclose(student.filter([1e-6, 1.0, 1e6]), kd.Ridge(0.5).filter([1e-6, 1.0, 1e6]), rtol=1e-15)
+
+
+def test_without_a_teacher_or_with_equal_eigenvalues_nothing_is_claimed():
+    claim = kd.theorems.single_crossing_with_ground_truth
+    once = dict(lead=1.0, other=0.1, teacher=2.0, student=1.0, truth=0.5, start=0.0)
+    assert claim.at(**once).verdict == HOLDS
+    assert claim.at(**once | dict(truth=1.0)).verdict == OUTSIDE  # the student is the single fit
+    assert claim.at(**once | dict(other=1.0)).verdict == claim.at(**once | dict(other=0.0)).verdict == OUTSIDE
+    past = kd.theorems.single_crossing_past_the_teacher
+    assert past.at(lead=1.0, other=0.1, teacher=2.0, student=1.0, excess=0.0).verdict == HOLDS  # α = 0
+    assert past.at(lead=1.0, other=0.1, teacher=0.5, student=1.0, excess=1.0).verdict == OUTSIDE  # and no match
+    assert past.at(lead=1.0, other=0.1, teacher=0.5, student=9.0, excess=-0.9).verdict == VIOLATED
+
+
+# Attacks: balls and fractions.
+
+
+def in_balls(function, bits=2000):
+    before, flint.ctx.prec = flint.ctx.prec, bits
+    try:
+        return function(lambda x: flint.arb(flint.fmpq(*F(x).as_integer_ratio())))
+    finally:
+        flint.ctx.prec = before
+
+
+def difference(truth, teacher, student, lead):
+    """t, and the student's lead over the single fit as a function of λ, in balls."""
+
+    def made(ball):
+        α, T, s, λ1 = map(ball, (truth, teacher, student, lead))
+        rest = lambda λ: (-λ * s).exp() + (1 - (-λ * s).exp()) * (1 - α) * (-λ * T).exp()
+        moment = -rest(λ1).log() / λ1 if rest(λ1) < 1 else None
+        return moment, lambda λ: (-λ * moment).exp() - rest(λ)
+
+    return made
+
+
+TIMES = [1e-3, 0.4, 1.0, 1.5, 8.0, 60.0]
+RATIOS = [1e-6, 0.1, 0.999, 1 + 1e-9, 1.5, 12.0]
+
+
+@pytest.mark.parametrize("truth", [-7.0, -0.3, -1e-9, 0.0, 1e-9, 0.05, 0.3, 0.7, 0.999])
+def test_ground_truth_in_balls(truth):
+    counts = dict.fromkeys(("once", "reversed", "twice"), 0)
+
+    def attack(ball):
+        for teacher, student, lead in itertools.product(TIMES, TIMES, [0.01, 1.0, 3.0]):
+            moment, gap = difference(truth, teacher, student, lead)(ball)
+            if moment is None:
+                continue
+            T, s, α, λ1 = map(ball, (teacher, student, truth, lead))
+            signs = [1 if gap(λ1 * ball(r)) > 0 else -1 if gap(λ1 * ball(r)) < 0 else 0 for r in RATIOS]
+            if moment < T:
+                counts["once"] += 1
+                assert signs == [-1, -1, -1, 1, 1, 1]
+            elif α * s > moment:
+                counts["reversed"] += 1
+                assert moment > T and signs == [1, 1, 1, -1, -1, -1]
+            else:
+                counts["twice"] += 1
+                assert gap((moment - α * s) / ((1 - α) * s * T + moment**2 / 2) * ball(0.999)) < 0
+                assert gap(-(-α).log1p() / (moment - T) * ball(1.001)) < 0
+                changes = [a != b for a, b in itertools.pairwise(signs)]
+                assert sum(changes) <= 2 and (signs[2] < 0 or signs[3] < 0)
+
+    in_balls(attack)
+    assert counts["once"] and (truth <= 0) == (counts["once"] == sum(counts.values()))
+
+
+def test_the_expansion_near_zero_where_truth_just_reverses():
+    # αs = t: the second coefficient is (1 - α)s(2T - t)/2
+    α, T, s = F(1, 3), F(2), F(5)
+    t = α * s
+    exponents = [(1, t), (α - 1, T), (-1, s), (1 - α, s + T)]
+    assert sum(c for c, _ in exponents) == sum(c * e for c, e in exponents) == 0
+    assert sum(c * e**2 for c, e in exponents) == (1 - α) * s * (2 * T - t)
+
+
+def test_ridge_trichotomy_in_fractions():
+    for truth, c_T, c_S in itertools.product(
+        [F(0), F(1, 3), F(1, 2), F(999, 1000)], [F(1, 100), F(1), F(10**6)], [F(1, 2), F(3)]
+    ):
+        for lead, ratio in itertools.product(
+            [F(1, 1000), F(1), F(10**9)], [F(1, 10**9), F(1, 2), 1 + F(1, 10**12), F(7)]
+        ):
+            filter_ = lambda λ, α=truth, c_T=c_T, c_S=c_S: λ / (λ + c_S) * (α + (1 - α) * λ / (λ + c_T))
+            penalty = lead * (1 - filter_(lead)) / filter_(lead)
+            gap = filter_(lead * ratio) - lead * ratio / (lead * ratio + penalty)
+            tie = truth * c_T - c_S
+            expected = 0 if tie == 0 else math.copysign(1, -tie) * math.copysign(1, ratio - 1)
+            assert (gap > 0) - (gap < 0) == expected and (tie or penalty == c_T)
 
 
 @each_lane

@@ -2,7 +2,7 @@
 
 Each claim compares a student with a single fit that has learnt just as much along one direction. Unless a
 hypothesis is dropped, everything starts at zero, teacher and student see the same inputs, and the loss is
-squared.
+squared. Eigenvalues are positive: along a direction of eigenvalue zero nobody learns anything.
 """
 
 import dataclasses
@@ -12,18 +12,24 @@ from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from kdtheory import certify
 from kdtheory.claims import (
+    Margin,
+    Quantity,
+    Seen,
     ahead,
     among,
     both,
     claim,
-    either,
+    filters,
     measured,
     positive,
     same,
     several,
+    theory,
+    uncertainty,
     uniform,
     usually,
     whole,
@@ -34,10 +40,48 @@ from kdtheory.learners import GradientFlow, HeavyBall, Ridge
 started = usually(0.0, uniform(0.1, 0.9))  # where training begins, as a fraction of the target
 turned = usually(0.0, uniform(0.1, 1.5))  # the angle between the student's inputs and the teacher's
 pushed = usually(0.0, uniform(0.3, 0.95))  # momentum
+clock = positive(1e-3, 1e3, tame=(0.5, 7.0))
+rounds = uniform(0.1, 16.0)  # steps, in units in which 1/e of the larger eigenvalue is left
+
+
+def clustered(quantity):
+    """The same quantity, for loops in three clusters: two of a kind are often close, at all distances."""
+
+    def draw(key, count, tame):
+        drawn = quantity.draw(key, count, tame)
+        if not tame:
+            return drawn
+        low, high = quantity.range(tame)
+        side, gap = jax.random.split(jax.random.fold_in(key, 1))
+        centre = low * (high / low) ** (jnp.round(2 * jnp.log(drawn / low) / math.log(high / low)) / 2)
+        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=math.log(0.1)))
+        return centre * jnp.where(jax.random.bernoulli(side, 0.5, (count,)), 1.0 + gap, 1.0 - gap)
+
+    return dataclasses.replace(quantity, draw=draw)
+
+
+comparable = clustered(positive(tame=(0.5, 2.0)))
+
+
+def around_one(low, high):
+    """A number on either side of one, at distances from it that are uniform in their logarithm."""
+
+    def draw(key, count, tame):
+        side, gap = jax.random.split(key)
+        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=0.0))
+        above = jax.random.bernoulli(side, 0.5, (count,))
+        return jnp.where(above, 1.0 + (high - 1.0) * gap, 1.0 - (1.0 - low) * gap)
+
+    return Quantity(draw, range=lambda tame: (low, high))
+
 
 zero_start = lambda start: start == 0
 same_inputs = lambda angle: angle == 0
+shown = Margin(jnp.inf, 0.0)  # of what a case does not assert
 no_momentum = lambda momentum: momentum == 0
+ordered = lambda lead, trail: lead - trail
+not_zero = dict(positive=lambda trail: trail)
+two_directions = dict(distinct=lambda lead, other: lead != other, positive=lambda other: other)
 
 
 def turned_student(run, teacher, student, spectrum, angle):
@@ -51,8 +95,10 @@ def turned_student(run, teacher, student, spectrum, angle):
 
 def behind(lead, other, clocks, learner=None):
     """Certificate that a chain of fits, all from zero and on the same inputs, is behind on `other` if matched
-    on `lead`."""
-    return certify.crossing(lead, other, clocks, learner=learner) if all(map(math.isfinite, clocks)) else None
+    on `lead`. None where there is nothing to prove: numbers that are not positive and finite."""
+    if not all(0 < number < math.inf for number in (lead, other, *clocks)):
+        return None
+    return certify.crossing(lead, other, clocks, learner=learner)
 
 
 def crosses(lead, other, clocks, learner=None):
@@ -61,14 +107,38 @@ def crosses(lead, other, clocks, learner=None):
     return dataclasses.replace(proved, sign=-proved.sign) if proved and other > lead else proved
 
 
-def in_steps(run, learner, trail, steps, moment, start):
-    """The margin of "further on the eigenvalue 1, or behind on `trail`", of a student against a single
-    shorter run."""
-    spectrum = jnp.stack([jnp.ones_like(trail), trail])
-    begin = jnp.stack([jnp.zeros_like(start), start])
-    seen = run(chain([learner(k) for k in steps]), spectrum, start=begin)
-    alone = run(learner(jnp.ceil(moment * functools.reduce(jnp.minimum, steps))), spectrum)
-    return either(ahead(seen[0], alone[0]), ahead(alone[1], seen[1]))
+def inverse(penalties):
+    """1/c, exactly; zero where that is none of a ridge fit."""
+    return [1 / Fraction(c) if 0 < c < math.inf else 0 for c in penalties]
+
+
+def fewest_steps(learner, lead, seen, most):
+    """The fewest steps after which a single run has learnt of `lead` as much as was `seen`, if it learns
+    steadily and `most` are enough."""
+
+    def halve(_, bracket):
+        low, high = bracket
+        middle = jnp.floor((low + high) / 2)
+        there = ahead(theory(learner(middle), lead[None])[0], seen).value >= 0
+        return jnp.where(there, low, middle), jnp.where(there, middle, high)
+
+    return lax.fori_loop(0, 32, halve, (jnp.zeros_like(most), most))[1]
+
+
+def in_steps(run, single, chained, trail, most, moment, start=0.0):
+    """The margin of "behind on `trail`" of a chain, against a single run that has caught up with it on the eigenvalue
+    1: after `moment` of the steps that surely suffice, or the fewest that do."""
+    one = jnp.ones_like(trail)
+    spectrum = jnp.stack([one, trail])
+    seen = run(chained, spectrum, start=jnp.stack([0.0 * one, start + 0.0 * one]))
+    enough = fewest_steps(single, one, filters(run)(chained, one[None])[0], most)
+    alone = run(single(jnp.maximum(enough, jnp.ceil(moment * most))), spectrum)
+    return when(ahead(alone[0], seen[0]).value >= 0, ahead(alone[1], seen[1]), shown)
+
+
+def whole_steps(rounds, left):
+    """As many steps, at least one, as leave e^-`rounds` if each leaves the fraction `left`."""
+    return jnp.maximum(1.0, jnp.ceil(rounds / -jnp.log(left)))
 
 
 def when(condition, seen, otherwise):
@@ -88,6 +158,28 @@ def chain(learners):
     return functools.reduce(distill, learners)
 
 
+def progress(method, step, steps, momentum):
+    """φ by its formula, with `step` = ηλ for a loop, λ·time for a flow and λ/c for ridge, each of one step."""
+    if method == "flow":
+        return -jnp.expm1(-steps * step)
+    if method == "ridge":
+        return steps * step / (1.0 + steps * step)
+
+    def advance(_, state):
+        before, now = state
+        return now, now + momentum * (now - before) + step * (1.0 - now)
+
+    return lax.fori_loop(0, steps, advance, (jnp.zeros_like(step), jnp.zeros_like(step)))[1]
+
+
+def raised(seen, power):
+    """What is seen, to a power."""
+    log_learnt, error = power * seen.log_learnt, power * seen.log_learnt_error
+    learnt, residual = jnp.exp(log_learnt), -jnp.expm1(log_learnt)
+    log_residual = jnp.where(learnt < 0.5, jnp.log1p(-learnt), jnp.log(residual))
+    return Seen(learnt, residual, log_learnt, log_residual, error, seen.log_residual_error + error * learnt / residual)
+
+
 @claim(
     source="own",
     standing="proved",
@@ -95,7 +187,7 @@ def chain(learners):
     eigenvalue=positive(),
     first=whole(1, 60),
     second=whole(1, 60),
-    rate=uniform(0.05, 1.8),
+    rate=positive(1e-3, 0.95, tame=(0.05, 0.95)),
     momentum=pushed,
     start=started,
     angle=turned,
@@ -104,19 +196,27 @@ def chain(learners):
 def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, start, angle):
     """Distillation multiplies filters: the student's fraction of the target is φ_S(λ) φ_T(λ).
 
-    For gradient flow, for gradient descent with or without momentum, and for ridge; any λ, stable steps.
+    For two gradient flows, two runs of gradient descent with or without momentum, and two ridge fits; any λ > 0,
+    stable steps. The filters are 1 - e^(-λt), λ/(λ + c), and h_k of h_(k+1) = h_k + β(h_k - h_(k-1)) + ηλ(1 - h_k)
+    from rest at zero (1 - (1 - ηλ)^k for β = 0).
+
+    Proof. From zero each learner is linear in its targets, and on the given inputs acts on every eigendirection by
+    itself: targets y u_k give predictions φ(λ_k) y u_k. The student's targets along u_k are φ_T(λ_k) y, so its
+    predictions are φ_S(λ_k) φ_T(λ_k) y.
     """
+    step = 2.0 * (1.0 + momentum) * rate
     learner = dict(
-        flow=lambda k: GradientFlow(k * rate / eigenvalue),
-        loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k),
-        ridge=lambda k: Ridge(eigenvalue / (k * rate)),
+        flow=lambda k: GradientFlow(k * step / eigenvalue),
+        loop=lambda k: HeavyBall(step / eigenvalue, momentum, k),
+        ridge=lambda k: Ridge(eigenvalue / (k * step)),
     )[method]
     teacher, student = learner(first), learner(second)
-    spectrum = jnp.stack([eigenvalue, 0.3 * eigenvalue])
-    seen = run(distill(teacher, student), spectrum, start=start)
-    seen = when(angle == 0, seen, turned_student(run, teacher, student, spectrum, angle))
-    product = run(teacher, spectrum).learnt * run(student, spectrum).learnt
-    return both(*(same(seen.learnt[k], product[k], 1e-11) for k in range(2)))
+    seen = run(distill(teacher, student), eigenvalue * jnp.array([1.0, 0.3]), start=start)
+    seen = when(angle == 0, seen, turned_student(run, teacher, student, eigenvalue * jnp.array([1.0, 0.3]), angle))
+    size = step * jnp.array([1.0, 0.3])
+    product = progress(method, size, first, momentum) * progress(method, size, second, momentum)
+    error = 4 * uncertainty(seen) + 1e-11 * jnp.abs(product)
+    return both(*(same(seen.learnt[k], product[k], error[k]) for k in range(2)))
 
 
 @claim(
@@ -125,7 +225,7 @@ def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, sta
     method=among("flow", "loop"),
     fits=among(2, 3),
     eigenvalue=positive(),
-    rate=uniform(0.05, 1.8),
+    rate=positive(1e-2, 1.8, tame=(0.3, 1.8)),
     times=several(3, whole(1, 40)),
     momentum=pushed,
     start=started,
@@ -136,20 +236,24 @@ def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
 
     With b(t) the parameters of a single run from zero stopped at t; for m fits the sum over non-empty subsets
     of their times, with alternating signs, of b at the sum of the subset. For gradient flow, and gradient
-    descent with one step size, where what is left after s + t is the product of what is left after each;
-    hence for predictions on any inputs as well.
+    descent with one step size; hence for predictions on any inputs as well, which are linear in the parameters.
+
+    Proof. Along an eigendirection b(t) is (1 - r(t)) b*, and what is left after s + t is r(s) r(t): r is e^(-λt) or
+    (1 - ηλ)^t. By `filters_multiply` b_KD is Π(1 - r(t_i)) b*; expand the product over subsets A,
+    Σ (-1)^|A| r(Σ_A t), and take 0 = Σ (-1)^|A| from it: what remains is Σ_(A≠∅) (-1)^(|A|+1) (1 - r(Σ_A t)) b*.
     """
     learner = dict(
         flow=lambda k: GradientFlow(k * rate / eigenvalue), loop=lambda k: HeavyBall(rate / eigenvalue, momentum, k)
     )[method]
     spectrum = jnp.stack([eigenvalue, 0.3 * eigenvalue])
-    distilled = run(chain([learner(times[i]) for i in range(fits)]), spectrum, start=start).learnt
-    combined = 0.0
+    distilled = run(chain([learner(times[i]) for i in range(fits)]), spectrum, start=start)
+    combined, error = 0.0, uncertainty(distilled)
     for subset in range(1, 2**fits):
         members = [i for i in range(fits) if subset >> i & 1]
-        sign = (-1) ** (len(members) + 1)
-        combined = combined + sign * run(learner(sum(times[i] for i in members)), spectrum, start=start).learnt
-    return both(*(same(distilled[k], combined[k], 1e-11) for k in range(2)))
+        single = run(learner(sum(times[i] for i in members)), spectrum, start=start)
+        combined = combined + (-1) ** (len(members) + 1) * single.learnt
+        error = error + 2 * uncertainty(single) + 1e-14 * single.learnt
+    return both(*(same(distilled.learnt[k], combined[k], error[k]) for k in range(2)))
 
 
 @claim(
@@ -159,41 +263,54 @@ def semigroup(run, method, fits, eigenvalue, rate, times, momentum, start):
     teacher=positive(),
     student=positive(),
     start=started,
+    domain=dict(distinct=lambda teacher, student: teacher != student),
     hypotheses=dict(zero_start=zero_start),
 )
 def ridge_semigroup(run, eigenvalue, teacher, student, start):
     """One ridge path gives every student: b_KD = (c_S b(c_S) - c_T b(c_T)) / (c_S - c_T) for penalties c_T ≠
     c_S.
 
-    At equal penalties the right-hand side is the derivative of c·b(c); as written it needs distinct ones.
+    With b(c) the parameters of a single ridge fit of penalty c. At equal penalties the right-hand side is the
+    derivative of c·b(c); as written it needs distinct ones.
+
+    Proof. Along an eigendirection c·b(c) is cλ/(λ + c) b* = (λ - λ²/(λ + c)) b*, and
+    1/(λ + c_T) - 1/(λ + c_S) = (c_S - c_T)/((λ + c_S)(λ + c_T)): the right-hand side is λ²/((λ + c_S)(λ + c_T)) b*,
+    the product of the two filters. The derivative of c·b(c) is λ²/(λ + c)² b*.
     """
     spectrum = eigenvalue[None]
-    distilled = run(distill(Ridge(teacher), Ridge(student)), spectrum, start=start).learnt[0]
-    b_T, b_S = (run(Ridge(c), spectrum, start=start).learnt[0] for c in (teacher, student))
-    combined = (student * b_S - teacher * b_T) / (student - teacher)
-    return same(distilled, combined, 1e-11 * (student + teacher) / abs(student - teacher))
+    distilled = run(distill(Ridge(teacher), Ridge(student)), spectrum, start=start)[0]
+    b_T, b_S = (run(Ridge(c), spectrum, start=start)[0] for c in (teacher, student))
+    combined = (student * b_S.learnt - teacher * b_T.learnt) / (student - teacher)
+    unknown = student * (uncertainty(b_S) + 1e-15 * b_S.learnt) + teacher * (uncertainty(b_T) + 1e-15 * b_T.learnt)
+    return same(distilled.learnt, combined, uncertainty(distilled) + unknown / jnp.abs(student - teacher))
 
 
 @claim(
     source="Nagarajan et al. 2023, Theorem 4.1 as recalled",
     standing="proved",
-    lead=positive(),
-    trail=positive(),
-    teacher_time=positive(),
-    student_time=positive(),
+    lead=comparable,
+    trail=comparable,
+    teacher_time=clock,
+    student_time=clock,
     start=started,
     angle=turned,
     certificate=lambda lead, trail, teacher_time, student_time, start, angle: (
         behind(lead, trail, [teacher_time, student_time]) if start == angle == 0 else None
     ),
-    hypotheses=dict(ordered=lambda lead, trail: lead - trail, zero_start=zero_start, same_inputs=same_inputs),
+    domain=not_zero,
+    hypotheses=dict(ordered=ordered, zero_start=zero_start, same_inputs=same_inputs),
 )
 def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle):
     """Matched on a top eigendirection, the student is strictly behind its teacher on every lower one.
 
     Gradient flow, squared loss, from zero; the student (stopped at s) fits the predictions of the teacher
-    (stopped at T) on the same inputs; t is the moment at which the teacher alone had learnt as much along λ₁
-    as the student; then (1 - e^(-λ₂s)) (1 - e^(-λ₂T)) < 1 - e^(-λ₂t) for λ₂ < λ₁.
+    (stopped at T) on the same inputs, for any finite s, T > 0; t is the moment at which the teacher alone had
+    learnt as much along λ₁ as the student; then (1 - e^(-λ₂s)) (1 - e^(-λ₂T)) < 1 - e^(-λ₂t) for 0 < λ₂ < λ₁.
+    (At λ₂ = 0 both have learnt nothing.)
+
+    Proof. Let a, b, c be e^(-λ₁s), e^(-λ₁T), e^(-λ₁t). They match where (1 - a)(1 - b) = 1 - c, that is a + b =
+    ab + c, and c - a = b(1 - a) > 0, c - b = a(1 - b) > 0: two pairs of equal sum, a and b strictly between ab and c.
+    For r = λ₂/λ₁ < 1, x^r is strictly concave, so a^r + b^r > (ab)^r + c^r (Karamata): (1 - a^r)(1 - b^r) < 1 - c^r.
     """
     spectrum = jnp.stack([lead, trail])
     teacher, student = GradientFlow(teacher_time), GradientFlow(student_time)
@@ -207,21 +324,26 @@ def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle)
 @claim(
     source="own; strengthens Nagarajan et al. 2023",
     standing="proved",
-    fits=among(2, 4),
-    lead=positive(),
-    other=positive(),
-    times=several(4, positive()),
+    fits=among(2, 3),
+    lead=comparable,
+    other=comparable,
+    times=several(3, clock),
     start=started,
     certificate=lambda fits, lead, other, times, start: crosses(lead, other, times[:fits]) if start == 0 else None,
+    domain=two_directions,
     hypotheses=dict(zero_start=zero_start),
 )
 def single_crossing(run, fits, lead, other, times, start):
     """Matched on one direction, a student of any number of fits is ahead on every larger eigenvalue, behind
     on every smaller.
 
-    Gradient flow from zero, m >= 2 fits of any positive times: the product of their filters crosses the
-    filter of a single fit exactly once. With ηλ < 1 the same holds for gradient descent, whose rate -log(1 -
-    ηλ)/η takes the place of λ.
+    Gradient flow from zero, m >= 2 fits of any positive times, λ > 0: the product of their filters crosses the filter
+    of the single fit that equals it on λ₁ exactly once. With ηλ < 1 the same holds for gradient descent and a single
+    run of a real number of steps: its rate -log(1 - ηλ)/η, which grows with λ, takes the place of λ.
+
+    Proof. For two fits and a smaller λ this is `exaggerated_bias`; for a larger one x^r is strictly convex there,
+    and the inequality turns round. For more, replace the last two by the single fit that equals them on λ₁. That
+    raises the product on every smaller eigenvalue, lowers it on every larger, and leaves one fit fewer: induction.
     """
     spectrum = jnp.stack([lead, other])
     begin = jnp.stack([jnp.zeros_like(start), start])
@@ -234,12 +356,13 @@ def single_crossing(run, fits, lead, other, times, start):
     source="own; Nagarajan et al. 2023 for real loops",
     standing="proved",
     fits=among(2, 3),
-    trail=uniform(0.01, 1.5),
-    rate=uniform(0.02, 1.9),
-    times=several(3, uniform(0.1, 4.0)),
+    trail=around_one(1e-3, 1.5),
+    rate=positive(1e-4, 1.9, tame=(2e-3, 1.9)),
+    times=several(3, rounds),
     moment=uniform(0.0, 1.0),
     momentum=pushed,
     start=started,
+    domain=not_zero,
     hypotheses=dict(
         ordered=lambda trail: 1.0 - trail,
         small_step=lambda rate: 1.0 - rate,
@@ -251,52 +374,63 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
     """A student no further along on a top eigendirection than a single run is strictly behind it on every
     lower one.
 
-    Gradient descent from zero in whole steps, where exact matching is impossible; ηλ < 1 on the larger
-    eigenvalue (here 1, with η = `rate`), m >= 2 fits. The margin is that of "further on the top one, or
-    behind on the lower one".
+    Gradient descent from zero in whole steps, where exact matching is impossible; ηλ₁ < 1 on the larger
+    eigenvalue (here λ₁ = 1 and η = `rate`), 0 < λ₂ < λ₁, m >= 2 fits of at least one step each. The single run is the
+    shortest that has caught up with the student on λ₁, or any longer one up to the student's shortest fit.
+
+    Proof. Let the single run of a real number t of steps, 1 - (1 - ηλ)^t, equal the student on λ₁. By
+    `single_crossing` the student is strictly behind it on λ₂. A run of k whole steps at least as far on λ₁ has
+    k >= t, and is at least as far on λ₂.
     """
     learner = lambda steps: HeavyBall(rate, momentum, steps)
-    return in_steps(run, learner, trail, [jnp.ceil(times[i] / rate) for i in range(fits)], moment, start)
+    steps = whole_steps(times[:fits], jnp.abs(1.0 - rate))
+    return in_steps(run, learner, chain(map(learner, steps)), trail, jnp.min(steps), moment, start)
 
 
 @claim(
     source="own",
     standing="proved",
     fits=among(2, 3),
-    trail=uniform(0.01, 1.5),
-    damping=uniform(0.02, 4.0),
-    momentum=uniform(0.05, 0.9),
-    times=several(3, uniform(0.1, 4.0)),
+    trail=around_one(1e-3, 1.5),
+    damping=positive(1e-3, 4.0, tame=(0.02, 4.0)),
+    momentum=positive(1e-3, 0.95, tame=(0.05, 0.9)),
+    times=several(3, rounds),
     moment=uniform(0.0, 1.0),
     start=started,
-    hypotheses=dict(ordered=lambda trail: 1.0 - trail, overdamped=lambda damping: 1.0 - damping, zero_start=zero_start),
+    domain=not_zero,
+    hypotheses=dict(
+        ordered=lambda trail: 1.0 - trail, overdamped=lambda damping: damping <= 1.0, zero_start=zero_start
+    ),
 )
 def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, moment, start):
     """With momentum too, a student no further along on a top eigendirection is strictly behind on every lower
     one.
 
-    Heavy ball from rest and from zero in whole steps, ηλ <= (1 - √β)² on the larger eigenvalue (here 1, with
-    η = `damping` · (1 - √β)² and β = `momentum`), where no mode swings; m >= 2 fits. The continuous heavy
-    ball x'' + γx' + λ(x - 1) = 0 is proved along with it, for λ <= γ²/4, in
-    tests/proofs/overdamped_heavy_ball.py.
+    Heavy ball from rest and from zero in whole steps, 0 < β < 1 and ηλ₁ <= (1 - √β)² on the larger eigenvalue (here
+    λ₁ = 1, η = `damping` · (1 - √β)² and β = `momentum`), where no mode swings; 0 < λ₂ < λ₁, m >= 2 fits of at least
+    one step each. The single run is one of those in `single_crossing_in_steps`. The continuous heavy ball
+    x'' + γx' + λ(x - 1) = 0 is proved along with it, for λ <= γ²/4, in tests/proofs/overdamped_heavy_ball.py.
     """
     rate = damping * (1.0 - jnp.sqrt(momentum)) ** 2
     learner = lambda steps: HeavyBall(rate, momentum, steps)
-    steps = [jnp.ceil(times[i] * (1.0 - momentum) / rate) for i in range(fits)]
-    return in_steps(run, learner, trail, steps, moment, start)
+    half = (1.0 + momentum - rate) / 2  # the mean of the roots of z² - (1 + β - ηλ) z + β
+    slowest = jnp.maximum(half + jnp.sqrt(jnp.maximum(half**2 - momentum, 0.0)), jnp.sqrt(momentum))
+    steps = whole_steps(times[:fits], slowest)
+    return in_steps(run, learner, chain(map(learner, steps)), trail, jnp.min(steps), moment, start)
 
 
 @claim(
     source="own; Nagarajan et al. 2023 for ridge",
     standing="proved",
-    fits=among(2, 4),
-    lead=positive(),
-    other=positive(),
-    penalties=several(4, positive()),
+    fits=among(2, 3),
+    lead=comparable,
+    other=comparable,
+    penalties=several(3, positive(1e-3, 1e3, tame=(1e-4, 5.0))),
     start=started,
     certificate=lambda fits, lead, other, penalties, start: (
-        crosses(lead, other, [1 / Fraction(c) for c in penalties[:fits]], Ridge(1.0)) if start == 0 else None
+        crosses(lead, other, inverse(penalties[:fits]), Ridge(1.0)) if start == 0 else None
     ),
+    domain=two_directions,
     hypotheses=dict(zero_start=zero_start),
 )
 def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
@@ -304,7 +438,11 @@ def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
     smaller one.
 
     Any number m >= 2 of fits and any positive penalties, against the single ridge fit equal to them along one
-    direction.
+    direction; λ > 0.
+
+    Proof. With u = 1/λ two fits have learnt 1/((1 + c₁u)(1 + c₂u)), a single one 1/(1 + cu). They match at u₁ where
+    c = c₁ + c₂ + c₁c₂u₁, and the difference of the denominators is c₁c₂u(u - u₁): the student is behind for u > u₁,
+    ahead for 0 < u < u₁. More fits by induction, as for `single_crossing`.
     """
     spectrum = jnp.stack([lead, other])
     begin = jnp.stack([jnp.zeros_like(start), start])
@@ -313,15 +451,19 @@ def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
     return crosses_once(seen, alone, lead, other)
 
 
+step_size = positive(1e-3, 1.9, tame=(1e-2, 1.9))
+
+
 @claim(
     source="own",
     standing="proved",
-    trail=uniform(0.01, 1.5),
-    student_rate=uniform(0.02, 1.9),
-    teacher_rate=uniform(0.02, 1.9),
-    student_time=uniform(0.1, 4.0),
-    teacher_time=uniform(0.1, 4.0),
+    trail=around_one(1e-3, 1.5),
+    student_rate=step_size,
+    teacher_rate=step_size,
+    student_time=rounds,
+    teacher_time=rounds,
     moment=uniform(0.0, 1.0),
+    domain=not_zero,
     hypotheses=dict(
         ordered=lambda trail: 1.0 - trail,
         larger_steps=lambda student_rate, teacher_rate: student_rate >= teacher_rate,
@@ -329,42 +471,56 @@ def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
     ),
 )
 def single_crossing_of_larger_steps(run, trail, student_rate, teacher_rate, student_time, teacher_time, moment):
-    """A student with larger steps than its teacher's, no further along on a top eigendirection, is strictly behind on
-    every lower one.
+    """A student with steps no smaller than its teacher's, no further along on a top eigendirection, is strictly behind
+    on every lower one.
 
-    Gradient descent in whole steps, η_T <= η_S and η_S λ < 1 on the larger eigenvalue (here 1); the single
-    run has its teacher's step size. The larger η, the smaller log(1 - ηλ₂)/log(1 - ηλ₁), so that a run with
-    η_S is behind the run with η_T that equals it on λ₁, and the product of two of the latter crosses once. A
-    student with smaller steps may be ahead.
+    Gradient descent in whole steps, η_T <= η_S and η_S λ₁ < 1 on the larger eigenvalue (here λ₁ = 1),
+    0 < λ₂ < λ₁; the single run has the teacher's step size, and is the shortest that has caught up on λ₁ or any longer
+    one up to the teacher's. A student with smaller steps may be ahead.
+
+    Proof. With L(η, λ) = -log(1 - ηλ), L(η, λ₂)/L(η, λ₁) falls with η: its logarithm has the derivative
+    (u(ηλ₂) - u(ηλ₁))/η with u(x) = x/((1 - x) L(1, x)) = (e^L - 1)/L, which grows with x. So the student's own
+    run is no further on λ₂ than the run with η_T, of a real number of steps, that equals it on λ₁. Two of those
+    cross a single one once (`single_crossing`), and a run of whole steps at least as far on λ₁ is at least as far
+    on λ₂.
     """
-    spectrum = jnp.stack([jnp.ones_like(trail), trail])
-    student_steps, teacher_steps = jnp.ceil(student_time / student_rate), jnp.ceil(teacher_time / teacher_rate)
-    teacher = lambda steps: HeavyBall(teacher_rate, 0.0, steps)
-    seen = run(distill(teacher(teacher_steps), HeavyBall(student_rate, 0.0, student_steps)), spectrum)
-    alone = run(teacher(jnp.ceil(moment * teacher_steps)), spectrum)
-    return either(ahead(seen[0], alone[0]), ahead(alone[1], seen[1]))
+    steps = lambda time, rate: whole_steps(time, jnp.abs(1.0 - rate))
+    single = lambda steps: HeavyBall(teacher_rate, 0.0, steps)
+    taught = steps(teacher_time, teacher_rate)
+    student = HeavyBall(student_rate, 0.0, steps(student_time, student_rate))
+    return in_steps(run, single, distill(single(taught), student), trail, taught, moment)
+
+
+moderate = clustered(
+    positive(1e-3, 5.0, tame=(0.5, 2.0))
+)  # 60 digits know what is left of e^(-λt) up to λt = 100 or so
+moderate_time = positive(1e-2, 10.0, tame=(0.3, 7.0))
 
 
 @claim(
     source="own",
     standing="proved",
-    lead=positive(0.05, 5.0, tame=(0.2, 3.0)),
-    ratio=uniform(0.05, 0.95),
-    exponent=uniform(0.3, 2.0),
-    scale=positive(0.3, 1.5),
-    teacher_time=positive(0.1, 4.0, tame=(0.3, 3.0)),
-    student_time=positive(0.1, 4.0, tame=(0.3, 3.0)),
+    lead=moderate,
+    trail=moderate,
+    exponent=around_one(0.3, 3.0),
+    scale=positive(0.1, 2.0, tame=(0.3, 1.5)),
+    teacher_time=moderate_time,
+    student_time=moderate_time,
+    domain=dict(ordered=ordered) | not_zero,
     hypotheses=dict(steeper=lambda exponent: exponent >= 1.0),
 )
-def exaggerated_bias_of_steeper_kernel(run, lead, ratio, exponent, scale, teacher_time, student_time):
+def exaggerated_bias_of_steeper_kernel(run, lead, trail, exponent, scale, teacher_time, student_time):
     """A student with another kernel of the same eigendirections, at least as steep, is behind on every lower one.
 
-    Gradient flow; the student's eigenvalues are μ₁ and μ₂ with μ₂/μ₁ <= λ₂/λ₁ (here μ₁ = `scale` · λ₁ and
-    μ₂/μ₁ = (λ₂/λ₁)^`exponent`); the single fit has the teacher's. A student that learns λ₁ as fast as its
-    teacher's kernel would is behind on λ₂ already, and its product with the teacher's filter crosses once. A
-    flatter kernel may learn faster than the teacher's on λ₂.
+    Gradient flow, 0 < λ₂ < λ₁; the student's eigenvalues are μ₁ and μ₂ with μ₂/μ₁ <= λ₂/λ₁ (here μ₁ = `scale` · λ₁
+    and μ₂/μ₁ = (λ₂/λ₁)^`exponent`); the single fit has the teacher's, and equals the student on the first direction.
+    With a flatter kernel the student may be ahead.
+
+    Proof. A flow on the teacher's kernel for the time sμ₁/λ₁ learns as much of the first direction as the student
+    alone would, and of the second at least as much, since μ₂s <= λ₂sμ₁/λ₁. So the student is no further on λ₂ than
+    one that has its teacher's kernel and the same match, of which `exaggerated_bias` speaks.
     """
-    spectrum, own = lead * jnp.stack([1.0, ratio]), scale * lead * jnp.stack([1.0, ratio**exponent])
+    spectrum, own = jnp.stack([lead, trail]), scale * lead * jnp.stack([1.0, (trail / lead) ** exponent])
     seen = run(GradientFlow(student_time), own, target=run(GradientFlow(teacher_time), spectrum).learnt)
     alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
     return ahead(alone[1], seen[1], matched=seen[0])
@@ -374,48 +530,60 @@ def exaggerated_bias_of_steeper_kernel(run, lead, ratio, exponent, scale, teache
     source="own",
     standing="proved",
     method=among("flow", "ridge"),
-    lead=positive(0.05, 5.0, tame=(0.2, 3.0)),
-    other=positive(0.05, 5.0, tame=(0.2, 3.0)),
-    clock=positive(0.1, 4.0, tame=(0.3, 3.0)),
-    power=uniform(0.2, 4.0),
+    lead=moderate,
+    other=moderate,
+    clock=moderate_time,
+    power=around_one(0.2, 4.0),
+    domain=two_directions,
     hypotheses=dict(above_one=lambda power: power - 1.0),
 )
 def single_crossing_of_powers(run, method, lead, other, clock, power):
     """Matched on one direction, h^κ with real κ > 1 is ahead of h on every larger eigenvalue, behind on every smaller.
 
-    For flow and ridge: the filter of κ fits with one clock, for κ between whole numbers too, as in the power
-    filters of Mobahi et al. 2020. It holds where -log h is log-concave in log λ: p/log(1/q) + q/log(1/p) > 1
-    for p + q = 1 with flow, log(1 + y) < y with ridge. With κ < 1 the crossing is reversed. In practice the
-    algorithm gives h, which is then raised to κ.
+    For flow and ridge, λ > 0: h^κ is the filter of κ fits with one clock, for κ between whole numbers too, and is
+    compared with the single fit that equals it on one direction. With 0 < κ < 1 the crossing is reversed. In practice
+    the algorithm gives h, which is then raised to κ.
+
+    Proof. In u = log λ the filters of one clock are the same curve, moved: let G(u) = log(-log h). The student's is
+    log κ + G(u), the single fit's G(u - d) with a shorter clock, d > 0, for κ > 1, since G falls. If G' falls too, the
+    difference of the two falls with u, and vanishes at λ₁ only. Flow, with q = e^(-λt) and p = 1 - q: -G' =
+    q log(1/q)/(p log(1/p)) grows with λ iff p/log(1/q) + q/log(1/p) > 1, and log(1/q) < p/q, log(1/p) < q/p make that
+    sum more than q + p. Ridge, with y = c/λ: -G' = y/((1 + y) log(1 + y)) falls with y, and so grows
+    with λ, iff log(1 + y) < y. For κ < 1 it is d < 0.
     """
     learner, matched = dict(
         flow=(GradientFlow, lambda seen: GradientFlow(-seen.log_residual / lead)),
         ridge=(lambda t: Ridge(1 / t), lambda seen: Ridge(lead * jnp.exp(seen.log_residual - seen.log_learnt))),
     )[method]
     spectrum = jnp.stack([lead, other])
-    seen = measured(run(learner(clock), spectrum).learnt ** power, 1e-12)
+    seen = raised(run(learner(clock), spectrum), power)
     return crosses_once(seen, run(matched(seen[0]), spectrum), lead, other)
 
 
 @claim(
     source="own",
     standing="proved",
-    lead=positive(0.05, 5.0, tame=(0.2, 3.0)),
-    ratio=uniform(0.05, 0.95),
-    time=positive(0.1, 4.0, tame=(0.3, 3.0)),
-    kept=uniform(0.2, 1.3),
+    lead=moderate,
+    trail=moderate,
+    time=moderate_time,
+    kept=around_one(1e-3, 1.3),
+    domain=dict(ordered=ordered) | not_zero,
     hypotheses=dict(shrunk=lambda kept: 1.0 - kept),
 )
-def shrunk_labels_reverse_the_bias(run, lead, ratio, time, kept):
+def shrunk_labels_reverse_the_bias(run, lead, trail, time, kept):
     """Labels shrunk by a constant factor, as label smoothing does to centred ones, reverse the bias.
 
-    Squared loss, gradient flow to w·y with w = `kept` < 1, against y itself at matched progress on λ₁: ahead
-    on every smaller eigenvalue, since (1 - e^(-λt))/(1 - e^(-λs)) falls with λ for t < s. Soft labels alone
-    are not why a student's bias is exaggerated. Stretched labels, w > 1, do exaggerate it; there must be a
-    match, w(1 - e^(-λ₁s)) < 1, and where it would fail the time is shortened.
+    Squared loss, gradient flow to w·y with 0 < w = `kept` < 1, against y itself at matched progress on λ₁: strictly
+    ahead on every smaller eigenvalue λ₂ > 0. Soft labels alone are not why a student's bias is exaggerated. Stretched
+    labels, w > 1, do exaggerate it, as long as there is a match, w(1 - e^(-λ₁s)) < 1; where there would be none, for
+    w > 1, the time is shortened.
+
+    Proof. Let w(1 - e^(-λ₁s)) = 1 - e^(-λ₁t). For w < 1 that is t < s, and (1 - e^(-λt))/(1 - e^(-λs)) grows strictly
+    with λ: λ times the derivative of its logarithm is v(λt) - v(λs) with v(x) = x/(e^x - 1), which falls. It is w on
+    λ₁, so less than w on λ₂: 1 - e^(-λ₂t) < w(1 - e^(-λ₂s)). For w > 1 it is t > s, and the ratio falls.
     """
-    spectrum = lead * jnp.stack([1.0, ratio])
-    longest = -jnp.log1p(-0.9 / jnp.maximum(kept, 1.0)) / lead
+    spectrum = jnp.stack([lead, trail])
+    longest = jnp.where(kept > 1.0, -jnp.log1p(-0.9 / jnp.maximum(kept, 1.0)) / lead, jnp.inf)
     seen = run(GradientFlow(jnp.minimum(time, longest)), spectrum, target=kept * jnp.ones(2))
     alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
     return ahead(seen[1], alone[1], matched=seen[0])
