@@ -17,6 +17,8 @@ RISK_RATIO = 1.6859090582783250  # C²: the risk of flow is at most C² times th
 WORST_X = 1.7932821329007610  # the positive root of e^x = 1 + x + x², where C = (1 + x)²/(1 + x + x²)
 BAYES_RATIO = 1.2146618408349491  # max over x of (1 + x)(e^(-2x) + (1 - e^(-x))²/x), at WORST_BAYES_X
 WORST_BAYES_X = 3.2135635202169793
+# isotropic signal, tuned flow against tuned ridge: the supremum over spectra, rounded upwards
+TUNED_RATIO = 1.0748517291
 
 
 def filter_excess(x):
