@@ -153,13 +153,14 @@ def best_single_with_error(learner, spectrum, signal, noise, ulp=EPS) -> Best:
         bend, twist = jax.vmap(bounds, (0, None))(at, half)
         near = jnp.abs(at - u) <= NEAR * half
         f, bent = f - jnp.abs(steep) * half - bend * half**2 / 2, bent - twist * half
-        others = jnp.where(near, jnp.inf, f), jnp.where(near, bent, jnp.inf)
+        others = jnp.where(near, jnp.inf, f), jnp.where(near, bent, jnp.inf), bent
         return tuple(jnp.minimum(least, jnp.min(each)) for least, each in zip(found, others, strict=True))
 
     h, left, *_ = response(learner, spectrum * first)
     before = jnp.sum(jnp.where(ideal < first, 0.0, (noise * h - signal * left) ** 2 / weight))  # still earlier, at least
     before = jnp.where(jnp.min(ideal) < first, before, jnp.inf)
-    elsewhere, convex = lax.fori_loop(0, CELLS // ROW, lower, (before, jnp.inf))
+    elsewhere, convex, throughout = lax.fori_loop(0, CELLS // ROW, lower, (before, jnp.inf, jnp.inf))
+    elsewhere = jnp.where((throughout > 0.0) & (before == jnp.inf), jnp.inf, elsewhere)  # f has one minimum
     near, slope = (NEAR + 1) * half, jnp.abs(slope) + 8.0 * ulp * terms
     off = jnp.where(convex > 0.0, jnp.minimum(slope / jnp.where(convex > 0.0, convex, 1.0), near), near)
     clock_error = jnp.where(elsewhere > least, off, jnp.inf) + 4.0 * ulp * (1.0 + jnp.abs(u))
@@ -358,7 +359,7 @@ def student_of_best(run, learner, spectrum, signal, noise, low, high):
     taught = filters(run)(best.learner, spectrum)
     seen_error = face(run, 0.0, 1e-11)  # of a loop, which cannot tell what changes less
     worth = lambda clock: (
-        fall(taught, taught.learnt * others(clock), rest(clock)) - seen_error * jnp.sum(weight) / rest(clock)
+        fall(taught, taught.learnt * others(clock), rest(clock)) - seen_error * jnp.sum(weight) / (rest(clock) + 1e-99)
     )
     clock = best_clock(lambda clock: -worth(clock), low, high)
     h = run(best.learner, spectrum)
@@ -437,7 +438,7 @@ def rising_signal_gains_from_distilled_ridge(run, lead, gaps, tilt, noise):
     1/λ₀), in which no term is negative, and one is positive.
     """
     spectrum = spaced(lead, gaps)
-    low, high = 0.1 / lead, face(run, 1e12, 1e5) / spectrum[-1]
+    low, high = 0.1 / lead, face(run, 1e60, 1e5) / spectrum[-1]
     return student_of_best(run, METHODS["ridge"], spectrum, spectrum ** (1.0 + tilt), noise, low, high)
 
 
