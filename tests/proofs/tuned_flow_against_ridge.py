@@ -83,9 +83,7 @@ def above(directions, bound):
 
 STEPS = {
     "[1] two stops, any x: at most the supremum": lambda by=PROVED: below(STOPS, arb(SUPREMUM) + arb(by)),
-    "[2] two eigenvalues, any t: at least the supremum": lambda by=PROVED: above(
-        DIRECTIONS, arb(SUPREMUM) - arb(by)
-    ),
+    "[2] two eigenvalues, any t: at least the supremum": lambda by=PROVED: above(DIRECTIONS, arb(SUPREMUM) - arb(by)),
     "[3] one stop, any x: at most 1.0786": lambda by="0": below(ONE_STOP, arb(ONE_BOUND) + arb(by)),
 }
 
