@@ -34,7 +34,7 @@ from kdtheory.claims import (
     usually,
 )
 from kdtheory.distillation import distill
-from kdtheory.early_stopping import RISK_RATIO, TUNED_RATIO, WORST_X, best_clock
+from kdtheory.early_stopping import RISK_RATIO, TUNED_RATIO, best_clock
 from kdtheory.learners import GradientFlow, Learner, Ridge
 from kdtheory.theorems.spectral_bias import chain
 
@@ -408,9 +408,9 @@ def overfitted_tail_gains_from_distillation(run, lead, gaps, signal, noise):
     smallest eigenvalue is repeated. The student takes it for a teacher and stops at a late s; its gain in expected
     error of the predictions is led by e^(-λs) of the smallest λ. Teacher and student may be exchanged.
 
-    Proof. The student's filter is h (1 - e^(-λs)). Its risk is less by Σ l (2w (h - h*) - w l) with l = h e^(-λs), and e^(λs)
-    times that, for the smallest λ, tends to 2h Σ w (h - h*) over its eigenspace as s -> ∞, where w h* = λθ²: positive
-    iff h exceeds Wiener's filter of the mean. Filters multiply, in any order.
+    Proof. The student's filter is h (1 - e^(-λs)). Its risk is less by Σ l (2w (h - h*) - w l) with l = h e^(-λs). As s
+    -> ∞, e^(λs) times that, for the smallest λ, tends to 2h Σ w (h - h*) over its eigenspace, where w h* = λθ²:
+    positive iff h exceeds Wiener's filter of the mean. Filters multiply, in any order.
     """
     spectrum = spaced(lead, gaps)
     low, high = 0.1 / spectrum[0], face(run, 1e9, 15.0) / spectrum[-1]
@@ -470,9 +470,9 @@ def equal_fits_reach_lowest(run, method, fits, lead, ratio, clocks):
 
     Proof. Let a = -log h and F(a) = -log h₂ for a single fit. Flow has F′ = ρ (e^x - 1)/(e^(ρx) - 1), x = λ₁t, which
     increases with x and hence falls with a; ridge has F = log(1 + (e^a - 1)/ρ), F′ = 1/(1 - (1 - ρ) e^(-a)), which
-    falls. So F is strictly concave, with F(0) = 0. A chain has the sums of a and of F(a), and F(Σa) < Σ F(a) <= m F(Σa/m),
-    with equality iff all are equal; e^(-m F(a/m)) is the formula. As the fits are moved from equal ones to a single one
-    and others that change nothing, with h kept, every value in between is met.
+    falls. So F is strictly concave, with F(0) = 0. A chain has the sums of a and of F(a), and F(Σa) < Σ F(a) <= m
+    F(Σa/m), with equality iff all are equal; e^(-m F(a/m)) is the formula. As the fits are moved from equal ones to a
+    single one and others that change nothing, with h kept, every value in between is met.
     """
     learner, spectrum = METHODS[method], lead * jnp.stack([1.0, ratio])
     unlike, alike = (run(chain([learner(clocks[i]) for i in which]), spectrum) for which in (range(fits), [0] * fits))
