@@ -449,9 +449,9 @@ def rising_signal_gains_from_distilled_ridge(run, lead, gaps, tilt, noise):
     standing="proved",
     method=among("flow", "ridge"),
     fits=among(2, 3),
-    lead=positive(0.3, 3.0, tame=(0.3, 2.0)),
-    ratio=often(0.99, uniform(0.02, 1.5)),
-    clocks=several(3, positive(0.1, 10.0, tame=(0.1, 1.5))),
+    lead=positive(0.3, 3.0, tame=(0.5, 2.0)),
+    ratio=often(0.998, uniform(0.02, 1.5)),
+    clocks=several(3, positive(0.1, 10.0, tame=(1.0, 4.0))),
     domain=dict(
         unequal=lambda fits, clocks: jnp.where(
             fits == 2, jnp.abs(clocks[0] - clocks[1]), jnp.max(clocks) - jnp.min(clocks)
@@ -485,8 +485,10 @@ def equal_fits_reach_lowest(run, method, fits, lead, ratio, clocks):
     lowest = written if run is exact.exact else lambda h, m: public(h, ratio, m).log
 
     def error(seen):
+        """With that of the top, to which the formulas are at most so sensitive."""
         top = seen.log_learnt_error[0] + last_digits(seen)[0]
-        return seen.log_learnt_error[1] + top * (1.0 + 2.0 * fits) / (seen.residual[0] * jnp.minimum(ratio, 1.0))
+        steepest = jnp.maximum(ratio, 1.0 / ratio) * (fits / seen.residual[0]) ** jnp.maximum(1.0 - ratio, 0.0)
+        return seen.log_learnt_error[1] + 2.0 * last_digits(seen)[1] + top * steepest
 
     attains = lambda seen, m: same(seen.log_learnt[1], lowest(seen.learnt[0], m), error(seen) + 1e-40)
     return both(
