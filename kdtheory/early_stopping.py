@@ -13,7 +13,7 @@ from kdtheory.numerics import Share, expm1, log1p
 
 # Ali, Kolter & Tibshirani 2019 publish 1.6862 for RISK_RATIO and 1.2147 for BAYES_RATIO, these rounded upwards.
 FILTER_RATIO = 1.2984256075256391  # C = max over x of flow's filter over ridge's, at WORST_X
-RISK_RATIO = 1.6859090582783250  # C²: the risk of flow is at most C² times that of ridge
+RISK_RATIO = 1.6859090582783252  # C², rounded upwards: the risk of flow is at most C² times that of ridge
 WORST_X = 1.7932821329007610  # the positive root of e^x = 1 + x + x², where C = (1 + x)²/(1 + x + x²)
 # With an isotropic signal ridge with penalty v/θ² is the best of all filters. Flow at t = θ²/v has at most BAYES_RATIO
 # times its risk, attained along one direction x = λθ²/v; at its best t at most TUNED_RATIO times, the supremum over

@@ -98,7 +98,7 @@ def steepest(learner, x, reach):
     """Bounds of the first three derivatives of a filter by log x, within `reach` of it."""
     top = x * jnp.exp(reach)
     if isinstance(learner(1.0), Ridge):
-        rate = top / (1.0 + x) ** 2 * jnp.exp(reach)  # h (1 - h), with factors of modulus 1 for the others
+        rate = top / (1.0 + x) ** 2  # h (1 - h), whose log has a slope within ±1, as the factors of the others are
         return rate, rate, rate
     rate = top * jnp.exp(-x * jnp.exp(-reach))  # x e^(-x), with 1 - x and 1 - 3x + x²
     return rate, rate * (1.0 + top), rate * (1.0 + 3.0 * top + top**2)
