@@ -13,10 +13,14 @@ from kdtheory.numerics import Share, expm1, log1p
 
 # Ali, Kolter & Tibshirani 2019 publish 1.6862 for RISK_RATIO and 1.2147 for BAYES_RATIO, these rounded upwards.
 FILTER_RATIO = 1.2984256075256391  # C = max over x of flow's filter over ridge's, at WORST_X
-RISK_RATIO = 1.6859090582783250  # C²: the risk of flow is at most C² times that of ridge
+RISK_RATIO = 1.6859090582783252  # C², rounded upwards: the risk of flow is at most C² times that of ridge
 WORST_X = 1.7932821329007610  # the positive root of e^x = 1 + x + x², where C = (1 + x)²/(1 + x + x²)
+# With an isotropic signal ridge with penalty v/θ² is the best of all filters. Flow at t = θ²/v has at most BAYES_RATIO
+# times its risk, attained along one direction x = λθ²/v; at its best t at most TUNED_RATIO times, the supremum over
+# spectra (tests/proofs/tuned_flow_against_ridge.py), rounded upwards in the tenth place.
 BAYES_RATIO = 1.2146618408349491  # max over x of (1 + x)(e^(-2x) + (1 - e^(-x))²/x), at WORST_BAYES_X
 WORST_BAYES_X = 3.2135635202169793
+TUNED_RATIO = 1.0748517291
 
 
 def filter_excess(x):
@@ -62,8 +66,9 @@ def lowest_flow(top, ratio, fits) -> Share:
     """The least filter on a lower eigenvalue that m fits by gradient flow can have, given that on the top one.
 
     (1 - (1 - h^(1/m))^ρ)^m with h = `top` in (0, 1), ρ = `ratio` = λ₂/λ₁ <= 1 and m = `fits`, elementwise, as a
-    value and its log. It takes m equal times; unequal ones give everything up to the single fit's, m = 1. It
-    tends to zero as m grows. Own, proved by the single crossing.
+    value and its log. It takes m equal times; unequal ones give everything from there to the single fit's, m = 1,
+    which they do not reach. For ρ < 1 it tends to zero as m grows. Own, proved in
+    `theorems.equal_fits_reach_lowest`.
 
     >>> import kdtheory as kd
     >>> print(kd.early_stopping.lowest_flow(0.9, ratio=0.1, fits=jnp.array([1, 2, 8])).value.round(6))
@@ -77,8 +82,8 @@ def lowest_flow(top, ratio, fits) -> Share:
 def lowest_ridge(top, ratio, fits) -> Share:
     """The least filter on a lower eigenvalue that m ridge fits can have, given that on the top one.
 
-    (1 + (h^(-1/m) - 1)/ρ)^(-m), in the notation of `lowest_flow`. It tends to h^(1/ρ) > 0 as m grows
-    (`fits` = ∞). Own.
+    (1 + (h^(-1/m) - 1)/ρ)^(-m), in the notation of `lowest_flow`. It falls to h^(1/ρ) > 0 as m grows
+    (`fits` = ∞). Own, proved in `theorems.equal_fits_reach_lowest`.
 
     >>> import kdtheory as kd
     >>> print(kd.early_stopping.lowest_ridge(0.9, ratio=0.1, fits=jnp.array([1.0, 2.0, jnp.inf])).value.round(6))

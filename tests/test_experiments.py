@@ -144,7 +144,7 @@ def test_what_the_caption_of_flow_against_ridge_says():
     variances = np.max((found.learnt[0] / found.learnt[1]) ** 2)
     assert abs(variances - module.C2) < 1e-9
     assert np.all(found.one < module.C2) and np.all(found.two < module.C2**2) and found.two.max() > module.C2
-    assert found.tuned.min() > 1 - 1e-9 and found.tuned.max() < module.BAYES
+    assert found.tuned.min() > 1 - 1e-9 and found.tuned.max() < module.TUNED
 
 
 def test_what_the_caption_of_best_teacher_weight_says():

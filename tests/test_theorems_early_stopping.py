@@ -1,5 +1,12 @@
 """Early stopping against ridge and against distillation: THEOREMS T7 and T10.2."""
 
+import itertools
+import runpy
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import flint
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +15,9 @@ from scipy.optimize import brentq
 
 import kdtheory as kd
 from kdtheory import early_stopping
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, practice, theory
 from kdtheory.measures import risk
+from kdtheory.theorems import early_stopping as claims
 
 digits = lambda value, printed: abs(value - float(printed)) <= 0.5 * 10.0 ** -len(printed.split(".")[1])
 
@@ -164,3 +173,268 @@ def test_power_laws(exponent, single, two_fits):
 
     least = minimize(lambda logs: float(pair(logs)), start, method="Nelder-Mead", options=dict(xatol=1e-9, fatol=1e-14))
     assert digits(float(least.fun), two_fits)
+
+
+# The error of the inner search.
+
+
+def risks(method, spectrum, signal, noise, clocks):
+    x = np.multiply.outer(clocks, spectrum)
+    learnt, left = (-np.expm1(-x), np.exp(-x)) if method == "flow" else (x / (1 + x), 1 / (1 + x))
+    return np.sum(signal * left**2 + noise * learnt**2, axis=-1)
+
+
+@pytest.mark.parametrize("method", ["flow", "ridge"])
+def test_best_single_fit_is_within_its_error(method):
+    random, found = np.random.default_rng(0), jax.jit(claims.best_single_with_error, static_argnums=0)
+    for spread in (1e-9, 0.1, 1.0, 1.0, 3.0, 3.0):
+        spectrum, signal = 10 ** random.uniform(-spread, spread, 3), 10 ** random.uniform(-3, 3, 3)
+        noise = 10 ** random.uniform(-2, 2)
+        best = found(claims.METHODS[method], jnp.array(spectrum), jnp.array(signal), noise)
+        brute = risks(method, spectrum, signal, noise, np.geomspace(1e-7, 1e7, 200_001))
+        least = risks(method, spectrum, signal, noise, float(best.clock))
+        assert least - best.risk_error <= brute.min() * (1 + 1e-14) and best.risk_error < 1e-6 * least
+        # and at the clock found, no slope is left
+        nearby = risks(method, spectrum, signal, noise, float(best.clock) * np.array([1 - 1e-4, 1 + 1e-4]))
+        assert np.all(nearby >= least * (1 - 1e-15)) and best.clock_error < 1e-9
+
+
+def test_a_search_between_two_minima_says_that_it_does_not_know():
+    (low, high), (_, share) = (map(float, pair) for pair in zip(*proof.DIRECTIONS, strict=True))
+    spectrum, shares = jnp.array([low, high]), jnp.array([1 - share, share])
+    signal = shares * (1 + spectrum)  # v = 1: shares of ridge's risk
+    best = claims.best_single_with_error(kd.GradientFlow, spectrum, signal, signal / spectrum)
+    assert np.isinf(best.clock_error) and best.risk_error < 1e-4
+    assert any(best.clock == pytest.approx(float(t), rel=1e-6) for t, _ in proof.STOPS)
+
+
+# Tuned flow against tuned ridge.
+
+proof = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "proofs/tuned_flow_against_ridge.py")))
+
+
+def test_the_proof_and_what_it_does_not_prove(capsys):
+    assert proof.main() and capsys.readouterr().out.count("proved") == 3
+    before, flint.ctx.prec = flint.ctx.prec, 128
+    try:
+        assert not any(step(by="-1e-9") for step in list(proof.STEPS.values())[:2])
+    finally:
+        flint.ctx.prec = before
+
+
+tuned = kd.theorems.best_flow_within_constant_of_best_ridge
+
+
+def judged(claim, lane, **instance):
+    """The verdict of floats, of the claim as its module is at the moment."""
+    margin = claim.function(
+        lane,
+        **{
+            name: value if isinstance(value, str | int) else jnp.asarray(value, float)
+            for name, value in instance.items()
+        },
+    )
+    return HOLDS if margin.value > margin.rounding else VIOLATED if margin.value < -margin.rounding else None
+
+
+both_lanes = pytest.mark.parametrize("lane", [theory, practice], ids=lambda lane: lane.__name__)
+
+
+def worst_spectrum():
+    x, share = (np.array(each, float) for each in zip(*proof.DIRECTIONS, strict=True))
+    weights = share * (1 + x)
+    return dict(spectrum=[*x, x[1]], weights=[weights[0], *[weights[1] / 2] * 2], noise=1.0, tilt=0.0)
+
+
+@both_lanes
+def test_tuned_flow_nearly_attains_its_constant(lane, monkeypatch):  # F25(b)
+    assert tuned.at(lane.__name__, **worst_spectrum() | dict(spectrum=[0.87, 8.6, 8.6])).verdict == HOLDS
+    for ratio, verdict in (1.08, HOLDS), (1.0749, HOLDS), (1.0748, VIOLATED), (1.0737, VIOLATED):
+        monkeypatch.setattr(claims, "TUNED_RATIO", ratio)
+        assert judged(tuned, lane, **worst_spectrum()) == verdict
+
+
+def test_tuned_flow_on_random_spectra():
+    """No spectrum of up to nine eigenvalues beats the constant, whatever their shares of ridge's risk."""
+    random, t = np.random.default_rng(0), np.geomspace(1e-3, 10, 2000)
+    largest = 0.0
+    for count in itertools.chain(*[range(1, 10)] * 40):
+        x, share = 10 ** random.uniform(-2, 3, count), random.dirichlet(np.full(count, 0.5))
+        y = np.multiply.outer(t, x)
+        ratio = np.min(((1 + x) * (np.exp(-2 * y) + np.expm1(-y) ** 2 / x)) @ share)
+        assert ratio < early_stopping.TUNED_RATIO
+        largest = max(largest, ratio)
+    assert largest > 1.05
+
+
+def test_one_eigenvalue_is_outside():
+    alike = dict(spectrum=[2.0, 2.0, 2.0], weights=[1.0, 2.0, 3.0], noise=1.0, tilt=0.0)
+    assert tuned.at(**alike).verdict == OUTSIDE
+    assert tuned.at(**alike | dict(spectrum=[2.0, 2.0, 2.0 + 1e-12])).verdict == HOLDS
+
+
+# Flow against ridge, with one clock.
+
+within = kd.theorems.flow_within_constant_of_ridge
+
+
+@pytest.mark.parametrize("fits", [1, 2])
+@both_lanes
+def test_constant_is_seen_where_it_is_attained(lane, fits, monkeypatch):  # F25(c)
+    time = early_stopping.WORST_X / 0.5
+    attained = dict(spectrum=[0.5] * 3, signal=[0.0] * 3, noise=2.0, weights=[0.3, 1.0, 5.0], clocks=[time] * 2)
+    if lane is theory:
+        assert within.at(fits=fits, stretch=1.0, **attained).verdict == HOLDS
+    for factor, verdict in (1.001, HOLDS), (0.999, VIOLATED):
+        monkeypatch.setattr(claims, "RISK_RATIO", factor * early_stopping.RISK_RATIO)
+        assert judged(within, lane, fits=fits, stretch=1.0, **attained) == verdict
+
+
+def test_other_clocks_have_other_constants():  # F26
+    x = np.geomspace(1e-5, 100, 20_001)
+    variance = lambda k: np.max((-np.expm1(-x) * (1 + k * x) / (k * x)) ** 2)
+    for k in (0.05, 0.3, 0.5):
+        assert 0.9999 < variance(k) * k**2 < 1
+    assert variance(0.9) == pytest.approx(1.83, abs=5e-3) and variance(0.9) > 1.2 / 0.9**2
+    bias = lambda k: np.max((np.exp(-x) * (1 + k * x)) ** 2)
+    assert bias(2.0) == pytest.approx(1.47, abs=5e-3) and bias(1.0) < 1 < bias(1.01)
+
+
+def test_flow_against_ridge_in_fractions_and_balls():
+    """1 <= filters' ratio <= C where flow's exponential is a ball and ridge a fraction."""
+    before, flint.ctx.prec = flint.ctx.prec, 400
+    try:
+        C = (
+            flint.arb(Fraction(early_stopping.FILTER_RATIO).numerator)
+            / Fraction(early_stopping.FILTER_RATIO).denominator
+        )
+        for k in range(-60, 8):
+            x = flint.arb(3) * flint.arb(2) ** k
+            ratio = (1 - (-x).exp()) * (1 + x) / x
+            assert ratio > 1 and ratio < C and (-x).exp() * (1 + x) < 1
+    finally:
+        flint.ctx.prec = before
+
+
+# Distillation against the best single fit.
+
+rising = kd.theorems.rising_signal_gains_from_distilled_ridge
+tail = kd.theorems.overfitted_tail_gains_from_distillation
+
+
+def test_one_eigenvalue_gains_nothing():  # F3
+    assert rising.at(lead=1.0, gaps=[1.0, 1.0], tilt=1.0, noise=0.3).verdict == OUTSIDE
+    assert rising.at("practice", lead=1.0, gaps=[1.0, 1.0], tilt=1.0, noise=0.3).verdict == OUTSIDE
+    assert judged(rising, theory, lead=1.0, gaps=[1.0, 1.0], tilt=1.0, noise=0.3) != HOLDS
+    for gap in (1 - 1e-3, 1 - 1e-6, 1 - 1e-12):
+        assert rising.at(lead=1.0, gaps=[1.0, gap], tilt=1.0, noise=0.3).verdict == HOLDS
+
+
+@pytest.mark.parametrize("e, v", [("1/10", "1/3"), ("9/10", "3"), ("1/1000", "1/7")])
+def test_gain_of_a_ridge_student_in_fractions(e, v):
+    """λ = 1, 1 - e and θ² = λ: the best penalty is enclosed by two fractions, and a student's risk is below its."""
+    e, v = Fraction(e), Fraction(v)
+    λ = 1, 1 - e
+    risk = lambda h: sum(x * x * (1 - g) ** 2 + v * g * g for x, g in zip(λ, h, strict=True))
+    ridge = lambda c: [x / (x + c) for x in λ]
+    slope = lambda c: sum((v * h - x * x * (1 - h)) * h * (1 - h) for x, h in zip(λ, ridge(c), strict=True))
+    low, high = v, v / λ[1]
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
+    assert slope(low) > 0 >= slope(high)
+    least = risk(ridge(low)) - 1000 * (high - low)  # in between it changes by less than 1000 for a penalty of one
+    students = (
+        [h * s for h, s in zip(ridge(low), ridge(c), strict=True)] for c in (λ[1] / 10**k for k in range(1, 12))
+    )
+    assert min(map(risk, students)) < least
+
+
+def test_over_fitting_of_a_repeated_eigenvalue_counts_over_its_eigenspace():  # F24
+    instance = dict(lead=1.0, gaps=[0.2, 1.0], signal=[1.0, 10.0, 0.01], noise=0.3)
+    alone, error = claims.overfit(jnp.array(1.0), jnp.array([0.2, 1.0]), jnp.array([1.0, 10.0, 0.01]), 0.3)
+    spectrum = np.array([1.0, 0.2, 0.2])
+    best = kd.measures.best_stop(kd.GradientFlow(1.0), spectrum, np.sqrt(instance["signal"]), 0.3)
+    assert best.filter(0.2) == pytest.approx(0.768, abs=5e-4)  # Wiener's is .0066 on the last direction alone
+    assert alone == pytest.approx(float(best.filter(0.2)) - 0.2 * 5.005 / (0.2 * 5.005 + 0.3), abs=1e-6)
+    assert alone < -error and tail.at(**instance).verdict == VIOLATED
+    assert not tail.within({name: np.array([value]) for name, value in instance.items()}, None)
+    assert tail.at(**instance | dict(signal=[1.0, 0.01, 0.02])).verdict == HOLDS
+    # as soon as the two differ, the last over-fits alone
+    for gap in (0.999, 1 - 1e-7):
+        nearly = instance | dict(gaps=[0.2, gap])
+        assert tail.within({name: np.array([value]) for name, value in nearly.items()}, None)
+        assert tail.at(**nearly).verdict == HOLDS
+
+
+@pytest.mark.parametrize("method", ["flow", "ridge"])
+def test_no_student_gains_from_a_flat_signal(method):
+    """Chains of two to nine fits against all single fits, nearly equal eigenvalues among them."""
+    random, clocks = np.random.default_rng(3), np.geomspace(1e-6, 1e6, 100_001)
+    for trial in range(60):
+        count, fits = random.integers(1, 7), random.integers(2, 10)
+        spectrum = 10 ** (random.uniform(-1, 1) + random.uniform(-1, 1, count) * random.choice([1, 1e-2, 1e-6]))
+        noise, exponent = 10 ** random.uniform(-3, 3), random.choice([0.0, -0.3, -1.0, -2.0])
+        signal = spectrum ** (1 + exponent)
+        x = np.multiply.outer(10 ** random.uniform(-2, 3, fits), spectrum)
+        student = np.prod(-np.expm1(-x) if method == "flow" else x / (1 + x), axis=0)
+        risk = np.sum(signal * (1 - student) ** 2 + noise * student**2)
+        assert risk > risks(method, spectrum, signal, noise, clocks).min() * (1 - 1e-9), trial
+
+
+# The least of a lower direction.
+
+lowest = kd.theorems.equal_fits_reach_lowest
+
+
+def test_unequal_fits_are_between_in_balls():
+    """Two to nine fits of clocks that differ by 1e-6 to a million times, straight from the definitions."""
+    random, before, flint.ctx.prec = np.random.default_rng(0), flint.ctx.prec, 6000
+    try:
+        for _ in range(100):
+            fits, ratio = int(random.integers(2, 10)), flint.arb(float(random.uniform(0.01, 0.999)))
+            spread = random.choice([1e-6, 1.0, 3.0])
+            clocks = [flint.arb(float(10**u)) for u in random.uniform(-1, 1) + random.uniform(-spread, spread, fits)]
+            along = lambda h, clocks=clocks: np.prod([h(t) for t in clocks])
+            h = along(lambda t: 1 - (-t).exp()), along(lambda t, ρ=ratio: 1 - (-ρ * t).exp())
+            equal, single = ((1 - (1 - h[0].root(m)) ** ratio) ** m for m in (fits, 1))
+            assert equal < h[1] and h[1] < single
+            h = along(lambda t: t / (1 + t)), along(lambda t, ρ=ratio: ρ * t / (1 + ρ * t))
+            equal, single = ((1 + (1 / h[0].root(m) - 1) / ratio) ** -m for m in (fits, 1))
+            assert equal < h[1] and h[1] < single
+    finally:
+        flint.ctx.prec = before
+
+
+@pytest.mark.parametrize("method", ["flow", "ridge"])
+def test_every_filter_in_between_is_reached_by_two_fits(method):
+    top, ratio = 0.6, 0.3
+    clock = lambda h: -np.log1p(-h) if method == "flow" else h / (1 - h)
+    along = lambda h: -np.expm1(-ratio * clock(h)) if method == "flow" else ratio * clock(h) / (1 + ratio * clock(h))
+    low = lambda first: along(first) * along(top / first)
+    least, most = (float(getattr(early_stopping, f"lowest_{method}")(top, ratio, m).value) for m in (2, 1))
+    for wanted in least + (most - least) * np.array([1e-3, 0.3, 0.9, 0.999]):
+        first = brentq(lambda h, wanted=wanted: low(h) - wanted, np.sqrt(top), 1 - 1e-12, xtol=1e-15)
+        assert low(first) == pytest.approx(wanted, rel=1e-9)
+    assert low(np.sqrt(top)) == pytest.approx(least, rel=1e-12) and low(1 - 1e-12) < most
+
+
+@pytest.mark.parametrize("method", ["flow", "ridge"])
+@both_lanes
+def test_a_wrong_formula_of_the_lowest_is_seen(lane, method, monkeypatch):
+    instance = dict(method=method, fits=2, lead=1.0, ratio=0.4, clocks=[0.7, 1.1, 1.0])
+    assert judged(lowest, lane, **instance) == HOLDS
+    public = getattr(early_stopping, f"lowest_{method}")
+    for factor in (1 + 1e-6, 1 - 1e-6):
+        wrong = lambda *given, factor=factor: kd.numerics.Share(
+            public(*given).value * factor, public(*given).log + np.log(factor)
+        )
+        monkeypatch.setattr(early_stopping, f"lowest_{method}", wrong)
+        assert judged(lowest, lane, **instance) == VIOLATED
+
+
+def test_equal_clocks_are_outside_and_nearly_equal_ones_inside():
+    for method in ("flow", "ridge"):
+        instance = dict(method=method, fits=2, lead=1.0, ratio=0.4, clocks=[0.7, 0.7, 1.0])
+        assert lowest.at(**instance).verdict == OUTSIDE
+        assert lowest.at(**instance | dict(clocks=[0.7, 0.7 + 1e-12, 1.0])).verdict == HOLDS
