@@ -260,6 +260,7 @@ ELEMENTWISE = {
     "ceil": lambda x: literal(x.value.to_integral_value(decimal.ROUND_CEILING)),
     "round": lambda x: literal(x.value.to_integral_value(decimal.ROUND_HALF_EVEN)),
     "is_finite": lambda x: x.value.is_finite(),
+    "reduce_precision": lambda x: x,
     "eq": _compare(lambda a, b: a == b),
     "ne": _compare(lambda a, b: a != b),
     "lt": _compare(lambda a, b: a < b),
