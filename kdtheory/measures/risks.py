@@ -391,7 +391,7 @@ def _square(z):
 def _sum(high, low):
     """The sum of numbers of twice the digits, in pairs."""
     while len(high) > 1:
-        high, low = (jnp.pad(part, (0, len(part) % 2)) for part in (high, low))
+        high, low = (jnp.concatenate([part, jnp.zeros(len(part) % 2)]) for part in (high, low))
         total, error = two_sum(high[::2], high[1::2])
         high, low = two_sum(total, error + low[::2] + low[1::2])
     return high[0] + low[0]

@@ -82,14 +82,19 @@ def norm(labels):
 
 
 class Round(NamedTuple):
-    """What one round began with, found and missed, by which penalty, and the error of labels of size one."""
+    """What one round began with, found and missed, by which penalty, and the log of what it kept of each label.
+
+    `error` is that of a fit to labels of size one.
+    """
 
     labels: jax.Array
     fit: jax.Array
     missed: jax.Array
+    log_kept: jax.Array
     penalty: jax.Array
     error: jax.Array
     missed_error: jax.Array
+    log_kept_error: jax.Array
 
 
 def constrained_rounds(run, spectrum, labels, rounds, slack=1.0) -> list[Round]:
@@ -101,19 +106,24 @@ def constrained_rounds(run, spectrum, labels, rounds, slack=1.0) -> list[Round]:
         penalty = jnp.where(collapsed, 1.0, slack * active)
         seen = run(Ridge(penalty), spectrum, target=labels)
         error = jnp.max(uncertainty(seen))
+        fit = seen.learnt
         if run is practice:
-            missed, missed_error = labels - seen.learnt, error * norm(labels)
-        else:  # keeps its digits where labels are large
-            missed, missed_error = labels * run(Ridge(penalty), spectrum).residual, error
-        fit, missed = jnp.where(collapsed, 0.0, seen.learnt), jnp.where(collapsed, labels, missed)
-        done.append(Round(labels, fit, missed, penalty, error, missed_error))
+            missed, log_kept = labels - fit, jnp.log(fit / labels)
+            missed_error = error * norm(labels)
+            log_kept_error = missed_error / jnp.abs(fit)
+        else:  # filters keep their digits where labels are large
+            filtered = run(Ridge(penalty), spectrum)
+            missed, log_kept = labels * filtered.residual, filtered.log_learnt
+            missed_error, log_kept_error = error, filtered.log_learnt_error
+        fit, missed = jnp.where(collapsed, 0.0, fit), jnp.where(collapsed, labels, missed)
+        done.append(Round(labels, fit, missed, log_kept, penalty, error, missed_error, log_kept_error))
         labels = fit
     return done
 
 
-def misses_by_one(done):
+def misses_by_one(one):
     """The margin of "the squared residuals of a round sum to one"."""
-    return same(jnp.sum(done.missed**2), 1.0, 1e-12 + 8.0 * done.missed_error)
+    return same(jnp.sum(one.missed**2), 1.0, 1e-12 + 8.0 * one.missed_error)
 
 
 @claim(
@@ -250,8 +260,8 @@ def norm_above_its_tangent(run, rounds, spectrum, labels, excess, slack):
     lead=positive(1e-3, 1e3, tame=(0.2, 3.0)),
     trail=positive(1e-3, 1e3, tame=(0.2, 3.0)),
     least=positive(1e-3, 1e3, tame=(0.2, 3.0)),
-    labels=several(3, or_zero(positive(1e-3, 1e3, tame=(1e-2, 1e2)))),
-    excess=excess,
+    labels=labels3,
+    excess=positive(1e-6, 1e6, tame=(0.05, 1e3)),
     slack=slackened,
     domain=dict(both_seen=lambda labels: jnp.minimum(labels[0], labels[1])),
     hypotheses=dict(ordered=ordered, active=active),
@@ -268,15 +278,14 @@ def constrained_rounds_sparsify(run, rounds, lead, trail, least, labels, excess,
     has a label. The limit is that of (1 + x/t)^t, and 0 < d_min/d₁ < d_min/d₂ <= 1.
     """
     spectrum = jnp.stack([lead, trail, least])
-    start = scaled(labels, rounds + excess)
-    done = constrained_rounds(run, spectrum, start, rounds, slack)
-    kept, low = done[-1].fit / start, jnp.min(spectrum)
-    favour = jnp.log(kept[0]) - jnp.log(kept[1])
-    beyond = rounds + excess - 1.0
-    bound = rounds * (jnp.log(beyond + low / trail) - jnp.log(beyond + low / lead))
-    blur = 1.0 / kept[0] + 1.0 / kept[1] if run is practice else 4.0
-    rounding = 4.0 * rounds * done[-1].error * (rounds + excess) * (blur / (rounds + excess) + 4.0 / excess + 4.0)
-    return exceeds(favour, bound, rounding)
+    done = constrained_rounds(run, spectrum, scaled(labels, rounds + excess), rounds, slack)
+    favour = sum(each.log_kept[0] - each.log_kept[1] for each in done)
+    low, beyond = jnp.min(spectrum), rounds + excess - 1.0
+    bound = rounds * jnp.log1p(low * (1.0 / trail - 1.0 / lead) / (beyond + low / lead))
+    rounding = sum(each.log_kept_error[0] + each.log_kept_error[1] for each in done)
+    # penalties are as good as labels, less the tolerance
+    rounding = rounding + 16.0 * rounds * done[-1].error * favour * (1.0 + (rounds + excess) / excess)
+    return exceeds(favour, bound, rounding, size=1.0)
 
 
 @claim(
