@@ -173,8 +173,8 @@ def each_round_costs_one(run, rounds, spectrum, labels, norm, slack):
     A round moves labels by exactly one, |z_i - z_{i+1}| = 1, and r_0² - r_t² = t + 2 Σ_i c_i |f_{i+1}|², over i < t.
     Labels are nonzero on two different eigenvalues at least; on one alone r_t = r_0 - t. Hence the number N of rounds
     that do not collapse: ⌈r_0 - 1⌉ <= N <= ⌈r_0² - 1⌉ for r_0 > 1, where Mobahi et al. have at least (r_0 - 1)/κ. The
-    upper bound needs eigenvalues far apart: labels (2, 1, 1) on 1, 1e-12 and 1e-24 end at r_1 = 2.2361 and r_2 =
-    2.0002, where the bounds are √5 and √4; labels (3, 3) on any two end above 3.6 after a round, below √17 = 4.12.
+    upper bound takes eigenvalues far apart: labels (2, 1, 1) on 1, 1e-12 and 1e-36 end at r_1 = 2.2361 and r_2 =
+    1.9998, where it is √5 and 2; labels (3, 3) on 1 and 1e-12 end at √13 after a round, and not near √17.
 
     Proof. The active constraint is |z_i - z_{i+1}| = 1, and by the triangle inequality r_{i+1} >= r_i - 1. So r_i > 1
     for i < t: no round before is collapsed. z_i - z_{i+1} = (c/d) z_{i+1} along each direction; it is parallel to
@@ -271,11 +271,11 @@ def constrained_rounds_sparsify(run, rounds, lead, trail, least, labels, excess,
 
     That is by how much z_t/z_0 is larger on d₁ than on d₂, where labels are not zero. With t < r_0 none of the rounds
     collapses: r_0 = t + `excess`. For t = r_0 - 1 rounds near interpolation, r_0 → ∞, the bound tends to exp(d_min
-    (1/d₂ - 1/d₁)), where Mobahi et al. have d_min/κ for d_min; it is below e.
+    (1/d₂ - 1/d₁)), where Mobahi et al. have d_min/κ for d_min; for t <= r_0 - 1 it is below e.
 
     Proof. A round multiplies the ratio by (1 + c/d₂)/(1 + c/d₁), which grows with c. By
     `constrained_penalty_between_bounds` c >= d_min/(r_i - 1) >= d_min/(r_0 - 1), the first strictly, since d₁ > d_min
-    has a label. The limit is that of (1 + x/t)^t, and 0 < d_min/d₁ < d_min/d₂ <= 1.
+    has a label. The limit is that of (1 + x/t)^t, and 0 < d_min/d₁ < d_min/d₂ <= 1: the bound is below (1 + 1/t)^t.
     """
     spectrum = jnp.stack([lead, trail, least])
     done = constrained_rounds(run, spectrum, scaled(labels, rounds + excess), rounds, slack)
@@ -284,7 +284,7 @@ def constrained_rounds_sparsify(run, rounds, lead, trail, least, labels, excess,
     bound = rounds * jnp.log1p(low * (1.0 / trail - 1.0 / lead) / (beyond + low / lead))
     rounding = sum(each.log_kept_error[0] + each.log_kept_error[1] for each in done)
     # penalties are as good as labels, less the tolerance
-    rounding = rounding + 16.0 * rounds * done[-1].error * favour * (1.0 + (rounds + excess) / excess)
+    rounding = rounding + 16.0 * rounds * done[-1].error * jnp.abs(favour) * (1.0 + (rounds + excess) / excess)
     return exceeds(favour, bound, rounding, size=1.0)
 
 
