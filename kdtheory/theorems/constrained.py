@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from kdtheory import measures
 from kdtheory.claims import (
+    EPS,
     Quantity,
     among,
     both,
@@ -130,7 +131,7 @@ def misses_by_one(one):
     source=recalled,
     standing="proved",
     spectrum=spectrum3,
-    labels=labels3,
+    labels=several(3, or_zero(positive(1e-3, 1e3, tame=(1e-2, 1e2)))),
     norm=norms,
     unseen=usually(0.0, uniform(0.2, 0.9)),
     domain=dict(two_seen=two_seen),
@@ -152,7 +153,8 @@ def constrained_penalty_between_bounds(run, spectrum, labels, norm, unseen):
     [only] = constrained_rounds(run, jnp.append(spectrum, 0.0), z, 1)
     beyond = jnp.where(unseen == 0, norm - 1.0, jnp.sqrt(norm**2 + unseen**2) - 1.0)
     least, middle, largest = jnp.min(spectrum), only.penalty * beyond, jnp.max(spectrum)
-    rounding = 16.0 * only.error * jnp.abs(middle) * (1.0 + norm / jnp.abs(beyond))
+    error = jnp.minimum(only.error, 4.0 * EPS)  # penalties are searched alike in both lanes
+    rounding = 16.0 * error * jnp.abs(middle) * (1.0 + norm / jnp.abs(beyond))
     return both(misses_by_one(only), exceeds(middle, least, rounding), exceeds(largest, middle, rounding))
 
 
@@ -313,4 +315,4 @@ def one_fit_favours_by_less_than_eigenvalues(run, method, fits, lead, trail, clo
         chain([learner] * fits), jnp.stack([lead, trail]), start=jnp.stack([jnp.asarray(start), jnp.zeros_like(start)])
     )
     favour = log_ratio(seen)
-    return exceeds(jnp.log(lead) - jnp.log(trail), favour.value, favour.rounding)
+    return exceeds(jnp.log(lead / trail), favour.value, favour.rounding)
