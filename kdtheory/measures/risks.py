@@ -342,7 +342,7 @@ def constrained_penalty(eigenvalues, labels, tolerance):
     changes of them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.
 
     >>> import kdtheory as kd
-    >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0).item()
+    >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0).round(12).item()
     1.0
     """
     return _constrained_penalty(*(jnp.asarray(x, float) for x in (eigenvalues, labels, tolerance)))
