@@ -177,10 +177,15 @@ def test_missing_quantities_are_named():
 
 class TestDescent:
     def test_ends_at_the_edge_and_finds_nothing(self):
-        check = kd.theorems.norm_above_its_tangent.check(0, 500)
-        end = search.descend(check, 30)
+        claim = kd.theorems.norm_above_its_tangent
+        check = claim.check(0, 500)
+        wide = {
+            name: values[check.margins > 0.1] for name, values in check.instances.items()
+        }  # the edge meets the bound
+        begin = claim.verdicts(wide, "theory", None, claim.within(wide, None))
+        end = search.descend(begin, 30)
         assert end.counts[VIOLATED] == end.counts["outside hypotheses"] == 0
-        assert 0 <= end.margin < 0.1 * check.margin
+        assert 0 <= end.margin < 0.1 * begin.margin
 
     def test_makes_a_counterexample_clearer(self):
         claim = kd.theorems.norm_above_its_tangent

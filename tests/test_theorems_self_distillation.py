@@ -1,8 +1,11 @@
 """Self-distillation with weight on the ground truth: the reference values of T3 (Borup & Andersen 2021), and two
 routes to every number."""
 
+import itertools
 import json
+import math
 import pathlib
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +14,16 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
+from kdtheory import measures
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, judging
+from kdtheory.theorems import (
+    best_truth_weight,
+    limit_of_self_distillation,
+    powers_of_ridge,
+    ridge_student_with_truth,
+    self_distillation_sparsifies,
+    sparsification_is_monotone,
+)
 
 CASES = {
     case["name"]: case
@@ -105,3 +118,119 @@ def test_mistakes_are_named():
     assert np.all(np.isnan(kd.SelfDistilled(kd.Ridge(1.0), 0.5, jnp.array([0, -1])).filter(1.0)))
     with pytest.raises(ValueError, match=r"learner must be a single stopped learner"):
         kd.SelfDistilled(kd.Ridge(jnp.array([1.0, 2.0])), 0.5, 2).fit(problem)
+
+
+# Faults and attacks, in fractions.
+
+
+def fractions(random, count):
+    """Positive fractions of all sizes, some of them nearly equal."""
+    found = [Fraction(int(x), 10**6) for x in 10.0 ** random.uniform(0, 12, count)]
+    return [found[0] * (1 + Fraction(1, 10**15)), *found[1:]] if random.random() < 0.2 else found
+
+
+def fits(s, truths):
+    """Filters of the first fit and of each student in turn."""
+    b = [s]
+    for α in truths:
+        b.append(s * (α + (1 - α) * b[-1]))
+    return b
+
+
+def test_attack_on_powers_limit_and_sparsification():
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        λ2, λ1, c = fractions(random, 3)
+        λ2, λ1 = (min(λ1, λ2), max(λ1, λ2)) if random.random() < 0.8 else (λ1, λ1 * (1 + Fraction(1, 10**12)))
+        s1, s2 = λ1 / (λ1 + c), λ2 / (λ2 + c)
+        α = [Fraction(int(x), 10**9) for x in random.integers(-(10**10), 10**10, 3)]
+        left = [math.prod(1 - x for x in α[i:]) for i in range(4)]
+        powers = sum(α[i] * left[i + 1] * s1 ** (3 - i) for i in range(3)) + left[0] * s1**4
+        assert fits(s1, α)[-1] == powers
+        truth = Fraction(int(10 ** random.uniform(0, 12)), 10**12)
+        b1, b2 = fits(s1, [truth] * 5), fits(s2, [truth] * 5)
+        limit = λ1 / (λ1 + c / truth)
+        for before, after in itertools.pairwise(b1):
+            assert after - limit == (1 - truth) * s1 * (before - limit)
+            assert abs(after - limit) < abs(before - limit) or truth == 1
+        if truth < 1:
+            assert all(x / y > s1 / s2 for x, y in zip(b1[1:], b2[1:], strict=True))
+        assert fits(s1, [0] * 4) == [s1**n for n in range(1, 6)]
+
+
+def read(W, filters, targets):
+    """Predictions W φ y."""
+    return [sum(w * x * y for w, x, y in zip(row, filters, targets, strict=True)) for row in W]
+
+
+def distance(g, f, α, v):
+    """|f + α (g - f) - v|²."""
+    return sum((b + α * (a - b) - t) ** 2 for a, b, t in zip(g, f, v, strict=True))
+
+
+def test_attack_on_the_best_weight_by_any_read_out():
+    """F26: distances are squared; v is a vector, W a matrix of whole numbers."""
+    random = np.random.default_rng(1)
+    for count in (2, 3, 5):
+        s = [λ / (λ + 1) for λ in fractions(random, 4)]
+        y, v = random.integers(-9, 9, (2, 4)).tolist()
+        W = random.integers(-9, 9, (4, 4)).tolist()
+        before = [fits(x, [Fraction(1, 3)] * (count - 2))[-1] for x in s]
+        g, f = (read(W, b, y) for b in (s, [x * z for x, z in zip(s, before, strict=True)]))
+        square = distance(g, f, 0, g)
+        best = sum((t - b) * (a - b) for t, a, b in zip(v, g, f, strict=True)) / square
+        for α in (Fraction(-3), Fraction(0), Fraction(1, 2), best + Fraction(1, 10**9), Fraction(7)):
+            assert distance(g, f, α, v) - distance(g, f, best, v) == (α - best) ** 2 * square
+        found = 1 - measures.validated_weight(*([float(x) for x in each] for each in (g, f, v)))
+        assert found == pytest.approx(float(best), rel=1e-9)
+
+
+def test_attack_on_the_student_that_sees_targets():
+    random = np.random.default_rng(2)
+    for case in range(300):
+        lead, other, teacher, student = fractions(random, 4)
+        truth = Fraction(int(random.integers(0, 10**6)), 10**6)
+        if case % 3 == 0:  # next to its teacher
+            student = truth * teacher * (1 + Fraction(case % 2 * 2 - 1, 10**15)) or student
+        if case % 5 == 0:
+            other = lead * (1 + Fraction(1, 10**15))
+        seen = lambda λ: λ / (λ + student) * (truth + (1 - truth) * λ / (λ + teacher))  # noqa: B023
+        c = lead / seen(lead) - lead
+        ahead = seen(other) - other / (other + c)
+        sign = lambda x: (x > 0) - (x < 0)
+        assert sign(ahead) == sign(other - lead) * sign(student - truth * teacher)
+
+
+def test_ends_of_the_weight():
+    limit = dict(fits=2, eigenvalue=1.0, penalty=0.5, start=0.0)
+    for truth in (1e-300, 1e-9, 0.5, 1 - 1e-9):
+        assert limit_of_self_distillation.at(truth=truth, **limit).verdict == HOLDS
+    assert limit_of_self_distillation.at(truth=1.0, **limit).verdict == OUTSIDE
+    assert limit_of_self_distillation.at(truth=-1.0, **limit).verdict == VIOLATED
+    student = dict(lead=2.0, other=1.0, teacher=2.0, student=1.0, start=0.0)
+    assert ridge_student_with_truth.at(truth=1.0, **student).verdict == OUTSIDE
+    assert ridge_student_with_truth.at(truth=0.5 - 1e-9, **student).verdict == HOLDS
+    assert ridge_student_with_truth.at(truth=0.5 + 1e-9, **student).verdict == VIOLATED
+
+
+def test_growth_at_every_step_needs_no_truth():
+    two = dict(lead=9.0, trail=1 / 9, penalty=1.0, start=0.0)
+    assert sparsification_is_monotone.at(fits=3, truth=0.1, **two).verdict == VIOLATED
+    assert self_distillation_sparsifies.at(fits=5, truth=0.1, **two).verdict == HOLDS
+    assert self_distillation_sparsifies.at(fits=5, truth=0.0, **two).margin == pytest.approx(4 * np.log(9))
+
+
+@pytest.mark.parametrize("lane", ["theory", "practice"])
+def test_wrong_weights_and_filters_are_seen(lane, monkeypatch):
+    judging._compiled.cache_clear()
+    right = measures.validated_weight
+    monkeypatch.setattr(measures, "validated_weight", lambda *given: right(*given) * (1 + 1e-4))
+    best = dict(fits=3, spectrum=[1.0, 0.5, 2.0], penalty=1.0, target=[0.7, 0.2, 0.9], truth=0.3, start=0.0)
+    assert best_truth_weight.at(lane, **best).verdict == VIOLATED
+    plain = kd.distillation.distill
+    for module in (kd.theorems.self_distillation, kd.distillation):
+        monkeypatch.setattr(module, "distill", lambda *given: plain(*given[:2], *(w * (1 + 1e-5) for w in given[2:])))
+    of = dict(eigenvalue=1.0, penalty=0.5, start=0.0)
+    assert powers_of_ridge.at(lane, fits=4, last=1.0, truths=[0.2, 0.5, -1.0], **of).verdict == VIOLATED
+    assert limit_of_self_distillation.at(lane, fits=3, truth=0.3, **of).verdict == VIOLATED
+    judging._compiled.cache_clear()

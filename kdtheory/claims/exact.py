@@ -273,6 +273,7 @@ ELEMENTWISE = {
     "ceil": lambda x: literal(x.value.to_integral_value(decimal.ROUND_CEILING)),
     "round": lambda x: literal(x.value.to_integral_value(decimal.ROUND_HALF_EVEN)),
     "is_finite": lambda x: x.value.is_finite(),
+    "reduce_precision": lambda x: x,
     "eq": _compare(lambda a, b: a == b),
     "ne": _compare(lambda a, b: a != b),
     "lt": _compare(lambda a, b: a < b),
@@ -360,11 +361,11 @@ def _moved(equation, inputs):
     places, pool = [], []
     for each, at in zip(inputs, equation.invars, strict=True):
         if at.aval.dtype.kind == "f":
-            places.append(jnp.arange(len(pool), len(pool) + each.size).reshape(each.shape))
+            places.append(np.arange(len(pool), len(pool) + each.size).reshape(each.shape))
             pool.extend(each.ravel())
         else:
             places.append(jnp.asarray(each))
-    moved = equation.primitive.bind(*places, **equation.params)
+    moved = equation.primitive.bind(*map(jnp.asarray, places), **equation.params)
     pool = np.array([*pool, None], object)[:-1]  # one more, lest numpy look inside
     return [np.asarray(pool[each]) for each in (moved if equation.primitive.multiple_results else [moved])]
 

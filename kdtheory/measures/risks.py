@@ -13,10 +13,12 @@ from fractions import Fraction
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from kdtheory._record import record
 from kdtheory.distillation import distill
 from kdtheory.learners import Filter, Ridge
+from kdtheory.numerics import two_sum
 
 
 @record
@@ -331,44 +333,69 @@ def _solved(matrix, vector):
 # Constrained self-distillation.
 
 
-def constrained_penalty(eigenvalues, labels, tolerance) -> float:
+def constrained_penalty(eigenvalues, labels, tolerance):
     """The ridge penalty of the smallest fit, in norm, whose total squared residual is at most `tolerance`.
 
     The root c of Σ (c/(c + λ_k))² z_k² = `tolerance` with z = `labels` (K,) in eigen-coordinates, the sum of their
     squares that of the labels; `tolerance` is N times the mean squared residual allowed (Mobahi, Farajtabar &
     Bartlett 2020, as recalled: their K ε). Infinite where Σ z² <= tolerance: the fit collapses to zero. NaN
-    where the part of z on null directions alone reaches the tolerance: no fit is that close.
+    where the part of z on null directions alone reaches the tolerance: no fit is that close. A JAX function, also
+    under jit, vmap and grad.
 
-    Squares of labels on directions below c are added up exactly, less the tolerance, and only what c changes of
-    them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.
+    Squares of labels on directions below c are added up, less the tolerance, in twice the digits, and only what c
+    changes of them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.
 
     >>> import kdtheory as kd
-    >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0)
+    >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0).round(12).item()
     1.0
     """
-    from scipy.optimize import brentq
+    return _constrained_penalty(*(jnp.asarray(x, float) for x in (eigenvalues, labels, tolerance)))
 
-    d, z = np.asarray(eigenvalues, float), np.asarray(labels, float)
-    squares, bound = [Fraction(x) ** 2 for x in z.tolist()], Fraction(float(tolerance))
-    if sum(squares) <= bound:
-        return np.inf
-    if sum(x for x, λ in zip(squares, d, strict=True) if λ == 0) >= bound:
-        return np.nan
+
+@jax.jit
+def _constrained_penalty(d, z, tolerance):
+    square, error = _square(z)
+
+    def above(chosen):
+        """The sum of some squares, less the tolerance."""
+        return _sum(
+            jnp.concatenate([-tolerance[None], jnp.where(chosen, square, 0.0)]),
+            jnp.concatenate([jnp.zeros(1), jnp.where(chosen, error, 0.0)]),
+        )
 
     def excess(c):
-        below = d <= c
-        exact = float(sum((x for x, low in zip(squares, below, strict=True) if low), Fraction(0)) - bound)
-        missed = np.sum((z[~below] * c / (c + d[~below])) ** 2)
-        lost = np.sum(z[below] ** 2 * (d[below] / (c + d[below])) * (1.0 + c / (c + d[below])))
-        return exact + (missed - lost)
+        below, kept, lost = d <= c, c / (c + d), d / (c + d)
+        return above(below) + jnp.sum(jnp.where(below, -lost * (1.0 + kept), kept**2) * square)
 
-    seen = d[d > 0]
-    low, high = seen.min() / 2.0, seen.max() * 2.0
-    while excess(2.0 * low) > 0:  # a factor of two clear of the root, for the rounding of logarithms
-        low *= 1e-3
-    while excess(high / 2.0) < 0:
-        high *= 1e3
-    c = np.exp(brentq(lambda at: excess(np.exp(at)), np.log(low), np.log(high), xtol=1e-300, rtol=1e-15))
-    for _ in range(2):  # Newton's method, in log c, whose slope has no cancellation
-        c = c * np.exp(-excess(c) / np.sum(2.0 * (z * c / (c + d)) ** 2 * d / (c + d)))
-    return float(c)
+    def halve(_, ends):
+        middle = (ends[0] + ends[1]) / 2.0
+        high = excess(jnp.exp(middle)) > 0
+        return jnp.where(high, ends[0], middle), jnp.where(high, middle, ends[1])
+
+    total, unseen = above(d >= 0), above(d == 0)
+    active = (total > 0) & (unseen < 0)
+    ratio = jnp.where(active, total / jnp.where(active, -unseen, 1.0), 1.0)
+    beyond = ratio / (1.0 + jnp.sqrt(1.0 + ratio))  # r - 1: the root is between λ_min/(r - 1) and λ_max/(r - 1)
+    least, largest = jnp.min(jnp.where(d > 0, d, jnp.inf)), jnp.max(d)
+    ends = jnp.log(least) - jnp.log(beyond) - 1.0, jnp.log(largest) - jnp.log(beyond) + 1.0
+    c = jnp.exp(lax.fori_loop(0, 60, halve, lax.stop_gradient(ends))[0])
+    for _ in range(2):  # Newton's method, whose slope has no cancellation
+        c = c - c * excess(c) / jnp.sum(2.0 * (z * c / (c + d)) ** 2 * d / (c + d))
+    return jnp.where(active, c, jnp.where(total > 0, jnp.nan, jnp.inf))
+
+
+def _square(z):
+    """The rounded square, and its rounding error: the halves of z multiply without any (Dekker 1971)."""
+    square = jnp.maximum(z * z, 0.0)  # a selection, which no compiler contracts
+    high = lax.reduce_precision(z, exponent_bits=11, mantissa_bits=25)
+    low = z - high
+    return square, lax.stop_gradient(((high * high - square) + 2.0 * high * low) + low * low)
+
+
+def _sum(high, low):
+    """The sum of numbers of twice the digits, in pairs."""
+    while len(high) > 1:
+        high, low = (jnp.concatenate([part, jnp.zeros(len(part) % 2)]) for part in (high, low))
+        total, error = two_sum(high[::2], high[1::2])
+        high, low = two_sum(total, error + low[::2] + low[1::2])
+    return high[0] + low[0]
