@@ -20,7 +20,7 @@ from jax.interpreters import batching
 
 from kdtheory.claims.margins import Seen
 from kdtheory.distillation import Distilled
-from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge
+from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Nesterov, Ridge
 
 DIGITS = 60  # fifty, and ten to spare for what a few formulas lose
 CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
@@ -52,7 +52,9 @@ def _shares(learner, λ):
         case HeavyBall():
             rest = (learner.step_size, learner.momentum, learner.steps)
             left = _HEAVY_BALL.bind(*jnp.broadcast_arrays(λ, *(jnp.asarray(x, float) for x in rest)))
-        case _:  # a learner of the reader's own
+        case Nesterov():
+            raise NotImplementedError("Nesterov has no definition in decimals")
+        case _:  # a learner of the reader's own, by its shares, with the digits of floats
             shares = learner.shares(λ)
             return shares.learnt.value, shares.left.value
     return 1.0 - left, left
@@ -445,9 +447,12 @@ def signs(claim, instances) -> list:
     `instances` maps quantities to arrays, (cases,) + shape, and alternatives to their one value. None unless both
     know a margin beyond the claim's own rounding and agree to three digits. Of an equality, 1 where both sides agree to
     1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is. Floats are taken
-    as they are, to the last bit. NotImplementedError as in `margin`.
+    as they are, to the last bit. NotImplementedError as in `margin`, and where the claim calls functions of the library
+    that have the digits of floats only.
     """
     numbers, closed = _jaxpr(claim, instances, jax.vmap)
+    if _reads_bits(closed.jaxpr):
+        raise NotImplementedError("it calls functions of the library that have the digits of floats only")
     with decimal.localcontext(CONTEXT):
         found = []
         for digits in (DIGITS, 2 * DIGITS):
@@ -456,6 +461,15 @@ def signs(claim, instances) -> list:
                 said = _interpret(closed.jaxpr, closed.consts, given)
             found.append([[_plain(number) for number in each] for each in said])
         return list(map(_sign_of, zip(*found[0], strict=True), zip(*found[1], strict=True)))
+
+
+def _reads_bits(jaxpr):
+    """Whether a traced function splits floats by their bits, as functions do that keep digits in floats."""
+    inner = (each for step in jaxpr.eqns for value in step.params.values() for each in jax.tree.leaves(value))
+    bodies = (getattr(each, "jaxpr", each) for each in inner)
+    return any(step.primitive.name == BITS for step in jaxpr.eqns) or any(
+        _reads_bits(body) for body in bodies if hasattr(body, "eqns")
+    )
 
 
 def _plain(number):
