@@ -442,8 +442,8 @@ def geometric(q: Share, lack: Share, n) -> Geometric:
     none = never | (n == 0)
     depth = jnp.where(none, 0.0, jnp.where(endless, jnp.where(lack.value < 0, -jnp.inf, jnp.inf), -few * log_q))
     depth = jnp.where(none | (q.log > -jnp.inf) | negative, depth, jnp.inf)
-    swings = negative & endless & (q.value <= -1)
-    power = jnp.power(jnp.where(negative, q.value, 1.0), jnp.where(swings, jnp.nan, n))
+    power = jnp.power(jnp.where(negative, q.value, 1.0), jnp.where(endless, 1.0, n))
+    power = jnp.where(endless, jnp.where(q.value > -1, 0.0, jnp.nan), power)
     last = Share(jnp.where(negative, power, exp_minus(depth)), jnp.where(negative, log_or_nan(power), -depth))
 
     gone = jnp.where(negative, 1.0 - power, one_minus_exp(depth))  # 1 - q^n
