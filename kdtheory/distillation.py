@@ -10,12 +10,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 from kdtheory._inputs import as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner
-from kdtheory.numerics import Shares, geometric, share, zero_times
+from kdtheory.numerics import Shares, geometric, not_sloped, share, zero_times
 
 
 def _apart(combine):
@@ -139,6 +140,8 @@ class SelfDistilled(Learner):
         lost_by_n = zero_times(q.value * missing.value, sums.fading)
         learnt = learnt.sloped((s.value, learnt_by_s), (w.value, -by_weight), (n, -lost_by_n))
         lost = lost.sloped((s.value, lost_by_s), (w.value, by_weight), (n, lost_by_n))
+        counted = jnp.where((q.value < 0) & jnp.isfinite(n), n, lax.stop_gradient(n))  # whole ones only
+        learnt, lost = jax.tree.map(lambda x: not_sloped(x, counted), (learnt, lost))
         return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), alone.left), lost)
 
     @property

@@ -12,6 +12,8 @@ import math
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 
 from kdtheory._record import record
 
@@ -207,17 +209,40 @@ def _(primals, tangents):
     return value, dvalue + jnp.broadcast_to(high + low, jnp.shape(value))
 
 
+_over_zero = Primitive("over_zero")  # x / 0, for slopes; backwards zero stays zero, so that no other output is spoilt
+_over_zero.def_impl(lambda x: x / jnp.zeros_like(x))
+_over_zero.def_abstract_eval(lambda x: x)
+mlir.register_lowering(_over_zero, mlir.lower_fun(lambda x: x / jnp.zeros_like(x), multiple_results=False))
+ad.deflinear2(_over_zero, lambda ct, _: [lax.optimization_barrier(ct * 1e300) * 1e301])
+batching.defvectorized(_over_zero)
+
+
 @jax.custom_jvp
-def _log_sloped(log, value, by_value):
-    """The log of a value, with the slope dvalue/value where that is asked for, and its own elsewhere."""
+def _log_sloped(log, value, none=0.0):
+    """The log of a value, with the slope dvalue/value where that is of normal size, and its own elsewhere: that lacks
+    what a part of the value which is zero adds, whose log has no slope."""
     return log
 
 
 @_log_sloped.defjvp
 def _(primals, tangents):
-    (log, value, by_value), (dlog, dvalue, _) = primals, tangents
-    divisor = jnp.where(by_value, jnp.where(jnp.isnan(log), jnp.nan, value), 1.0)
-    return log, jnp.where(by_value, dvalue / divisor, dlog)
+    (log, value, _), (dlog, dvalue, dnone) = primals, tangents
+    normal, positive = value > _SEEN, value > 0
+    return log, jnp.where(normal, dvalue, dnone) / jnp.where(positive, value, 1.0) + jnp.where(normal, 0.0, dlog)
+
+
+@jax.custom_jvp
+def _honest(log, value):
+    """A log whose slope is dvalue/0 where it is -inf, and NaN where it is NaN."""
+    return log
+
+
+@_honest.defjvp
+def _(primals, tangents):
+    (log, value), (dlog, dvalue) = primals, tangents
+    infinite, none = _over_zero.bind(dvalue), _over_zero.bind(-dvalue)
+    slope = jnp.where(log == -jnp.inf, infinite, jnp.where(jnp.isnan(log), infinite + none, dlog))
+    return log, slope
 
 
 @record
@@ -244,8 +269,8 @@ class Share:
         high, low = jnp.maximum(first, second), jnp.minimum(first, second)
         gap = jnp.where(high == -jnp.inf, 0.0, low - high)  # logaddexp has no slope there
         log = jnp.where(known, high + jnp.log1p(jnp.exp(gap)), log_or_nan(value))
-        # a zero has a slope, its log has none; a value near the end of the range may have one that underflows
-        return Share(value, _log_sloped(log, value, (value > _SEEN) | ((low == -jnp.inf) & (value > 0))))
+        none = jnp.where(self.log == -jnp.inf, self.value, jnp.where(other.log == -jnp.inf, other.value, 0.0))
+        return Share(value, _log_sloped(log, value, none))
 
     def __mul__(self, other):
         return Share(self.value * other.value, self.log + other.log)
@@ -253,7 +278,7 @@ class Share:
     def sloped(self, *terms):
         """The same with the slope of `sloped`."""
         value = sloped(self.value, *terms)
-        return Share(value, _log_sloped(self.log, value, value > _SEEN))
+        return Share(value, _log_sloped(self.log, value))
 
     def part(self, other):
         """The product with a part of it, also where this is infinite: nothing of infinity is nothing."""
@@ -267,8 +292,8 @@ class Share:
     def honest(self, sharp=False):
         """The same with a log whose slope is infinite or NaN where it is -inf, and NaN where it is NaN, like that of
         `jnp.log`. A `sharp` log has a slope of its own elsewhere."""
-        by_value = ~jnp.isfinite(self.log) | ((self.value > _SEEN) & (not sharp))
-        return Share(self.value, _log_sloped(self.log, self.value, by_value))
+        log = self.log if sharp else _log_sloped(self.log, self.value)
+        return Share(self.value, _honest(log, self.value))
 
 
 _SEEN = 1e-200  # a value that leaves room for its slope
@@ -378,13 +403,17 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     power = jnp.where(slow, exp_minus(jnp.where(slow, linear, 0.0), beyond + error_of_linear), power)
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
-    alternating = not_sloped(alternating, jnp.where((base < 0) | (steps == 0), steps, moved))
+    # at ηλ = 1 the slope by steps is zero, and that of the log is not
+    still = 0.0 * jnp.where(jnp.isinf(steps), 0.0, steps)
+    alternating = not_sloped(alternating + still, jnp.where((base < 0) | (steps == 0), steps, moved))
     left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
     factors = steps, jnp.where(slow, step_size, -log_base), jnp.where(slow, eigenvalues * (1.0 + excess), 1.0)
     log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
+    some = ~decays & (alternating < 1.0)
+    log_alternating = jnp.where(some, log1p(-jnp.where(some, alternating, 0.5)), -jnp.inf)
+    log_alternating = jnp.where(alternating <= 1.0, log_alternating, jnp.nan)
     learnt = Share(
-        jnp.where(decays, one_minus_exp(depth), 1.0 - alternating),
-        jnp.where(decays, log_learnt, log1p(jnp.where(alternating <= 1.0, -alternating, jnp.nan))),
+        jnp.where(decays, one_minus_exp(depth), 1.0 - alternating), jnp.where(decays, log_learnt, log_alternating)
     )
     return nothing_lost(learnt, left, sharp=True)
 
@@ -396,11 +425,13 @@ def ridge_shares(eigenvalues, penalty) -> Shares:
     eigenvalues = jnp.where(null, not_sloped(eigenvalues, eigenvalues), eigenvalues)
     penalty = jnp.where(null, 1.0, penalty)
     learnt, left, total = _fraction(eigenvalues, penalty), _fraction(penalty, eigenvalues), eigenvalues + penalty
-    by_eigenvalue, by_penalty = left.value / total, learnt.value / total
-    learnt = dataclasses.replace(
-        learnt, value=sloped(learnt.value, (eigenvalues, by_eigenvalue), (penalty, -by_penalty))
-    )
-    left = dataclasses.replace(left, value=sloped(left.value, (eigenvalues, -by_eigenvalue), (penalty, by_penalty)))
+
+    def with_slopes(share, a, b, rest):  # of a / (a + b)
+        value = sloped(share.value, (a, rest.value / total), (b, -share.value / total))
+        log = sloped(share.log, (a, jnp.where(a == 0, 0.0, rest.value / jnp.where(a == 0, 1.0, a))), (b, -1.0 / total))
+        return Share(value, log)
+
+    learnt, left = with_slopes(learnt, eigenvalues, penalty, left), with_slopes(left, penalty, eigenvalues, learnt)
     return nothing_lost(learnt, left, sharp=True)
 
 
@@ -431,7 +462,7 @@ class Geometric:
     last: Share  # q^n
     ranks: jax.Array  # Σ i q^(i - 1) over i <= n, the slope of Σ q^i by q
     ranked_last: jax.Array  # (n + 1) q^n
-    fading: jax.Array  # -q^n log(q)/(1 - q), the slope of Σ q^i by n
+    fading: jax.Array  # -q^n log(q)/(1 - q), the slope of Σ q^i by n, for q > 0
 
 
 def geometric(q: Share, lack: Share, n) -> Geometric:
@@ -449,8 +480,8 @@ def geometric(q: Share, lack: Share, n) -> Geometric:
     none = never | (n == 0)
     depth = jnp.where(none, 0.0, jnp.where(endless, jnp.where(lack.value < 0, -jnp.inf, jnp.inf), -few * log_q))
     depth = jnp.where(none | (q.log > -jnp.inf) | negative, depth, jnp.inf)
-    swings = negative & endless & (q.value <= -1)
-    power = jnp.power(jnp.where(negative, q.value, 1.0), jnp.where(swings, jnp.nan, n))
+    power = jnp.power(jnp.where(negative, q.value, 1.0), jnp.where(endless, 1.0, n))
+    power = jnp.where(endless, jnp.where(q.value > -1, 0.0, jnp.nan), power)
     last = Share(jnp.where(negative, power, exp_minus(depth)), jnp.where(negative, log_or_nan(power), -depth))
 
     gone = jnp.where(negative, 1.0 - power, one_minus_exp(depth))  # 1 - q^n
@@ -465,7 +496,7 @@ def geometric(q: Share, lack: Share, n) -> Geometric:
 
     beyond = _excess_log(jnp.where(negative | ~(lack.value < 0.5), 0.25, lack.value))  # (-log q - l) / l²
     ratio = jnp.where(lack.value < 0.5, 1.0 + lack.value * beyond, -log_q / whole)  # -log(q) / l
-    fading = jnp.where(negative, jnp.nan, zero_times(last.value, ratio))
+    fading = jnp.where(negative, 0.0, zero_times(last.value, ratio))
     ranked = zero_times(last.value, n)
     early = ~negative & ~endless & (jnp.abs(depth) < 1.0) & (lack.value < 0.5)
     z = jnp.where(early, depth, 0.0)
@@ -506,7 +537,7 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     x, x_error, b, steps = jnp.broadcast_arrays(x, x_error, jnp.where(whole, b, jnp.nan), jnp.asarray(steps, float))
     counted = steps
     steps = jnp.where(jnp.isnan(b), 1, steps).astype(int)
-    total, error = two_sum(1.0, b)
+    given, (total, error) = x, two_sum(1.0, b)
     alternates = (b > 0) & (x > total)
     x = jnp.where(alternates, (2.0 * total - x) + (2.0 * error - x_error), x)
     velocity, odd = jnp.where(alternates, -2.0, 0.0), alternates & (steps % 2 == 1)
@@ -541,7 +572,7 @@ def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
     log, learnt = log_or_nan(learnt) - jnp.log(unit), learnt / unit
     left = jnp.where(learnt < 0.5, 1.0 - learnt, jnp.where(odd, -remains, remains))
     # of the two, the smaller has the digits, of slopes too
-    learnt = sloped(learnt, (jnp.where(learnt < 0.5, learnt, -left), 1.0))
+    learnt = sloped(learnt, (jnp.where(learnt < 0.5, learnt, -left), 1.0), (given, 0.0), (b, 0.0))
     learnt, left = not_sloped(learnt, counted), not_sloped(left, counted)
     log = jnp.where(tiny, not_sloped(log, counted), log_or_nan(learnt))
     return nothing_lost(Share(learnt, log), Share(left, log_or_nan(left)))

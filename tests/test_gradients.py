@@ -52,8 +52,9 @@ def distilled(teacher, student, w):
     return student * (w * teacher + 1 - w)
 
 
-def switched(first, then):
-    return then + (1 - then) * first
+def switched(first, then, left=None):
+    """`left` is what the second leaves of its start, which is less than 1 - then where it forgets."""
+    return then + (1 - then if left is None else left) * first
 
 
 def again(s, w, fits):
@@ -84,7 +85,7 @@ CASES = {
     "descent": (
         kd.GradientDescent,
         descent,
-        [(0.3, 0.5, 7.0), (1e-9, 0.5, 2.5), (1.9, 0.5, 60.0), (1.0, 0.5, 3000.0)]
+        [(0.3, 0.5, 7.0), (1e-9, 0.5, 2.5), (1.9, 0.5, 60.0), (1.0, 0.5, 1500.0)]
         + [(0.0, 0.5, 3.0), (0.4, 0.0, 3.0), (0.4, 0.5, 0.0), (2.0, 0.5, 3.0), (3.0, 0.5, 3.0), (3.0, 0.5, 4.0)],
     ),
     "heavy ball": (
@@ -131,7 +132,7 @@ CASES = {
         ),
         lambda λ, T, c, k, w: distilled(
             switched(distilled(flow(λ, T), ridge(λ, c), w), descent(λ, mpf("0.5"), k)),
-            switched(ridge(λ, c), distilled(descent(λ, mpf("0.5"), k), flow(λ, T), w)),
+            switched(ridge(λ, c), distilled(descent(λ, mpf("0.5"), k), flow(λ, T), w), 1 - flow(λ, T)),
             w,
         ),
         [(0.3, 2.0, 1.0, 3.0, 0.4), (1.0, 40.0, 0.1, 20.0, 0.7), (1.0, 1e-10, 1e8, 1e-9, 0.9)]
@@ -149,7 +150,7 @@ CASES = {
         lambda λ, c, w, fits: again(ridge(λ, c), w, fits),
         [(0.3, 2.0, 0.4, 3.0), (1.0, 1e-9, 0.7, 12.5), (1e-9, 1.0, 0.9, 4.0), (1.0, 1e-4, 0.999, 5000.0)]
         + [(1.0, 1e-9, 1.0 - 1e-10, 1e6), (1.0, 0.01, 1.0, 300.0), (1.0, 1.0, 0.9, 1e9), (1.0, 1.0, 1.0, 900.0)]
-        + [(1.0, 0.5, 0.0, 3.0), (1.0, 0.5, 1.0, 3.0), (1.0, 0.5, 0.4, 1.0), (1.0, 0.5, 1.0, 1.0), (1.0, 0.5, 0.0, 1.0)]
+        + [(1.0, 0.5, 0.0, 3.0), (1.0, 0.5, 1.0, 3.0), (1.0, 0.5, 0.4, 1.0), (1.0, 0.5, 1.0, 1.0), (1.0, 0.5, 0.0, 1.5)]
         + [(1.0, 0.5, 1.2, 4.0), (1.0, 0.0, 0.5, 3.0), (1.0, 0.0, 1.0, 3.0), (0.0, 0.5, 0.4, 3.0)],
     ),
     "without end": (  # F13
@@ -160,7 +161,7 @@ CASES = {
     ),
     "flow again": (
         lambda t, w, fits: kd.switch(kd.GradientFlow(0.3), kd.SelfDistilled(kd.GradientFlow(t), w, fits)),
-        lambda λ, t, w, fits: switched(flow(λ, mpf("0.3")), again(flow(λ, t), w, fits)),
+        lambda λ, t, w, fits: switched(flow(λ, mpf("0.3")), again(flow(λ, t), w, fits), 1 - flow(λ, t)),
         [(0.3, 2.0, 0.4, 3.0), (1.0, 30.0, 0.7, 12.5), (1e-9, 1.0, 0.9, 4.0), (1.0, 2.0, 1.0, 2.0), (1.0, 0.0, 1.0, 2.0)],
     ),
 }
