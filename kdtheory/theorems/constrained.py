@@ -226,7 +226,7 @@ def equal_eigenvalues_collapse_first(run, rounds, eigenvalue, labels, excess, sp
     rounds=among(1, 3),
     spectrum=spectrum3,
     labels=labels3,
-    excess=positive(1e-6, 1e6, tame=(0.05, 1e4)),
+    excess=positive(1e-6, 1e6, tame=(0.05, 1e5)),
     slack=slackened,
     domain=dict(distinct=distinct, some_label=some_label),
     hypotheses=dict(active=active),
