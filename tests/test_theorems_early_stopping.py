@@ -1,5 +1,6 @@
 """Early stopping against ridge and against distillation: THEOREMS T7 and T10.2."""
 
+import dataclasses
 import itertools
 import runpy
 from fractions import Fraction
@@ -227,14 +228,11 @@ tuned = kd.theorems.best_flow_within_constant_of_best_ridge
 
 def judged(claim, lane, **instance):
     """The verdict of floats, of the claim as its module is at the moment."""
-    margin = claim.function(
-        lane,
-        **{
-            name: value if isinstance(value, str | int) else jnp.asarray(value, float)
-            for name, value in instance.items()
-        },
-    )
-    return HOLDS if margin.value > margin.rounding else VIOLATED if margin.value < -margin.rounding else None
+    fixed = {name: value for name, value in instance.items() if isinstance(value, str | int)}
+    numbers = {name: jnp.asarray(value, float) for name, value in instance.items() if name not in fixed}
+    judge = lambda numbers: dataclasses.astuple(claim.function(lane, **fixed, **numbers))[:2]
+    value, rounding = jax.jit(judge, compiler_options=dict(xla_backend_optimization_level=0))(numbers)
+    return HOLDS if value > rounding else VIOLATED if value < -rounding else None
 
 
 both_lanes = pytest.mark.parametrize("lane", [theory, practice], ids=lambda lane: lane.__name__)
@@ -249,7 +247,7 @@ def worst_spectrum():
 @both_lanes
 def test_tuned_flow_nearly_attains_its_constant(lane, monkeypatch):  # F25(b)
     assert tuned.at(lane.__name__, **worst_spectrum() | dict(spectrum=[0.87, 8.6, 8.6])).verdict == HOLDS
-    for ratio, verdict in (1.08, HOLDS), (1.0749, HOLDS), (1.0748, VIOLATED), (1.0737, VIOLATED):
+    for ratio, verdict in (1.0749, HOLDS), (1.0748, VIOLATED):
         monkeypatch.setattr(claims, "TUNED_RATIO", ratio)
         assert judged(tuned, lane, **worst_spectrum()) == verdict
 
