@@ -239,7 +239,7 @@ def _honest(log, value):
 
 @_honest.defjvp
 def _(primals, tangents):
-    (log, value), (dlog, dvalue) = primals, tangents
+    (log, _), (dlog, dvalue) = primals, tangents
     infinite, none = _over_zero.bind(dvalue), _over_zero.bind(-dvalue)
     slope = jnp.where(log == -jnp.inf, infinite, jnp.where(jnp.isnan(log), infinite + none, dlog))
     return log, slope

@@ -243,7 +243,8 @@ def chain(depth, combine=lambda chain, next: kd.distill(chain, next, 0.5)):
 def count(jaxpr):
     """The operations of a program and of those inside of it."""
     inside = [each for eqn in jaxpr.eqns for value in eqn.params.values() for each in jax.tree.leaves(value)]
-    return len(jaxpr.eqns) + sum(count(getattr(x, "jaxpr", x)) for x in inside if hasattr(getattr(x, "jaxpr", x), "eqns"))
+    bodies = [getattr(each, "jaxpr", each) for each in inside]
+    return len(jaxpr.eqns) + sum(count(body) for body in bodies if hasattr(body, "eqns"))
 
 
 def kernels(learner, face):

@@ -104,6 +104,7 @@ def same(first, second, error, size=None) -> Margin:
     within it the margin is unknown.
     """
     size = jnp.maximum(jnp.abs(first), jnp.abs(second)) if size is None else size
+    error = error + 1e-300  # what tells an equality from a bound, also where errors vanish, as in 60 digits
     value = error - jnp.abs(first - second)
     return Margin(value, jnp.where((error > EQUALITY * size) & (value >= 0), jnp.inf, 0.0), size, error)
 
