@@ -284,9 +284,8 @@ class Share:
         """The product with a part of it, also where this is infinite: nothing of infinity is nothing."""
         none, finite = other.log == -jnp.inf, jnp.isfinite(self.value)
         log = jnp.where(none, -jnp.inf, other.log + jnp.where(none, 0.0, self.log))
-        value = jnp.where(
-            finite, other.value * jnp.where(finite, self.value, 0.0), jnp.exp(jnp.where(finite, 0.0, log))
-        )
+        usual, rest = other.value * jnp.where(finite, self.value, 0.0), jnp.exp(jnp.where(finite, 0.0, log))
+        value = jnp.where(finite, usual, rest)
         return Share(value, jnp.where(value > _SEEN, log_or_nan(value), log))  # large logs may cancel
 
     def honest(self, sharp=False):
