@@ -357,7 +357,7 @@ def single_crossing(run, fits, lead, other, times, start):
     standing="proved",
     fits=among(2, 3),
     trail=around_one(1e-3, 1.5),
-    rate=positive(1e-4, 1.9, tame=(2e-3, 1.9)),
+    rate=positive(1e-4, 1.9, tame=(1e-2, 1.9)),
     times=several(3, rounds),
     moment=uniform(0.0, 1.0),
     momentum=pushed,
