@@ -234,3 +234,8 @@ def test_wrong_weights_and_filters_are_seen(lane, monkeypatch):
     assert powers_of_ridge.at(lane, fits=4, last=1.0, truths=[0.2, 0.5, -1.0], **of).verdict == VIOLATED
     assert limit_of_self_distillation.at(lane, fits=3, truth=0.3, **of).verdict == VIOLATED
     judging._compiled.cache_clear()
+
+
+def test_the_fall_keeps_its_digits_late():
+    late = dict(fits=3, eigenvalue=19.9791, penalty=0.0171944, truth=0.999948, start=0.0)
+    assert limit_of_self_distillation.at(**late).verdict == HOLDS

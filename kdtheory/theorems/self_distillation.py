@@ -110,7 +110,8 @@ def limit_of_self_distillation(run, fits, eigenvalue, penalty, truth, start):
     spectrum = eigenvalue[None]
     b = [run(self_distill(Ridge(penalty), n, 1.0 - truth), spectrum, start=start)[0] for n in (fits, fits + 1)]
     limit, one = (run(Ridge(c), spectrum)[0] for c in (penalty / truth, penalty))
-    before, after = (each.learnt - limit.learnt for each in b)
+    early = limit.learnt < 0.5  # and residuals have more digits late
+    before, after = (jnp.where(early, x.learnt - limit.learnt, limit.residual - x.residual) for x in b)
     error = uncertainty(limit) + uncertainty(b[0]) + uncertainty(b[1])
     wanted = limit.learnt + (1.0 - truth) * one.learnt * before
     step = same(b[1].learnt, wanted, 1e-13 * b[1].learnt + 4.0 * (error + uncertainty(one)))
