@@ -136,8 +136,11 @@ def in_steps(run, single, chained, trail, most, moment, start=0.0):
     return when(ahead(alone[0], seen[0]).value >= 0, ahead(alone[1], seen[1]), shown)
 
 
-def whole_steps(rounds, left):
-    """As many steps, at least one, as leave e^-`rounds` if each leaves the fraction `left`."""
+def whole_steps(rounds, rate, momentum):
+    """As many steps, at least one, as leave about e^-`rounds` of the eigenvalue 1: each leaves the larger root of
+    z² - (1 + β - η) z + β, in the long run."""
+    half = jnp.abs(1.0 + momentum - rate) / 2
+    left = jnp.maximum(half + jnp.sqrt(jnp.maximum(half**2 - momentum, 0.0)), jnp.sqrt(momentum))
     return jnp.maximum(1.0, jnp.ceil(rounds / -jnp.log(left)))
 
 
@@ -383,7 +386,7 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
     k >= t, and is at least as far on λ₂.
     """
     learner = lambda steps: HeavyBall(rate, momentum, steps)
-    steps = whole_steps(times[:fits], jnp.abs(1.0 - rate))
+    steps = whole_steps(times[:fits], rate, momentum)
     return in_steps(run, learner, chain(map(learner, steps)), trail, jnp.min(steps), moment, start)
 
 
@@ -413,9 +416,7 @@ def single_crossing_of_heavy_ball(run, fits, trail, damping, momentum, times, mo
     """
     rate = damping * (1.0 - jnp.sqrt(momentum)) ** 2
     learner = lambda steps: HeavyBall(rate, momentum, steps)
-    half = (1.0 + momentum - rate) / 2  # the mean of the roots of z² - (1 + β - ηλ) z + β
-    slowest = jnp.maximum(half + jnp.sqrt(jnp.maximum(half**2 - momentum, 0.0)), jnp.sqrt(momentum))
-    steps = whole_steps(times[:fits], slowest)
+    steps = whole_steps(times[:fits], rate, momentum)
     return in_steps(run, learner, chain(map(learner, steps)), trail, jnp.min(steps), moment, start)
 
 
@@ -484,7 +485,7 @@ def single_crossing_of_larger_steps(run, trail, student_rate, teacher_rate, stud
     cross a single one once (`single_crossing`), and a run of whole steps at least as far on λ₁ is at least as far
     on λ₂.
     """
-    steps = lambda time, rate: whole_steps(time, jnp.abs(1.0 - rate))
+    steps = lambda time, rate: whole_steps(time, rate, 0.0)
     single = lambda steps: HeavyBall(teacher_rate, 0.0, steps)
     taught = steps(teacher_time, teacher_rate)
     student = HeavyBall(student_rate, 0.0, steps(student_time, student_rate))
