@@ -16,7 +16,7 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from kdtheory._inputs import as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner
-from kdtheory.numerics import Shares, geometric, not_sloped, share, zero_times
+from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
 
 
 def _apart(combine):
@@ -134,6 +134,8 @@ class SelfDistilled(Learner):
         past = share(1.0 - w.value * forgotten.value)  # the same, where the truth has a negative weight
         taught = jax.tree.map(lambda a, b: jnp.where(w.value > 1, a, b), past, taught)
         learnt, lost = s * taught, q * forgotten
+        # the log of a negative factor is NaN, and that of the product need not be
+        lost = dataclasses.replace(lost, log=jnp.where(jnp.isnan(lost.log), log_or_nan(lost.value), lost.log))
         by_weight = s.value * zero_times(missing.value, sums.ranks)
         learnt_by_s = zero_times(truth.value, sums.ranks) + sums.ranked_last
         lost_by_s = w.value * (zero_times(missing.value, sums.ranks) - s.value * sums.total.value)
