@@ -93,3 +93,10 @@ def oracle():
         agrees=agrees,
         folder=REFERENCE,
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled():
+    """Programs of one file are of no use to the next, and a hundred files of them fill a machine's memory."""
+    yield
+    jax.clear_caches()
