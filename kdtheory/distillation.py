@@ -275,8 +275,9 @@ _TAKES = {"teacher": "distill", "first": "switch", "learner": "SelfDistilled"}  
 
 def _single(learner, name):
     _learner(learner, name)
-    fields = jax.tree.leaves(learner, is_leaf=lambda field: isinstance(field, (list, tuple)))
-    if any(np.ndim(field) > 0 for field in fields):
+    listed = lambda field: isinstance(field, list | tuple)
+    fields = jax.tree.leaves(learner, is_leaf=listed)
+    if any(listed(field) or np.ndim(field) > 0 for field in fields):
         raise ValueError(
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
             f" jax.vmap(lambda t: kd.{_TAKES[name]}(...)) or a loop"
