@@ -411,7 +411,9 @@ def listed(name) -> Claim:
 
 def _verdicts(margins, rounding):
     with np.errstate(invalid="ignore"):
-        return np.select([margins > rounding, margins < -rounding], [HOLDS, VIOLATED], UNDECIDABLE).astype(object)
+        return np.select([margins > rounding, margins < -rounding], [HOLDS, VIOLATED], UNDECIDABLE).astype(
+            f"<U{len(OUTSIDE)}"
+        )
 
 
 def _found_out(lied):

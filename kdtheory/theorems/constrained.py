@@ -269,7 +269,7 @@ def norm_above_its_tangent(run, rounds, spectrum, labels, excess, slack):
     hypotheses=dict(ordered=ordered, active=active),
 )
 def constrained_rounds_sparsify(run, rounds, lead, trail, least, labels, excess, slack):
-    """t < r_0 rounds favour d₁ over d₂ < d₁ by more than ((r_0 - 1 + d_min/d₂)/(r_0 - 1 + d_min/d₁))^t.
+    """Rounds of number t < r_0 favour d₁ over d₂ < d₁ by more than ((r_0 - 1 + d_min/d₂)/(r_0 - 1 + d_min/d₁))^t.
 
     That is by how much z_t/z_0 is larger on d₁ than on d₂, where labels are not zero. With t < r_0 none of the rounds
     collapses: r_0 = t + `excess`. For t = r_0 - 1 rounds near interpolation, r_0 → ∞, the bound tends to exp(d_min
