@@ -369,6 +369,8 @@ def test_claims_that_do_not_fit_together_are_refused(made):
         made(**quantities_of(lead=1.0))(anything)
     with pytest.raises(ValueError, match="lie must be a positive number, got 0"):
         made(**quantities_of(lie=0))(anything)
+    with pytest.raises(ValueError, match=r"anything is called proved: end its docstring with a paragraph 'Proof\. "):
+        made(**quantities_of(standing="proved"))(anything)
     assert "anything" not in CLAIMS
 
 

@@ -14,6 +14,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from kdtheory import certify, problems
 from kdtheory.claims import exact, search
+from kdtheory.claims.evaluating import evaluated
 from kdtheory.claims.margins import EQUALITY, MOST_PARTS, Lies, Margin, practice, theory
 from kdtheory.claims.quantities import Quantity, on_edges
 
@@ -26,6 +27,7 @@ LIES = 10.0 ** np.arange(-9, 1)  # that are told of each part of a claim, relati
 FOUND_OUT = 1e-3  # of instances, the least share that must refute a lie
 ON_EDGES = 0.25  # of instances, how many lie on the edges of their ranges
 ALSO_PROVED = 100  # instances that floats have decided, on which a certificate is asked all the same
+AT_ONCE = 512  # instances that theory judges together
 IN_DIGITS = 2000  # instances at most that are done again in 60 digits
 
 CLAIMS: dict[str, "Claim"] = {}
@@ -275,21 +277,19 @@ class Claim:
         If none is, a fixed share of them lies on the edges of the ranges that they are drawn from.
         """
         kept = {name: [] for name in self.quantities}
+        random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
         alternatives = list(itertools.product(*(q.values for q in self.quantities.values() if q.values)))
         enough, on_edge = 0, np.arange(count) % round(1 / ON_EDGES) == 0
         on_edge = on_edge[np.random.default_rng(0).permutation(count)]  # of every alternative alike
-        for turn in range(64):
+        for _ in range(64):
             drawn, fixed = {}, iter(range(len(self.quantities)))
-            for number, (name, quantity) in enumerate(self.quantities.items()):
+            for name, quantity in self.quantities.items():
                 if quantity.values:
                     column = next(fixed)
                     drawn[name] = np.array([alternatives[i % len(alternatives)][column] for i in range(count)])
                 else:
-                    drawn[name] = np.asarray(quantity.draw(jax.random.fold_in(key, 1000 * turn + number), count, tame))
+                    drawn[name] = np.asarray(quantity.draw(random, count, tame))
             if drop is None:
-                random = np.random.default_rng(
-                    np.asarray(jax.random.key_data(jax.random.fold_in(key, 1000 * turn + 999)))
-                )
                 edges = on_edges(random, self.quantities, {name: each[on_edge] for name, each in drawn.items()}, tame)
                 for name, values in edges.items():
                     drawn[name] = np.array(drawn[name])
@@ -315,8 +315,9 @@ class Claim:
         """Which cases meet all of some conditions."""
         inside = np.ones(len(next(iter(instances.values()))), bool)
         for condition in conditions.values():
-            wanted = {q: instances[q] for q in inspect.signature(condition).parameters}
-            inside &= np.array(jax.vmap(condition)(*wanted.values()), float) > 0
+            wanted = [np.asarray(instances[name]) for name in inspect.signature(condition).parameters]
+            slack = _slack(condition, tuple((values.shape, values.dtype.str) for values in wanted))
+            inside &= np.asarray(slack(*wanted), float) > 0
         return inside
 
     def verdicts(self, instances, lane, drop, inside) -> Check:
@@ -435,7 +436,7 @@ def _judged(claim, lane, fixed, instances, cases):
     (parts, lies, cases); which parts are equalities, and met to the last bit (parts, cases)."""
     varied = {name: values for name, values in instances.items() if name not in dict(fixed)}
     kinds = tuple((name, values.shape[1:], values.dtype.str) for name, values in varied.items())
-    judge, at_once, parts = _compiled(claim, lane, fixed, kinds)
+    judge, at_once, parts = _judge_of(claim, lane, fixed, kinds)
     pieces = []
     for start in range(0, len(cases), at_once):
         some = cases[start : start + at_once]
@@ -450,7 +451,7 @@ def _judged(claim, lane, fixed, instances, cases):
 
 
 @functools.cache
-def _compiled(claim, lane, fixed, kinds):
+def _judge_of(claim, lane, fixed, kinds):
     """The judge of a fixed number of cases at once: many in theory, one run of the algorithm in practice.
 
     And how many parts it has, none if it never asks its `run`: judged as it is, and with each lie about each part.
@@ -486,10 +487,15 @@ def _compiled(claim, lane, fixed, kinds):
     def first(numbers):
         return jax.tree.map(lambda found: found[..., None], one({name: rows[0] for name, rows in numbers.items()}))
 
-    # compiling is what this costs: these programs are large and run for a moment
-    options = {"xla_backend_optimization_level": 0}
-    many, at_once = (jax.vmap(one, out_axes=-1), 1024) if lane == "theory" else (first, 1)
-    return jax.jit(many, compiler_options=options), at_once, parts if lane in told[-1].asked else 0
+    many, at_once = (jax.vmap(one, out_axes=-1), AT_ONCE) if lane == "theory" else (first, 1)
+    chunk = {name: jax.ShapeDtypeStruct((at_once, *shape), dtype) for name, shape, dtype in kinds}
+    return evaluated(many, chunk), at_once, parts if lane in told[-1].asked else 0
+
+
+@functools.cache
+def _slack(condition, kinds):
+    """A condition of many instances at once."""
+    return evaluated(jax.vmap(condition), *(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds))
 
 
 def _margin(claim, margin):
@@ -586,11 +592,8 @@ def _fits(claim):
             )
     if claim.standing not in STANDINGS:
         raise ValueError(f"{name}: standing must be one of {', '.join(STANDINGS)}, got {claim.standing!r}")
-    if (
-        False
-        and claim.standing == "proved"
-        and not re.search(r"^Proof\b|tests/proofs/\w+\.py", claim.statement, re.MULTILINE)
-    ):
+    shown = re.search(r"^Proof\b|tests/proofs/\w+\.py", claim.statement, re.MULTILINE)
+    if claim.standing == "proved" and not shown:
         raise ValueError(
             f"{name} is called proved: end its docstring with a paragraph 'Proof. ...', or name a file under"
             " tests/proofs; what has no proof is own, as recalled, or a conjecture"

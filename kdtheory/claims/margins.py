@@ -206,6 +206,11 @@ def _known(margin):
 def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
     """What the filters say. `target` is one and `start` zero along each direction unless given."""
     _asked("theory")
+    return _theory(learner, spectrum, target, start)
+
+
+@jax.jit  # one program for all claims that ask alike
+def _theory(learner, spectrum, target, start):
     shares, begun = learner.shares(spectrum), jnp.asarray(0.0 if start is None else start)
     if target is not None:
         return measured(shares.learnt.value * target + shares.left.value * begun, 4 * EPS)

@@ -3,14 +3,13 @@
 import dataclasses
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Quantity:
-    """How to draw one quantity of a claim: `draw(key, count, tame)` returns count values.
+    """How to draw one quantity of a claim: `draw(random, count, tame)` returns count values, made by a
+    generator of NumPy's.
 
     `range(tame)` are its two ends, which random numbers would never meet and instances on the edge do. Quantities of
     one `kind` may tie: two eigenvalues, two clocks.
@@ -31,9 +30,9 @@ def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
             " A quantity that may be zero is uniform(0, high)"
         )
 
-    def draw(key, count, gentle):
+    def draw(random, count, gentle):
         a, b = tame if gentle else (low, high)
-        return jnp.exp(jax.random.uniform(key, (count,), minval=np.log(a), maxval=np.log(b)))
+        return np.exp(random.uniform(np.log(a), np.log(b), count))
 
     return Quantity(draw, None, lambda gentle: tame if gentle else (low, high), ("positive", low, high, *tame))
 
@@ -45,9 +44,8 @@ def uniform(low, high, tame=None) -> Quantity:
     _ordered("uniform, tame,", *tame)
     ends = lambda gentle: tame if gentle else (low, high)
 
-    def draw(key, count, gentle):
-        a, b = ends(gentle)
-        return jax.random.uniform(key, (count,), minval=a, maxval=b)
+    def draw(random, count, gentle):
+        return random.uniform(*ends(gentle), count)
 
     return Quantity(draw, None, ends, ("uniform", low, high, *tame))
 
@@ -58,10 +56,8 @@ def whole(low, high) -> Quantity:
     if low < 1 or low != int(low) or high != int(high):
         raise ValueError(f"whole takes whole numbers from one on, got low={low}, high={high}")
 
-    def draw(key, count, tame):
-        return jnp.floor(
-            jnp.exp(jax.random.uniform(key, (count,), minval=np.log(low), maxval=np.log(high + 1)))
-        ).astype(int)
+    def draw(random, count, tame):
+        return np.floor(np.exp(random.uniform(np.log(low), np.log(high + 1), count))).astype(int)
 
     return Quantity(draw, None, lambda tame: (low, high), ("whole", low, high))
 
@@ -76,8 +72,8 @@ def several(count: int, quantity: Quantity) -> Quantity:
     if quantity.values or quantity.length or count < 1:
         raise ValueError(f"several takes a count from one on and a quantity of single numbers, got count={count}")
 
-    def draw(key, cases, tame):
-        return jnp.stack([quantity.draw(each, cases, tame) for each in jax.random.split(key, count)], axis=1)
+    def draw(random, cases, tame):
+        return np.stack([quantity.draw(random, cases, tame) for _ in range(count)], axis=1)
 
     return dataclasses.replace(quantity, draw=draw, length=count)
 
@@ -85,9 +81,8 @@ def several(count: int, quantity: Quantity) -> Quantity:
 def usually(value, otherwise: Quantity) -> Quantity:
     """A fixed value in three cases of four, and otherwise drawn: for a hypothesis that pins a quantity."""
 
-    def draw(key, count, tame):
-        choose, rest = jax.random.split(key)
-        return jnp.where(jax.random.uniform(choose, (count,)) < 0.75, value, otherwise.draw(rest, count, tame))
+    def draw(random, count, tame):
+        return np.where(random.random(count) < 0.75, value, otherwise.draw(random, count, tame))
 
     return Quantity(draw)
 
@@ -96,7 +91,7 @@ def among(*values) -> Quantity:
     """One of a few fixed alternatives, such as numbers of fits or names; cases are shared out evenly."""
     if not values:
         raise ValueError("among takes at least one alternative")
-    return Quantity(lambda key, count, tame: None, values)
+    return Quantity(lambda random, count, tame: None, values)
 
 
 # Edges.

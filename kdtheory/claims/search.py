@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory.claims.evaluating import evaluated
 from kdtheory.claims.margins import theory
 
 STARTS, STRIDES = 32, 0.5 ** np.arange(0, 16, 2)  # of numbers relative to themselves
@@ -58,22 +59,23 @@ def _slopes(claim, instances, moving):
     slopes = {name: np.zeros(instances[name].shape) for name in moving}
     for fixed, cases in claim.alternatives(instances):
         padded = np.resize(cases, STARTS)
-        found = _gradient(claim, fixed)(
-            {name: instances[name][padded] for name in moving},
-            {name: array[padded] for name, array in instances.items() if name not in {*moving, *dict(fixed)}},
-        )
+        rest = [name for name in instances if name not in {*moving, *dict(fixed)}]
+        given = [{name: instances[name][padded] for name in names} for names in (moving, rest)]
+        kinds = [tuple((name, each.shape, each.dtype.str) for name, each in group.items()) for group in given]
+        found = _gradient(claim, fixed, *kinds)(*given)
         for name in moving:
             slopes[name][cases] = np.nan_to_num(found[name][: len(cases)], posinf=0.0, neginf=0.0)
     return slopes
 
 
 @functools.cache
-def _gradient(claim, fixed):
+def _gradient(claim, fixed, *kinds):
     def margin(numbers, rest):
         return jnp.asarray(claim.function(theory, **numbers, **rest, **dict(fixed)).value)
 
     # forwards, since searches inside a claim are loops that have no way back
-    return jax.jit(jax.vmap(jax.jacfwd(margin)), compiler_options={"xla_backend_optimization_level": 0})
+    shapes = [{name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in group} for group in kinds]
+    return evaluated(jax.vmap(jax.jacfwd(margin)), *shapes)
 
 
 def simplify(refutation, case=None) -> dict:

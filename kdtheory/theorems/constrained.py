@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kdtheory import measures
 from kdtheory.claims import (
@@ -39,9 +40,8 @@ recalled = "Mobahi, Farajtabar & Bartlett 2020, as recalled"
 def or_zero(quantity):
     """A quantity that is zero in one case of eight."""
 
-    def draw(key, count, tame):
-        choose, rest = jax.random.split(key)
-        return jnp.where(jax.random.uniform(choose, (count,)) < 1 / 8, 0.0, quantity.draw(rest, count, tame))
+    def draw(random, count, tame):
+        return np.where(random.random(count) < 1 / 8, 0.0, quantity.draw(random, count, tame))
 
     return dataclasses.replace(quantity, draw=draw)
 
@@ -49,9 +49,8 @@ def or_zero(quantity):
 def above_a_whole(quantity):
     """A quantity on top of 0, 1, 2 or 3: norms of labels that end just above the tolerance, among others."""
 
-    def draw(key, count, tame):
-        choose, rest = jax.random.split(key)
-        return jax.random.randint(choose, (count,), 0, 4) + quantity.draw(rest, count, tame)
+    def draw(random, count, tame):
+        return random.integers(4, size=count) + quantity.draw(random, count, tame)
 
     return Quantity(draw)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kdtheory import early_stopping
@@ -46,11 +47,10 @@ little_noise = positive(0.02, 2.0, tame=(0.05, 1.0))
 def often(value, quantity, share=0.5):
     """A value, or vector, in this share of the cases, and otherwise drawn: where a bound is nearly attained."""
 
-    def draw(key, count, tame):
-        choose, rest = jax.random.split(key)
-        drawn = quantity.draw(rest, count, tame)
-        chosen = jax.random.bernoulli(choose, share, (count,) + (1,) * (drawn.ndim - 1))
-        return jnp.where(chosen, jnp.asarray(value), drawn)
+    def draw(random, count, tame):
+        drawn = quantity.draw(random, count, tame)
+        chosen = random.random((count,) + (1,) * (drawn.ndim - 1)) < share
+        return np.where(chosen, np.asarray(value), drawn)
 
     return dataclasses.replace(quantity, draw=draw)
 

@@ -6,8 +6,8 @@ s = λ/(λ + c), and b_τ is the filter after τ fits: b_1 = s, b_τ = s (α + (
 sum loss is N times ours. Unless a hypothesis is dropped everything starts at zero.
 """
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kdtheory import measures
 from kdtheory.claims import (
@@ -35,14 +35,13 @@ sometimes_turned_by = usually(1.0, positive(0.1, 10.0, tame=(0.1, 10.0)))  # one
 small_penalty = positive(1e-3, 1e3, tame=(1e-4, 1.0))
 
 
-def weights_of_all_sizes(key, count, tame):
+def weights_of_all_sizes(random, count, tame):
     """Weights on the targets: most of them tiny, some nearly one, and in one case of four negative."""
-    choose, small, large, negative = jax.random.split(key, 4)
-    logs = lambda key, low: jnp.exp(jax.random.uniform(key, (count,), minval=jnp.log(low), maxval=0.0))
-    kind = jax.random.uniform(choose, (count,))
-    near_one = 1.0 - logs(large, 0.05 if tame else 1e-9)
-    below_zero = -jax.random.uniform(negative, (count,))
-    return jnp.where(kind < 0.65, logs(small, 1e-9), jnp.where(kind < 0.75, near_one, below_zero))
+    logs = lambda low: np.exp(random.uniform(np.log(low), 0.0, count))
+    kind = random.random(count)
+    near_one = 1.0 - logs(0.05 if tame else 1e-9)
+    below_zero = -random.random(count)
+    return np.where(kind < 0.65, logs(1e-9), np.where(kind < 0.75, near_one, below_zero))
 
 
 def log_ratio(seen):

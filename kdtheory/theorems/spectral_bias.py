@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kdtheory import certify
@@ -47,15 +48,14 @@ rounds = uniform(0.1, 16.0)  # steps, in units in which 1/e of the larger eigenv
 def clustered(quantity):
     """The same quantity, for loops in three clusters: two of a kind are often close, at all distances."""
 
-    def draw(key, count, tame):
-        drawn = quantity.draw(key, count, tame)
+    def draw(random, count, tame):
+        drawn = quantity.draw(random, count, tame)
         if not tame:
             return drawn
         low, high = quantity.range(tame)
-        side, gap = jax.random.split(jax.random.fold_in(key, 1))
-        centre = low * (high / low) ** (jnp.round(2 * jnp.log(drawn / low) / math.log(high / low)) / 2)
-        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=math.log(0.1)))
-        return centre * jnp.where(jax.random.bernoulli(side, 0.5, (count,)), 1.0 + gap, 1.0 - gap)
+        centre = low * (high / low) ** (np.round(2 * np.log(drawn / low) / math.log(high / low)) / 2)
+        gap = np.exp(random.uniform(math.log(1e-4), math.log(0.1), count))
+        return centre * (1.0 + random.choice([-1.0, 1.0], count) * gap)
 
     return dataclasses.replace(quantity, draw=draw)
 
@@ -66,11 +66,9 @@ comparable = clustered(positive(tame=(0.5, 2.0)))
 def around_one(low, high):
     """A number on either side of one, at distances from it that are uniform in their logarithm."""
 
-    def draw(key, count, tame):
-        side, gap = jax.random.split(key)
-        gap = jnp.exp(jax.random.uniform(gap, (count,), minval=math.log(1e-4), maxval=0.0))
-        above = jax.random.bernoulli(side, 0.5, (count,))
-        return jnp.where(above, 1.0 + (high - 1.0) * gap, 1.0 - (1.0 - low) * gap)
+    def draw(random, count, tame):
+        gap = np.exp(random.uniform(math.log(1e-4), 0.0, count))
+        return np.where(random.random(count) < 0.5, 1.0 + (high - 1.0) * gap, 1.0 - (1.0 - low) * gap)
 
     return Quantity(draw, range=lambda tame: (low, high))
 

@@ -1,0 +1,199 @@
+"""Functions done in NumPy, but for the large functions inside them, which are compiled once for all that call them.
+
+To compile a whole claim takes seconds, and it then runs for a moment. Most of a claim is a little arithmetic of its
+own, which NumPy does as it comes; what is long, filters and algorithms, it shares with other claims.
+"""
+
+import functools
+import string
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
+
+LARGE = 40  # operations from which on a function is compiled
+CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
+
+
+def evaluated(function, *shapes):
+    """`function` of trees of arrays, traced for some shapes, as one of NumPy's arrays that compiles next to nothing.
+
+    `shapes` are as those of `jax.make_jaxpr`. Last bits may differ from those of the compiled function.
+    """
+    closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes)
+    tree = jax.tree.structure(out)
+
+    def called(*arguments):
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
+        with np.errstate(all="ignore"):
+            return jax.tree.unflatten(tree, _run(closed.jaxpr, closed.consts, leaves))
+
+    return called
+
+
+def _run(jaxpr, consts, arguments):
+    known = dict(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
+    known |= zip(jaxpr.invars, arguments, strict=True)
+    value = lambda at: np.asarray(at.val) if hasattr(at, "val") else known[at]
+    for equation in jaxpr.eqns:
+        known |= zip(equation.outvars, _done(equation, [value(at) for at in equation.invars]), strict=True)
+    return [value(at) for at in jaxpr.outvars]
+
+
+def _done(equation, inputs):
+    """The outputs of one operation."""
+    name, settings, inner = equation.primitive.name, equation.params, _inner(equation)
+    if inner is not None:
+        if name in CALLS and _size(inner) >= LARGE:
+            return list(map(np.asarray, _compiled(inner)(*inputs)))
+        return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
+    if name in ELEMENTWISE and (name not in OF_FLOATS or inputs[0].dtype.kind == "f"):
+        return [ELEMENTWISE[name](*inputs)]
+    if name in SHAPED:
+        return [SHAPED[name](equation.outvars[0].aval, settings, *inputs)]
+    outputs = equation.primitive.bind(*map(jnp.asarray, inputs), **settings)
+    return list(map(np.asarray, outputs if equation.primitive.multiple_results else [outputs]))
+
+
+def _inner(equation):
+    """The function that an operation calls, if it calls one and is no loop."""
+    if equation.primitive.name in LOOPS:
+        return None
+    return next((equation.params[name] for name in ("jaxpr", "call_jaxpr") if name in equation.params), None)
+
+
+@functools.cache
+def _size(closed):
+    """How many operations a function is, with those that it calls; what has a loop is large."""
+    equations = getattr(closed, "jaxpr", closed).eqns
+    if any(equation.primitive.name in LOOPS for equation in equations):
+        return LARGE
+    inner = map(_inner, equations)
+    return sum(1 if each is None else _size(each) for each in inner)
+
+
+@functools.cache
+def _compiled(closed):
+    return jax.jit(jaxpr_as_fun(closed), compiler_options=_quick())
+
+
+@functools.cache
+def _quick():
+    """Options for programs that take longer to compile than to run, of those that this version of XLA knows."""
+    options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    known = {}
+    for name, value in options.items():
+        try:
+            jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
+        except jax.errors.JaxRuntimeError:
+            continue
+        known[name] = value
+    return known
+
+
+ELEMENTWISE = {
+    "add": np.add,
+    "add_any": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.true_divide,
+    "neg": np.negative,
+    "pow": np.power,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "log": np.log,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "abs": np.abs,
+    "sign": np.sign,
+    "max": np.maximum,
+    "min": np.minimum,
+    "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "is_finite": np.isfinite,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "not": np.invert,
+    "xor": np.bitwise_xor,
+    "copy": lambda x: x,
+}
+OF_FLOATS = frozenset("div pow sign floor ceil is_finite".split())  # whole numbers have rules of their own
+
+
+def _spread(out, settings, x):
+    shape = [1] * len(out.shape)
+    for axis, length in zip(settings["broadcast_dimensions"], x.shape, strict=True):
+        shape[axis] = length
+    x = x.reshape(shape)
+    return x if x.shape == out.shape else np.broadcast_to(x, out.shape)
+
+
+def _cut(out, settings, x):
+    steps = settings["strides"] or (1,) * x.ndim
+    return x[tuple(map(slice, settings["start_indices"], settings["limit_indices"], steps))]
+
+
+def _chosen(out, settings, which, *cases):
+    return np.choose(which, cases) if len(cases) > 2 else np.where(which, cases[-1], cases[0])
+
+
+def _converted(out, settings, x):
+    if x.dtype.kind == "f" and out.dtype.kind in "iu":  # to the nearest end where it is beyond, as XLA does
+        ends = np.iinfo(out.dtype)
+        x = np.clip(np.nan_to_num(x, posinf=np.inf, neginf=-np.inf), ends.min, np.nextafter(float(ends.max), 0.0))
+    return x.astype(out.dtype)
+
+
+def _product(out, settings, first, second):
+    (left, right), (along, beside) = settings["dimension_numbers"]
+    free = iter(string.ascii_letters)
+    a, b = [next(free) for _ in first.shape], [next(free) for _ in second.shape]
+    for i, j in zip((*left, *along), (*right, *beside), strict=True):
+        b[j] = a[i]
+    kept = [a[i] for i in along]
+    kept += [each for i, each in enumerate(a) if i not in (*left, *along)]
+    kept += [each for j, each in enumerate(b) if j not in (*right, *beside)]
+    return np.einsum(f"{''.join(a)},{''.join(b)}->{''.join(kept)}", first, second)
+
+
+def _counted(out, settings):
+    axis = settings["dimension"]
+    shape = [length if place == axis else 1 for place, length in enumerate(out.shape)]
+    return np.broadcast_to(np.arange(out.shape[axis], dtype=out.dtype).reshape(shape), out.shape)
+
+
+_reshaped = lambda out, settings, x: x.reshape(out.shape)
+SHAPED = {
+    "broadcast_in_dim": _spread,
+    "slice": _cut,
+    "select_n": _chosen,
+    "convert_element_type": _converted,
+    "dot_general": _product,
+    "iota": _counted,
+    "reshape": _reshaped,
+    "squeeze": _reshaped,
+    "expand_dims": _reshaped,
+    "transpose": lambda out, settings, x: x.transpose(settings["permutation"]),
+    "rev": lambda out, settings, x: np.flip(x, settings["dimensions"]),
+    "concatenate": lambda out, settings, *parts: np.concatenate(parts, settings["dimension"]),
+    "stack": lambda out, settings, *parts: np.stack(parts, settings["axis"]),
+    "integer_pow": lambda out, settings, x: x ** settings["y"],
+    "reduce_sum": lambda out, settings, x: x.sum(settings["axes"]),
+    "reduce_prod": lambda out, settings, x: x.prod(settings["axes"]),
+    "reduce_max": lambda out, settings, x: x.max(settings["axes"]),
+    "reduce_min": lambda out, settings, x: x.min(settings["axes"]),
+    "reduce_and": lambda out, settings, x: x.all(settings["axes"]),
+    "reduce_or": lambda out, settings, x: x.any(settings["axes"]),
+}
