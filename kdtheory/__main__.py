@@ -109,6 +109,7 @@ def for_machines(trials: list[Trial]) -> str:
                 standing=trial.claim.standing,
                 source=trial.claim.source,
                 passed=trial.passed,
+                power=trial.power if np.isfinite(trial.power) else None,
                 theory=lane(trial.theory) | dict(decided=int(trial.theory.certified.sum())),
                 practice=lane(trial.practice),
                 hypotheses={name: hypothesis(trial, name) for name in trial.refutations},

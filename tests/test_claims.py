@@ -344,6 +344,32 @@ def test_digits_do_not_forgive_a_rounding_that_is_written_down(made):
     assert vague.at(lead=1.0).verdict == UNDECIDABLE
 
 
+# What a loop is too coarse to tell.
+
+
+@pytest.mark.parametrize(
+    "coarse, off, verdict, told",
+    [
+        (0.02, 0.0, HOLDS, True),  # a few, which agree with theory
+        (0.02, -1.1, UNDECIDABLE, False),  # which do not
+        (0.2, 0.0, UNDECIDABLE, False),  # too many
+    ],
+)
+def test_theory_decides_what_few_loops_cannot_tell(made, coarse, off, verdict, told):
+    @made(source="", standing="own", lead=uniform(0.0, 1.0), hypotheses={})
+    def learns(run, lead):
+        """Gradient flow learns something; some loops are told to know next to nothing of it."""
+        learnt = run(kd.GradientFlow(1.0), 0.5 + lead[None]).learnt[0]
+        blurred = (run is practice) & (0.5 < lead) & (lead < 0.5 + coarse)
+        return Margin(learnt + jnp.where(blurred, off, 0.0), jnp.where(blurred, 0.9, 1e-11))
+
+    check = learns.practice(0, count=400)
+    assert check.verdict == verdict and check.certified.any() == told
+    assert 0 < np.sum(check.rounding > 0.5) < 400
+    assert not told or np.all(check.certified == (check.rounding > 0.5))
+    assert "by theory" in repr(check) if told else "by theory" not in repr(check)
+
+
 # Misuse, by name: F5, F21.
 
 

@@ -143,6 +143,40 @@ def test_composed_learners_are_right_to_eight_ulp(count):
         assert worst <= 8
 
 
+def self_distilled(rate, penalty, weight, fits):
+    return kd.SelfDistilled(kd.Ridge(penalty), weight, fits)
+
+
+def self_distilled_filter(rate, penalty, weight, fits):
+    """The first fit's labels reach the last with weight q^(fits - 1), q = weight · filter; the sum over those between
+    is geometric."""
+    once = rate / (rate + penalty)
+    q = weight * once
+    reach = q ** (fits - 1)
+    return once * ((1 - weight) * (1 - reach) / (1 - q) + reach)
+
+
+def self_distilled_points(random, count):
+    rate = log_uniform(random, 1e-6, 1e6, count)
+    near_one = 1 - log_uniform(random, 1e-12, 1, count)
+    weight = np.where(random.random(count) < 0.5, random.random(count), near_one)
+    weight = np.where(random.random(count) < 0.2, np.round(weight), weight)
+    fits = log_uniform(random, 1, 1e6, count)
+    return rate, rate * log_uniform(random, 1e-9, 100, count), weight, np.where(weight > 0, fits, np.floor(fits))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_self_distillation_is_right_to_eight_ulp_and_four_for_each_log(count):
+    points = self_distilled_points(np.random.default_rng(6), count)
+    log_filter = np.asarray(compiled(self_distilled, "log_filter")(*points))
+    for face, of in FACES.items():
+        got = np.asarray(compiled(self_distilled, face)(*points))
+        errors = ulps(got, lambda *p, of=of: of(1 - self_distilled_filter(*p)), points)
+        allowed = 8 + 4 * np.abs(log_filter) if face in ("filter", "log_residual") else 8
+        print(f"self-distilled {face}: {errors.max():.2f} ulp, {np.max(errors / allowed):.2f} of what is allowed")
+        assert np.all(errors <= allowed)
+
+
 def student_points(random, count):
     rate = log_uniform(random, 1e-6, 1e6, count)
     T = log_uniform(random, 1e-12, 600, count) / rate

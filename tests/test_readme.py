@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 
 import kdtheory
@@ -53,20 +54,22 @@ def test_the_table_of_claims_is_that_of_the_library():
     table = README[README.index("## What is checked") : README.index("`python -m kdtheory exaggerated_bias`")]
     rows = [re.split(r" {2,}", line) for line in table.splitlines() if "  " in line][1:]
     known = [claim for claim in CLAIMS.values() if claim.function.__module__.startswith("kdtheory.theorems.")]
+    powers = [float(row.pop(2)) for row in rows]
     assert rows == [[claim.name, "holds", ", ".join(claim.hypotheses), claim.standing] for claim in known]
+    assert all(0 < power <= claim.lie for power, claim in zip(powers, known, strict=True))
     for topic in {claim.topic for claim in known}:
         assert f"\n\n{topic}\n" in table
 
 
 def table(trials):
     """The README's table of claims, from what `--json` says of a run."""
-    lines, topic = ["claim".ljust(47) + "verdict  refuted when dropped".ljust(55) + "standing"], None
+    lines, topic = ["claim".ljust(47) + "verdict  power  " + "refuted when dropped".ljust(46) + "standing"], None
     for trial in trials:
         if trial["topic"] != topic:
             lines += ["", topic := trial["topic"]]
         verdict = "holds" if trial["passed"] else "FAILS"
         refuted = ", ".join(name for name, found in trial["hypotheses"].items() if found["necessary"])
-        lines.append(f"{trial['name']:47}{verdict:9}{refuted:46}{trial['standing']}")
+        lines.append(f"{trial['name']:47}{verdict:9}{trial['power'] or np.inf:.0e}  {refuted:46}{trial['standing']}")
     return "\n".join(lines)
 
 

@@ -37,12 +37,12 @@ def _run(jaxpr, consts, arguments):
     known |= zip(jaxpr.invars, arguments, strict=True)
     value = lambda at: np.asarray(at.val) if hasattr(at, "val") else known[at]
     for equation in jaxpr.eqns:
-        known |= zip(equation.outvars, _done(equation, [value(at) for at in equation.invars]), strict=True)
+        known |= zip(equation.outvars, done(equation, [value(at) for at in equation.invars]), strict=True)
     return [value(at) for at in jaxpr.outvars]
 
 
-def _done(equation, inputs):
-    """The outputs of one operation."""
+def done(equation, inputs):
+    """The outputs of one operation on NumPy's arrays."""
     name, settings, inner = equation.primitive.name, equation.params, _inner(equation)
     if inner is not None:
         if name in CALLS and _size(inner) >= LARGE:

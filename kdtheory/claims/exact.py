@@ -18,6 +18,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import batching
 
+from kdtheory.claims import evaluating
 from kdtheory.claims.margins import Seen
 from kdtheory.distillation import Distilled
 from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Nesterov, Ridge
@@ -341,10 +342,10 @@ def _done(equation, inputs):
         out = np.asarray(np.frompyfunc(ELEMENTWISE[name], len(inputs), 1)(*inputs))
         return [out.astype(bool) if equation.outvars[0].aval.dtype == bool else np.asarray(out, object)]
     doubles = [_doubles(each) for each in inputs]
-    outputs = equation.primitive.bind(*map(jnp.asarray, doubles), **settings)
+    outputs = evaluating.done(equation, doubles)
     if name not in {*LOOPS, BITS} and any(each.dtype == object for each in inputs):
         raise NotImplementedError(f"no exact rule for {name}")
-    return list(map(_numbers, outputs if equation.primitive.multiple_results else [outputs]))
+    return list(map(_numbers, outputs))
 
 
 def _product(first, second, contracted, batched):
@@ -366,10 +367,9 @@ def _moved(equation, inputs):
             places.append(np.arange(len(pool), len(pool) + each.size).reshape(each.shape))
             pool.extend(each.ravel())
         else:
-            places.append(jnp.asarray(each))
-    moved = equation.primitive.bind(*map(jnp.asarray, places), **equation.params)
+            places.append(each)
     pool = np.array([*pool, None], object)[:-1]  # one more, lest numpy look inside
-    return [np.asarray(pool[each]) for each in (moved if equation.primitive.multiple_results else [moved])]
+    return [np.asarray(pool[each]) for each in evaluating.done(equation, places)]
 
 
 def _numbers(array, value=float):

@@ -27,6 +27,7 @@ LIES = 10.0 ** np.arange(-9, 1)  # that are told of each part of a claim, relati
 FOUND_OUT = 1e-3  # of instances, the least share that must refute a lie
 ON_EDGES = 0.25  # of instances, how many lie on the edges of their ranges
 ALSO_PROVED = 100  # instances that floats have decided, on which a certificate is asked all the same
+TOLD_BY_THEORY = 0.05  # of loops, the largest share that may be too coarse to tell, and agrees with theory
 AT_ONCE = 512  # instances that theory judges together
 IN_DIGITS = 2000  # instances at most that are done again in 60 digits
 
@@ -45,7 +46,8 @@ class Check:
     tolerances: np.ndarray  # (cases,) allowed differences, of claims of equality
     sizes: np.ndarray  # (cases,) of what is compared
     verdicts: np.ndarray  # (cases,) of str
-    certified: np.ndarray  # (cases,) of bool: verdicts that floats could not give, and ball arithmetic or 60 digits did
+    # (cases,) of bool: verdicts that floats could not give, and ball arithmetic or 60 digits did; of loops, theory
+    certified: np.ndarray
     found_out: np.ndarray  # (parts,) the smallest lie of each part that was found out; infinite where none was
     equalities: np.ndarray  # (parts,) of bool
     instances: dict  # quantity -> (cases,) + its shape
@@ -109,7 +111,8 @@ class Check:
 
     def __repr__(self):
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
-        counts += f" ({self.certified.sum()} decided in more digits)" if self.certified.any() else ""
+        by = "in more digits" if self.lane == "theory" else "by theory, with which they agree"
+        counts += f" ({self.certified.sum()} decided {by})" if self.certified.any() else ""
         dropped = f", without {self.dropped!r}" if self.dropped else ""
         inputs = ", ".join(
             f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
@@ -337,8 +340,12 @@ class Claim:
             )
         verdicts = np.where(inside, _verdicts(margins, rounding), OUTSIDE)
         certified = np.zeros(len(inside), bool)
-        if lane == "theory" and drop is None:  # a counterexample is one that floats can tell
-            certified = self._decide(verdicts, instances)
+        if drop is None:  # a counterexample is one that floats can tell
+            certified = (
+                self._decide(verdicts, instances)
+                if lane == "theory"
+                else self._told_by_theory(verdicts, instances, margins, rounding)
+            )
         found_out, equalities, met = map(_aligned, (found_out, equalities, met))
         blind = met.all(0) & (inside.sum() > 1)  # to the last bit everywhere: one formula, compared with itself
         return Check(
@@ -385,6 +392,22 @@ class Claim:
                 if sign:
                     decided[case], verdicts[case] = True, HOLDS if sign > 0 else VIOLATED
         return decided
+
+    def _told_by_theory(self, verdicts, instances, margins, rounding):
+        """Let theory say that what a loop is too coarse to tell holds, in a few cases; which verdicts are so.
+
+        `verdicts` are changed in place, where the loop's margin agrees with that of theory within its rounding.
+        """
+        told = np.zeros(len(verdicts), bool)
+        unknown = np.flatnonzero(verdicts == UNDECIDABLE)
+        if not 0 < len(unknown) <= max(1, TOLD_BY_THEORY * len(verdicts)):
+            return told
+        some = {name: values[unknown] for name, values in instances.items()}
+        theory = self.verdicts(some, "theory", None, np.ones(len(unknown), bool))
+        agree = np.abs(margins[unknown] - theory.margins) <= rounding[unknown]  # false for NaN
+        told[unknown] = agree & (theory.verdicts == HOLDS)
+        verdicts[told] = HOLDS
+        return told
 
     def alternatives(self, instances):
         """Instances by the values of their named alternatives: pairs of ((name, value), ...) and cases (n,)."""

@@ -376,7 +376,9 @@ def student_of_best(run, learner, spectrum, signal, noise, low, high):
     sensitivity = 2.0 * (jnp.abs(pull(h)) + weight * rest(clock) * jnp.abs(lost))
     rounding = jnp.sum(2.0 * weight * error * jnp.abs(lost) + sensitivity * lost_error)
     size = jnp.sum(signal * h.residual**2 + noise * h.learnt**2)
-    return Margin(fall(h, lost, rest(clock)), rounding, size)
+    value = fall(h, lost, rest(clock))
+    too_late = face(run, False, (value < 0) & (clock > 0.9 * high))  # for a loop; a later student may do
+    return Margin(value, jnp.where(too_late, jnp.inf, rounding), size)
 
 
 @jax.jit
