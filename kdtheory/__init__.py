@@ -9,6 +9,7 @@ those of XᵀX/N, or K/N for a kernel; the loss is half the mean squared residua
 unless the environment variable JAX_ENABLE_X64 says otherwise.
 """
 
+import importlib.metadata
 import os
 
 import jax
@@ -16,87 +17,49 @@ import jax
 if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
-from kdtheory import (
-    certify,
-    claims,
-    classification,
-    confidence,
-    datasets,
-    early_stopping,
-    files,
-    kernels,
-    linear_classifiers,
-    measures,
-    numerics,
-    plots,
-    problems,
-    soft_labels,
-    spectra,
-    status,
-    theorems,
-)
-from kdtheory._record import record, static
-from kdtheory.claims import ahead, claim
-from kdtheory.claims import exact as counterexamples
-from kdtheory.compare import compare
-from kdtheory.distillation import SelfDistilled, distill, every_student, self_distill, semigroup_defect, switch
-from kdtheory.files import load, save
-from kdtheory.learners import (
-    Filter,
-    GradientDescent,
-    GradientFlow,
-    HeavyBall,
-    Learner,
-    Nesterov,
-    Ridge,
-    StochasticDescent,
-)
-from kdtheory.sweeps import sweep
-from kdtheory.trajectories import Trajectory, closed_form, project, simulate
+from kdtheory import claims as claims
+from kdtheory import datasets as datasets
+from kdtheory import files as files
+from kdtheory import kernels as kernels
+from kdtheory import learners as learners
+from kdtheory import measures as measures
+from kdtheory import numerics as numerics
+from kdtheory import plots as plots
+from kdtheory import problems as problems
+from kdtheory import spectra as spectra
+from kdtheory import theorems as theorems
+from kdtheory._record import record as record
+from kdtheory._record import static as static
+from kdtheory.claims import ahead as ahead
+from kdtheory.claims import certify as certify
+from kdtheory.claims import claim as claim
+from kdtheory.comparisons import compare as compare
+from kdtheory.files import load as load
+from kdtheory.files import save as save
+from kdtheory.learners import Filter as Filter
+from kdtheory.learners import GradientDescent as GradientDescent
+from kdtheory.learners import GradientFlow as GradientFlow
+from kdtheory.learners import HeavyBall as HeavyBall
+from kdtheory.learners import Learner as Learner
+from kdtheory.learners import Nesterov as Nesterov
+from kdtheory.learners import Ridge as Ridge
+from kdtheory.learners import SelfDistilled as SelfDistilled
+from kdtheory.learners import StochasticDescent as StochasticDescent
+from kdtheory.learners import distill as distill
+from kdtheory.learners import every_student as every_student
+from kdtheory.learners import self_distill as self_distill
+from kdtheory.learners import switch as switch
+from kdtheory.measures import confidence as confidence
+from kdtheory.measures import early_stopping as early_stopping
+from kdtheory.measures import linear_classifiers as linear_classifiers
+from kdtheory.measures import semigroup_defect as semigroup_defect
+from kdtheory.measures import soft_labels as soft_labels
+from kdtheory.measures import status as status
+from kdtheory.sweeps import sweep as sweep
+from kdtheory.trajectories import Trajectory as Trajectory
+from kdtheory.trajectories import closed_form as closed_form
+from kdtheory.trajectories import project as project
+from kdtheory.trajectories import simulate as simulate
 
-__all__ = [
-    "Filter",
-    "GradientDescent",
-    "GradientFlow",
-    "HeavyBall",
-    "Learner",
-    "Nesterov",
-    "Ridge",
-    "SelfDistilled",
-    "StochasticDescent",
-    "Trajectory",
-    "ahead",
-    "certify",
-    "claim",
-    "claims",
-    "classification",
-    "closed_form",
-    "compare",
-    "confidence",
-    "counterexamples",
-    "datasets",
-    "distill",
-    "early_stopping",
-    "every_student",
-    "files",
-    "kernels",
-    "linear_classifiers",
-    "load",
-    "measures",
-    "numerics",
-    "plots",
-    "problems",
-    "project",
-    "record",
-    "save",
-    "self_distill",
-    "semigroup_defect",
-    "simulate",
-    "soft_labels",
-    "spectra",
-    "static",
-    "status",
-    "sweep",
-    "switch",
-    "theorems",
-]
+counterexamples = claims.exact
+__version__ = importlib.metadata.version("kdtheory")

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from kdtheory import _command, certify
-from kdtheory.claims import CLAIMS, UNDECIDABLE, Trial
+from kdtheory import _command
+from kdtheory.claims import CLAIMS, UNDECIDABLE, Trial, certify
 from kdtheory.claims import exact as counterexamples
 
 PROG = "python -m kdtheory"

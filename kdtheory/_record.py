@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -9,9 +10,14 @@ import numpy as np
 KNOWN: dict[str, object] = {}  # what files may name and `load` gives back: classes and functions of this session
 
 
+# kind -> (its class, what finds one by its `name`): what files name and a table of this session holds
+LISTED: dict[str, tuple[type, Callable]] = {}
+
+
 def address(thing) -> str:
-    """The name of a class or function, by which files know it."""
-    return f"{getattr(thing, '__module__', None)}:{getattr(thing, '__qualname__', None)}"
+    """The name of a class or function, by which files know it: of the module that it is imported from."""
+    module = ".".join(part for part in str(getattr(thing, "__module__", None)).split(".") if part[0] != "_")
+    return f"{module or thing.__module__}:{getattr(thing, '__qualname__', None)}"
 
 
 def record(cls):

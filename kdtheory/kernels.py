@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._inputs import as_count, as_key, as_real
+from kdtheory._checks import as_count, as_key, as_real
 from kdtheory._record import record, static
 
 # Kernels of distance.

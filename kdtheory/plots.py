@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 
 from kdtheory import claims, measures
-from kdtheory._inputs import as_direction
+from kdtheory._checks import as_direction
 from kdtheory.problems import Eigensystem
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._inputs import as_count, as_real
+from kdtheory._checks import as_count, as_real
 
 
 def power_law(count: int, exponent: float | jax.Array = 1.0, scale: float | jax.Array = 1.0) -> jax.Array:

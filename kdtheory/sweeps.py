@@ -20,8 +20,8 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
-from kdtheory import _folder, _reading
-from kdtheory._inputs import check_memory
+from kdtheory._checks import check_memory
+from kdtheory.files import _fingerprint, _pieces
 
 BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
@@ -90,8 +90,8 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     devices = jax.local_devices() if devices is None else list(devices)
     code = None
     if folder is not None:
-        _folder.prepare(folder)  # an error now is better than one after the work
-        code = _reading.reads(function)
+        _pieces.prepare(folder)  # an error now is better than one after the work
+        code = _fingerprint.reads(function)
     compute, grid = _computer(cell, name, values, chunk, devices)
     version = f"kdtheory {importlib.metadata.version('kdtheory')}, jax {jax.__version__}"
     configuration = {
@@ -104,9 +104,9 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
     }
 
     def unchanged():
-        if code is not None and (now := _reading.reads(function)) != code:
+        if code is not None and (now := _fingerprint.reads(function)) != code:
             raise ValueError(
-                f"{name} changes what it reads: {_folder.difference(code, now)}. Its cells then depend on those before"
+                f"{name} changes what it reads: {_pieces.difference(code, now)}. Its cells then depend on those before"
                 " them, and a folder cannot go on in their middle; leave out folder=, or keep what is slow to make with"
                 " functools.cache"
             )
@@ -128,7 +128,7 @@ def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devic
         "version": version,
         "axes": ", ".join(f"{axis} ({len(points)})" for axis, points in values.items()),
         "seeds": "none" if seeds is None else " ".join(map(str, values["seed"].tolist())),
-        "code": _reading.source(function),
+        "code": _fingerprint.source(function),
     }
     return xarray.Dataset(variables, coords=values, attrs=attributes)
 
@@ -402,7 +402,7 @@ def _opened(path, configuration):
     if path is None:
         yield None
         return
-    folder = _folder.Folder(path, configuration)
+    folder = _pieces.Folder(path, configuration)
     if jax.process_count() == 1:
         with folder.opened():
             yield folder

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory import problems
-from kdtheory._inputs import as_data, as_real, as_start, check_memory, concrete
+from kdtheory._checks import as_data, as_real, as_spectrum, as_start, check_memory, concrete
 from kdtheory._record import record
 from kdtheory.learners import Learner, check_learner
 from kdtheory.problems import Eigensystem
@@ -122,7 +121,7 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
         raise TypeError("closed_form never sees the data: give it problem.eigensystem(), not the problem")
     bare = not isinstance(eigensystem, Eigensystem)
     if bare:
-        eigenvalues = problems.as_spectrum(eigensystem)
+        eigenvalues = as_spectrum(eigensystem)
         _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
         no_data = jnp.zeros((0, len(eigenvalues)))  # a matrix of all directions would cost more than the path
         eigensystem = Eigensystem(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
-from kdtheory import certify
+from kdtheory.claims import certify
 
 
 def instances(count, widest, seed=0):

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kdtheory as kd
-from kdtheory import _folder
 from kdtheory.claims import CLAIMS, Margin, positive
+from kdtheory.files import _pieces
 
 
 @kd.record
@@ -500,7 +500,7 @@ def test_a_file_is_the_same_bytes_each_time(tmp_path):
     for name in ("one", "two"):
         kd.save(tmp_path / name, RESULTS["nested"])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert _folder.archive({}) != b""
+    assert _pieces.archive({}) != b""
 
 
 def test_how_records_look():

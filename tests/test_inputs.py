@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 import kdtheory as kd
-from kdtheory import _inputs
+from kdtheory import _checks
 
 X, Y = np.arange(12.0).reshape(6, 2) ** 2, np.arange(6.0)
 PROBLEM = kd.problems.linear(X, Y)
@@ -68,7 +68,7 @@ def test_mistakes_are_named(use, error, message):
 def test_what_does_not_fit_in_memory_is_refused_before_it_is_allocated(monkeypatch):
     path = kd.GradientDescent(None, np.arange(1000))
     kd.simulate(path, PROBLEM)
-    monkeypatch.setattr(_inputs, "_physical_memory", lambda: 10_000)
+    monkeypatch.setattr(_checks, "_physical_memory", lambda: 10_000)
     with pytest.raises(ValueError, match=r"1,000 moments of 2 numbers each need 1\.6e-05 GB.*has 1e-05; save fewer"):
         kd.simulate(path, PROBLEM)
     with pytest.raises(ValueError, match="save fewer moments"):
@@ -76,7 +76,7 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_allocated(monkeypat
 
 
 def test_physical_memory_is_a_plausible_number_of_bytes():
-    assert 1e8 < _inputs._physical_memory() < 1e15
+    assert 1e8 < _checks._physical_memory() < 1e15
 
 
 def test_anything_with_an_array_inside_is_read():

@@ -6,8 +6,7 @@ import textwrap
 import pytest
 
 import kdtheory.__main__ as command
-from kdtheory import certify
-from kdtheory.claims import CLAIMS
+from kdtheory.claims import CLAIMS, certify
 
 
 def test_table_and_exit_status(capsys, monkeypatch):

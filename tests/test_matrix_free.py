@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
-from kdtheory import matrix_free
+from kdtheory.problems import _matrix_free
 
 RANDOM = np.random.default_rng(0)
 INPUTS = RANDOM.standard_normal((120, 3))
@@ -18,7 +18,7 @@ TARGETS = {"one": RANDOM.standard_normal(120), "three": RANDOM.standard_normal((
 
 @pytest.fixture(params=TARGETS)
 def both(request, monkeypatch):
-    monkeypatch.setattr(matrix_free, "BLOCK", 50 * 120)  # three blocks, the last of them ragged
+    monkeypatch.setattr(_matrix_free, "BLOCK", 50 * 120)  # three blocks, the last of them ragged
     targets = TARGETS[request.param]
     return kd.problems.matrix_free(KERNEL, INPUTS, targets), kd.problems.kernel(GRAM, targets)
 
@@ -100,13 +100,13 @@ def test_what_is_refused(monkeypatch):
         kd.problems.matrix_free(KERNEL, INPUTS[:-1], TARGETS["one"])
     with pytest.raises(ValueError, match="count must be a whole number, at least 1; got 0"):
         free.eigensystem(count=0)
-    monkeypatch.setattr(matrix_free, "ITERATIONS", 3)
+    monkeypatch.setattr(_matrix_free, "ITERATIONS", 3)
     with pytest.raises(ValueError, match=r"conjugate gradients did not converge for the penalty 1e-06; a larger one"):
         kd.Ridge(1e-6).fit(free)
-    monkeypatch.setattr(matrix_free, "ACCURACY", 1e-30)
+    monkeypatch.setattr(_matrix_free, "ACCURACY", 1e-30)
     with pytest.raises(ValueError, match="the 2 largest eigenvalues did not converge"):
         free.eigensystem(count=2)
-    monkeypatch.setattr(kd._inputs, "_physical_memory", lambda: 100_000)
+    monkeypatch.setattr("kdtheory._checks._physical_memory", lambda: 100_000)
     with pytest.raises(ValueError, match=r"the kernel of 120 samples and its eigenvectors need 0.000576 GB, and this"):
         free.eigensystem()
     with pytest.raises(ValueError, match=r"ask for a count of them, eigensystem\(count=100\)"):

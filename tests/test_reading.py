@@ -39,7 +39,7 @@ import scipy.special
 import xarray
 
 import kdtheory as kd
-from kdtheory import _reading
+from kdtheory.files import _fingerprint
 
 # F8: each makes a function of `a` that reads a number c in some way.
 
@@ -566,8 +566,8 @@ def _with_attrs(c):
 @pytest.mark.parametrize("way", TOLD)
 def test_content_is_told(way):
     make = TOLD[way]
-    assert _reading.reads(make(1.0)) == _reading.reads(make(1.0))  # and so goes on where it was
-    assert _reading.reads(make(1.0)) != _reading.reads(make(9.0))
+    assert _fingerprint.reads(make(1.0)) == _fingerprint.reads(make(1.0))  # and so goes on where it was
+    assert _fingerprint.reads(make(1.0)) != _fingerprint.reads(make(9.0))
 
 
 SCALE, MODEL, NESTED = 1.0, Method(1.0), {"a": [1.0]}
@@ -590,9 +590,9 @@ def test_what_is_changed_in_place_is_told(change, function, monkeypatch):
         monkeypatch.setattr(thing, name, getattr(thing, name))  # put back afterwards
     monkeypatch.setitem(globals(), "SCALE", 1.0)
     monkeypatch.setitem(NESTED, "a", [1.0])
-    before = _reading.reads(function)
+    before = _fingerprint.reads(function)
     change()
-    assert _reading.reads(function) != before
+    assert _fingerprint.reads(function) != before
 
 
 def helper(a):
@@ -688,7 +688,7 @@ def of_all_modules(a):
 )
 def test_what_cannot_be_told_is_refused_by_name(function, what, tmp_path):
     with pytest.raises(ValueError, match=rf"it reads {what}|{what}"):
-        _reading.reads(function)
+        _fingerprint.reads(function)
     with pytest.raises(
         ValueError, match="pass it as an axis, make it numbers, arrays or a record, or leave out folder="
     ):
@@ -698,7 +698,7 @@ def test_what_cannot_be_told_is_refused_by_name(function, what, tmp_path):
 
 def test_an_open_file_is_refused(tmp_path):
     with open(tmp_path / "c", "w+") as file, pytest.raises(ValueError, match="it reads file, a TextIOWrapper"):
-        _reading.reads(lambda a: a * float(file.read()))
+        _fingerprint.reads(lambda a: a * float(file.read()))
 
 
 def test_something_endlessly_deep_is_refused():
@@ -706,7 +706,7 @@ def test_something_endlessly_deep_is_refused():
     for _ in range(10_000):
         deep = (deep,)
     with pytest.raises(ValueError, match="something too deeply nested"):
-        _reading.reads(lambda a: deep)
+        _fingerprint.reads(lambda a: deep)
 
 
 def seeded(a):
@@ -752,7 +752,7 @@ def local_seeded(a):
     ],
 )
 def test_what_is_common_is_not_refused(function):
-    assert _reading.reads(function) == _reading.reads(function)
+    assert _fingerprint.reads(function) == _fingerprint.reads(function)
 
 
 def test_sweeps_do_not_mix(tmp_path):
@@ -791,15 +791,15 @@ def test_code_that_was_edited_since_is_not_taken_for_the_old(tmp_path, monkeypat
         compile((tmp_path / "edited.py").read_text(), str(tmp_path / "edited.py"), "exec"),
         space := {"__name__": "edited"},
     )
-    assert _reading.reads(old)["function"] != _reading.reads(space["f"])["function"]
+    assert _fingerprint.reads(old)["function"] != _fingerprint.reads(space["f"])["function"]
 
 
 SCRIPT = """
 import json, sys
 sys.path.insert(0, {folder!r})
 import of_users
-from kdtheory import _reading
-print(json.dumps(_reading.reads(of_users.swept)))
+from kdtheory.files import _fingerprint
+print(json.dumps(_fingerprint.reads(of_users.swept)))
 """
 MODULE = """
 import functools

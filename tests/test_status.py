@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import kdtheory as kd
-from kdtheory.status import Status, of_match, of_steps
+from kdtheory.measures.status import Status, of_match, of_steps
 
 
 def test_matching():

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kdtheory as kd
-from kdtheory import _folder, _reading
+from kdtheory.files import _fingerprint, _pieces
 
 SCALE = 1.0
 
@@ -126,7 +126,7 @@ def test_memory_stays_under_the_budget(monkeypatch):
     whole = kd.sweep(outer, a=np.arange(256.0))
     monkeypatch.setattr(kd.sweeps, "BUDGET", 60_000)  # three cells
     sizes = []
-    monkeypatch.setattr(_folder.Folder, "__init__", lambda self, path, configuration: sizes.append(configuration))
+    monkeypatch.setattr(_pieces.Folder, "__init__", lambda self, path, configuration: sizes.append(configuration))
     with pytest.raises(AttributeError):  # of a folder that was not made
         kd.sweep(outer, folder="/tmp", a=np.arange(256.0))
     assert 1 <= int(sizes[0]["chunk"]) <= 3
@@ -147,7 +147,7 @@ def test_memory_is_counted_from_shapes(monkeypatch):
 
 
 def test_results_too_large_are_refused(monkeypatch):
-    monkeypatch.setattr("kdtheory._inputs._physical_memory", lambda: 1000)
+    monkeypatch.setattr("kdtheory._checks._physical_memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"all lambda need 8e-06 GB, .*; return less of it, or sweep fewer points"):
         kd.sweep(lambda a: jnp.arange(10.0) * a, a=np.arange(100.0))
 
@@ -194,13 +194,13 @@ def test_what_sweep_refuses(monkeypatch):
 @pytest.fixture
 def written(monkeypatch):
     """The numbers of the pieces that are computed and kept."""
-    numbers, write = [], _folder.Folder.write
+    numbers, write = [], _pieces.Folder.write
 
     def counted(self, number, piece):
         numbers.append(number)
         write(self, number, piece)
 
-    monkeypatch.setattr(_folder.Folder, "write", counted)
+    monkeypatch.setattr(_pieces.Folder, "write", counted)
     return numbers
 
 
@@ -330,16 +330,16 @@ def test_what_a_function_reads_is_part_of_the_configuration():
     def helper(x):
         return SCALE * x
 
-    same = _reading.reads(make(np.arange(3.0), kd.Ridge(1.0)))
-    assert same == _reading.reads(make(np.arange(3.0), kd.Ridge(1.0)))
+    same = _fingerprint.reads(make(np.arange(3.0), kd.Ridge(1.0)))
+    assert same == _fingerprint.reads(make(np.arange(3.0), kd.Ridge(1.0)))
     assert same["SCALE"] == "1.0" and "SCALE * x" in same["helper"] and "factor" in same
     for other in (make(np.arange(4.0), kd.Ridge(1.0)), make(np.arange(3.0), kd.Ridge(2.0))):
-        assert {key for key in same if _reading.reads(other)[key] != same[key]} <= {"factor", "learner"}
-        assert _reading.reads(other) != same
+        assert {key for key in same if _fingerprint.reads(other)[key] != same[key]} <= {"factor", "learner"}
+        assert _fingerprint.reads(other) != same
     exec("def typed(x): return x + 1\ndef other(x): return x + 2", space := {})
     typed, other = space["typed"], space["other"]
-    assert _reading.source(typed) != _reading.source(other) and "0x" not in _reading.source(typed)
-    assert _reading.describe(jax.random.key(0)) != _reading.describe(jax.random.key(1))
+    assert _fingerprint.source(typed) != _fingerprint.source(other) and "0x" not in _fingerprint.source(typed)
+    assert _fingerprint.describe(jax.random.key(0)) != _fingerprint.describe(jax.random.key(1))
 
 
 def test_an_unwritable_folder_is_refused_before_any_work(tmp_path, monkeypatch):
@@ -377,7 +377,7 @@ def test_stopping_leaves_a_folder_to_go_on_from(tmp_path):
     assert stopped.value.__notes__ == [f"3 of 6 chunks are in {tmp_path}; the same call goes on from there"]
     stop["at"] = None  # part of the function, unlike Ctrl-C
     record = tmp_path / "configuration.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "code": _reading.reads(stopping)}))
+    record.write_text(json.dumps({**json.loads(record.read_text()), "code": _fingerprint.reads(stopping)}))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert kd.sweep(stopping, folder=tmp_path, a=np.arange(6.0)).stopping.values.tolist() == list(range(6))

@@ -15,9 +15,8 @@ import pytest
 from scipy.optimize import brentq
 
 import kdtheory as kd
-from kdtheory import early_stopping
 from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, practice, theory
-from kdtheory.measures import risk
+from kdtheory.measures import early_stopping, risk
 from kdtheory.theorems import early_stopping as claims
 
 digits = lambda value, printed: abs(value - float(printed)) <= 0.5 * 10.0 ** -len(printed.split(".")[1])

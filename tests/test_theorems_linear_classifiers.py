@@ -11,8 +11,8 @@ import pytest
 
 import kdtheory as kd
 from kdtheory.claims import VIOLATED
-from kdtheory.classification import Softmax
-from kdtheory.linear_classifiers import angle, soft_label_limit, transfer_risk
+from kdtheory.measures.linear_classifiers import angle, soft_label_limit, transfer_risk
+from kdtheory.problems import Softmax
 from kdtheory.theorems import linear_classifiers as theorems
 
 digits = lambda value, printed: abs(value - float(printed)) <= 0.5 * 10.0 ** -len(printed.split(".")[1])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
-from kdtheory import soft_labels
 from kdtheory.claims import OUTSIDE, VIOLATED
-from kdtheory.classification import Softmax
-from kdtheory.soft_labels import effective_logit, supervision_complexity
+from kdtheory.measures import soft_labels
+from kdtheory.measures.soft_labels import effective_logit, supervision_complexity
+from kdtheory.problems import Softmax
 
 
 def test_effective_logit(oracle):

@@ -6,72 +6,38 @@ the algorithm itself, on data with exactly the spectrum asked for. Its hypothese
 be dropped and the search for a counterexample must then succeed.
 """
 
-from kdtheory.claims import exact
-from kdtheory.claims.judging import (
-    CLAIMS,
-    CONTRADICTED,
-    HOLDS,
-    OUTSIDE,
-    UNDECIDABLE,
-    VIOLATED,
-    Check,
-    Claim,
-    Trial,
-    claim,
-    listed,
-)
-from kdtheory.claims.margins import (
-    EPS,
-    Margin,
-    Seen,
-    ahead,
-    at_least,
-    both,
-    either,
-    exceeds,
-    face,
-    filters,
-    measured,
-    practice,
-    same,
-    theory,
-    uncertainty,
-)
-from kdtheory.claims.quantities import Quantity, among, positive, several, uniform, usually, whole
-
-__all__ = [
-    "CLAIMS",
-    "CONTRADICTED",
-    "EPS",
-    "HOLDS",
-    "OUTSIDE",
-    "UNDECIDABLE",
-    "VIOLATED",
-    "Check",
-    "Claim",
-    "Margin",
-    "Quantity",
-    "Seen",
-    "Trial",
-    "ahead",
-    "among",
-    "at_least",
-    "both",
-    "claim",
-    "either",
-    "exact",
-    "exceeds",
-    "face",
-    "filters",
-    "listed",
-    "measured",
-    "positive",
-    "practice",
-    "same",
-    "several",
-    "theory",
-    "uncertainty",
-    "uniform",
-    "usually",
-    "whole",
-]
+from kdtheory.claims import certify as certify
+from kdtheory.claims import exact as exact
+from kdtheory.claims.judging import CLAIMS as CLAIMS
+from kdtheory.claims.judging import CONTRADICTED as CONTRADICTED
+from kdtheory.claims.judging import HOLDS as HOLDS
+from kdtheory.claims.judging import OUTSIDE as OUTSIDE
+from kdtheory.claims.judging import UNDECIDABLE as UNDECIDABLE
+from kdtheory.claims.judging import VIOLATED as VIOLATED
+from kdtheory.claims.judging import Check as Check
+from kdtheory.claims.judging import Claim as Claim
+from kdtheory.claims.judging import Trial as Trial
+from kdtheory.claims.judging import claim as claim
+from kdtheory.claims.judging import listed as listed
+from kdtheory.claims.margins import EPS as EPS
+from kdtheory.claims.margins import Margin as Margin
+from kdtheory.claims.margins import Seen as Seen
+from kdtheory.claims.margins import ahead as ahead
+from kdtheory.claims.margins import at_least as at_least
+from kdtheory.claims.margins import both as both
+from kdtheory.claims.margins import either as either
+from kdtheory.claims.margins import exceeds as exceeds
+from kdtheory.claims.margins import face as face
+from kdtheory.claims.margins import filters as filters
+from kdtheory.claims.margins import measured as measured
+from kdtheory.claims.margins import practice as practice
+from kdtheory.claims.margins import same as same
+from kdtheory.claims.margins import theory as theory
+from kdtheory.claims.margins import uncertainty as uncertainty
+from kdtheory.claims.quantities import Quantity as Quantity
+from kdtheory.claims.quantities import among as among
+from kdtheory.claims.quantities import positive as positive
+from kdtheory.claims.quantities import several as several
+from kdtheory.claims.quantities import uniform as uniform
+from kdtheory.claims.quantities import usually as usually
+from kdtheory.claims.quantities import whole as whole

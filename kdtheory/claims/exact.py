@@ -20,8 +20,7 @@ from jax.interpreters import batching
 
 from kdtheory.claims import evaluating
 from kdtheory.claims.margins import Seen
-from kdtheory.distillation import Distilled
-from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Nesterov, Ridge
+from kdtheory.learners import Distilled, GradientDescent, GradientFlow, HeavyBall, Nesterov, Ridge
 
 DIGITS = 60  # fifty, and ten to spare for what a few formulas lose
 CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from kdtheory import certify, problems
-from kdtheory.claims import exact, search
+from kdtheory._checks import as_key
+from kdtheory._record import KNOWN, LISTED, address
+from kdtheory.claims import certify, exact, search
 from kdtheory.claims.evaluating import evaluated
 from kdtheory.claims.margins import EQUALITY, MOST_PARTS, Lies, Margin, practice, theory
 from kdtheory.claims.quantities import Quantity, on_edges
@@ -215,7 +216,7 @@ class Claim:
     def trial(self, key, count=10_000, loops=100, descent=0) -> "Trial":
         """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
         the loop. With `descent`, every search goes down the margin's gradient, also that inside all hypotheses."""
-        key = problems.as_key(key)
+        key = as_key(key)
         refutations = {name: self.falsify(key, name, count, descent) for name in self.hypotheses}
         refuted = {name: self._confirmed(check) for name, check in refutations.items() if check.verdict == VIOLATED}
         found, confirmed = ({name: each[i] for name, each in refuted.items()} for i in range(2))
@@ -271,7 +272,7 @@ class Claim:
         _refuse_float32()
         if count < 1:
             raise ValueError(f"count must be at least one instance, got {count}")
-        instances = self._draw(problems.as_key(key), count, drop, tame=lane == "practice" or drop is not None)
+        instances = self._draw(as_key(key), count, drop, tame=lane == "practice" or drop is not None)
         return self.verdicts(instances, lane, drop, self.within(instances, drop))
 
     def _draw(self, key, count, drop, tame):
@@ -431,6 +432,10 @@ def listed(name) -> Claim:
     if name not in CLAIMS:
         raise ValueError(f"there is no claim {name!r} in this session; import or define it, then load again")
     return CLAIMS[name]
+
+
+KNOWN |= {address(cls): cls for cls in (Check, Trial)}
+LISTED["claim"] = Claim, listed
 
 
 def _verdicts(margins, rounding):

@@ -1,61 +1,35 @@
-"""Numbers read off spectra, learners and trajectories.
+"""Numbers read off spectra, learners and trajectories, one file a topic.
 
-`clocks`: on eigenvalues, exactly, matched time, delay, margin, exaggeration; on trajectories the same, as observed.
-`risks`: of learners, bias, variance, the best moment to stop and the best weights to mix with.
-`forecasts`: whether distillation will help on your data. All names are here.
+All names of `spectral_bias`, `risks`, `early_stopping`, `mixing`, `constrained` and `forecasts` are here too.
 """
 
-from kdtheory.measures.clocks import (
-    crossing_criterion,
-    delay,
-    exaggeration,
-    log_margin,
-    margin,
-    matched_clock,
-    matched_penalty,
-    matched_time,
-    observed_exaggeration,
-    progress_at,
-)
-from kdtheory.measures.forecasts import Forecast, forecast
-from kdtheory.measures.risks import (
-    MixingWeights,
-    Risk,
-    best_ridge_student,
-    best_stop,
-    best_weight,
-    best_weights,
-    constrained_penalty,
-    noise_threshold,
-    risk,
-    validated_weight,
-    wiener_filter,
-    wiener_risk,
-)
-
-__all__ = [
-    "Forecast",
-    "MixingWeights",
-    "Risk",
-    "best_ridge_student",
-    "best_stop",
-    "best_weight",
-    "best_weights",
-    "constrained_penalty",
-    "crossing_criterion",
-    "delay",
-    "exaggeration",
-    "forecast",
-    "log_margin",
-    "margin",
-    "matched_clock",
-    "matched_penalty",
-    "matched_time",
-    "noise_threshold",
-    "observed_exaggeration",
-    "progress_at",
-    "risk",
-    "validated_weight",
-    "wiener_filter",
-    "wiener_risk",
-]
+from kdtheory.measures import confidence as confidence
+from kdtheory.measures import early_stopping as early_stopping
+from kdtheory.measures import linear_classifiers as linear_classifiers
+from kdtheory.measures import soft_labels as soft_labels
+from kdtheory.measures import status as status
+from kdtheory.measures.constrained import constrained_penalty as constrained_penalty
+from kdtheory.measures.early_stopping import best_stop as best_stop
+from kdtheory.measures.forecasts import Forecast as Forecast
+from kdtheory.measures.forecasts import forecast as forecast
+from kdtheory.measures.mixing import MixingWeights as MixingWeights
+from kdtheory.measures.mixing import best_ridge_student as best_ridge_student
+from kdtheory.measures.mixing import best_weight as best_weight
+from kdtheory.measures.mixing import best_weights as best_weights
+from kdtheory.measures.mixing import noise_threshold as noise_threshold
+from kdtheory.measures.mixing import validated_weight as validated_weight
+from kdtheory.measures.risks import Risk as Risk
+from kdtheory.measures.risks import risk as risk
+from kdtheory.measures.risks import wiener_filter as wiener_filter
+from kdtheory.measures.risks import wiener_risk as wiener_risk
+from kdtheory.measures.spectral_bias import crossing_criterion as crossing_criterion
+from kdtheory.measures.spectral_bias import delay as delay
+from kdtheory.measures.spectral_bias import exaggeration as exaggeration
+from kdtheory.measures.spectral_bias import log_margin as log_margin
+from kdtheory.measures.spectral_bias import margin as margin
+from kdtheory.measures.spectral_bias import matched_clock as matched_clock
+from kdtheory.measures.spectral_bias import matched_penalty as matched_penalty
+from kdtheory.measures.spectral_bias import matched_time as matched_time
+from kdtheory.measures.spectral_bias import observed_exaggeration as observed_exaggeration
+from kdtheory.measures.spectral_bias import progress_at as progress_at
+from kdtheory.measures.spectral_bias import semigroup_defect as semigroup_defect

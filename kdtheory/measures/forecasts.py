@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
-from kdtheory._inputs import as_count, as_number
+from kdtheory._checks import as_count, as_number
 from kdtheory._record import record, static
-from kdtheory.distillation import distill
-from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+from kdtheory.learners._base import Learner
+from kdtheory.learners._closed import GradientFlow, Ridge
+from kdtheory.learners._composed import distill
+from kdtheory.learners._loops import GradientDescent
 
 
 class Range(NamedTuple):
@@ -189,7 +191,6 @@ class _Seen(NamedTuple):
 
 
 _NODES, _SHARES = np.polynomial.hermite_e.hermegauss(7)
-_SHARES = _SHARES / _SHARES.sum()
 
 
 def _plausible(λ, seen, draws, random):

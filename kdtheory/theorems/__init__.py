@@ -27,129 +27,69 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
-from kdtheory.theorems.confidence_slope import margins_on_a_line, scale_free_slope_exceeds_one
+from kdtheory.theorems.confidence import margins_on_a_line as margins_on_a_line
+from kdtheory.theorems.confidence import scale_free_slope_exceeds_one as scale_free_slope_exceeds_one
+from kdtheory.theorems.constrained import constrained_penalty_between_bounds as constrained_penalty_between_bounds
+from kdtheory.theorems.constrained import constrained_rounds_sparsify as constrained_rounds_sparsify
+from kdtheory.theorems.constrained import each_round_costs_one as each_round_costs_one
+from kdtheory.theorems.constrained import equal_eigenvalues_collapse_first as equal_eigenvalues_collapse_first
+from kdtheory.theorems.constrained import norm_above_its_tangent as norm_above_its_tangent
 from kdtheory.theorems.constrained import (
-    constrained_penalty_between_bounds,
-    constrained_rounds_sparsify,
-    each_round_costs_one,
-    equal_eigenvalues_collapse_first,
-    norm_above_its_tangent,
-    one_fit_favours_by_less_than_eigenvalues,
+    one_fit_favours_by_less_than_eigenvalues as one_fit_favours_by_less_than_eigenvalues,
 )
 from kdtheory.theorems.early_stopping import (
-    best_flow_within_constant_of_best_ridge,
-    equal_fits_reach_lowest,
-    flat_signal_gains_nothing_from_distillation,
-    flatter_ideal_gains_nothing_from_distillation,
-    flow_within_constant_of_ridge,
-    overfitted_tail_gains_from_distillation,
-    rising_signal_gains_from_distilled_ridge,
+    best_flow_within_constant_of_best_ridge as best_flow_within_constant_of_best_ridge,
 )
-from kdtheory.theorems.ground_truth_weight import (
-    ground_truth_reverses_the_bias,
-    ridge_trichotomy_of_ground_truth,
-    single_crossing_past_the_teacher,
-    single_crossing_with_ground_truth,
-    two_crossings_with_ground_truth,
+from kdtheory.theorems.early_stopping import equal_fits_reach_lowest as equal_fits_reach_lowest
+from kdtheory.theorems.early_stopping import (
+    flat_signal_gains_nothing_from_distillation as flat_signal_gains_nothing_from_distillation,
 )
-from kdtheory.theorems.linear_classifiers import (
-    hard_labels_grow_like_log,
-    more_data_more_agreement,
-    student_is_closer_than_any_point,
-    student_is_projected_teacher,
+from kdtheory.theorems.early_stopping import (
+    flatter_ideal_gains_nothing_from_distillation as flatter_ideal_gains_nothing_from_distillation,
 )
-from kdtheory.theorems.mixing import (
-    as_many_students_as_eigenvalues,
-    one_student_is_factors_behind,
-    student_beats_best_ridge_nearby,
-    student_on_the_tangent,
-    trust_grows_with_noise,
-    two_eigenvalues_one_student,
+from kdtheory.theorems.early_stopping import flow_within_constant_of_ridge as flow_within_constant_of_ridge
+from kdtheory.theorems.early_stopping import (
+    overfitted_tail_gains_from_distillation as overfitted_tail_gains_from_distillation,
 )
-from kdtheory.theorems.self_distillation import (
-    best_truth_weight,
-    limit_of_self_distillation,
-    powers_of_ridge,
-    ridge_student_with_truth,
-    self_distillation_sparsifies,
-    sparsification_is_monotone,
+from kdtheory.theorems.early_stopping import (
+    rising_signal_gains_from_distilled_ridge as rising_signal_gains_from_distilled_ridge,
 )
-from kdtheory.theorems.soft_labels import (
-    distillation_denoises_labels,
-    each_fit_simplifies_supervision,
-    label_pulls_the_effective_logit,
-    perfect_teacher_is_noiseless,
-    supervision_grows_with_training,
-    true_probabilities_save_variance,
-)
-from kdtheory.theorems.spectral_bias import (
-    exaggerated_bias,
-    exaggerated_bias_of_steeper_kernel,
-    filters_multiply,
-    ridge_semigroup,
-    semigroup,
-    shrunk_labels_reverse_the_bias,
-    single_crossing,
-    single_crossing_in_steps,
-    single_crossing_of_heavy_ball,
-    single_crossing_of_larger_steps,
-    single_crossing_of_powers,
-    single_crossing_of_ridge,
-)
-
-__all__ = [
-    "as_many_students_as_eigenvalues",
-    "best_flow_within_constant_of_best_ridge",
-    "best_truth_weight",
-    "constrained_penalty_between_bounds",
-    "constrained_rounds_sparsify",
-    "distillation_denoises_labels",
-    "each_fit_simplifies_supervision",
-    "each_round_costs_one",
-    "equal_eigenvalues_collapse_first",
-    "equal_fits_reach_lowest",
-    "exaggerated_bias",
-    "exaggerated_bias_of_steeper_kernel",
-    "filters_multiply",
-    "flat_signal_gains_nothing_from_distillation",
-    "flatter_ideal_gains_nothing_from_distillation",
-    "flow_within_constant_of_ridge",
-    "ground_truth_reverses_the_bias",
-    "hard_labels_grow_like_log",
-    "label_pulls_the_effective_logit",
-    "limit_of_self_distillation",
-    "margins_on_a_line",
-    "more_data_more_agreement",
-    "norm_above_its_tangent",
-    "one_fit_favours_by_less_than_eigenvalues",
-    "one_student_is_factors_behind",
-    "overfitted_tail_gains_from_distillation",
-    "perfect_teacher_is_noiseless",
-    "powers_of_ridge",
-    "ridge_semigroup",
-    "ridge_student_with_truth",
-    "ridge_trichotomy_of_ground_truth",
-    "rising_signal_gains_from_distilled_ridge",
-    "scale_free_slope_exceeds_one",
-    "self_distillation_sparsifies",
-    "semigroup",
-    "shrunk_labels_reverse_the_bias",
-    "single_crossing",
-    "single_crossing_in_steps",
-    "single_crossing_of_heavy_ball",
-    "single_crossing_of_larger_steps",
-    "single_crossing_of_powers",
-    "single_crossing_of_ridge",
-    "single_crossing_past_the_teacher",
-    "single_crossing_with_ground_truth",
-    "sparsification_is_monotone",
-    "student_beats_best_ridge_nearby",
-    "student_is_closer_than_any_point",
-    "student_is_projected_teacher",
-    "student_on_the_tangent",
-    "supervision_grows_with_training",
-    "true_probabilities_save_variance",
-    "trust_grows_with_noise",
-    "two_crossings_with_ground_truth",
-    "two_eigenvalues_one_student",
-]
+from kdtheory.theorems.ground_truth_weight import ground_truth_reverses_the_bias as ground_truth_reverses_the_bias
+from kdtheory.theorems.ground_truth_weight import ridge_trichotomy_of_ground_truth as ridge_trichotomy_of_ground_truth
+from kdtheory.theorems.ground_truth_weight import single_crossing_past_the_teacher as single_crossing_past_the_teacher
+from kdtheory.theorems.ground_truth_weight import single_crossing_with_ground_truth as single_crossing_with_ground_truth
+from kdtheory.theorems.ground_truth_weight import two_crossings_with_ground_truth as two_crossings_with_ground_truth
+from kdtheory.theorems.linear_classifiers import hard_labels_grow_like_log as hard_labels_grow_like_log
+from kdtheory.theorems.linear_classifiers import more_data_more_agreement as more_data_more_agreement
+from kdtheory.theorems.linear_classifiers import student_is_closer_than_any_point as student_is_closer_than_any_point
+from kdtheory.theorems.linear_classifiers import student_is_projected_teacher as student_is_projected_teacher
+from kdtheory.theorems.mixing import as_many_students_as_eigenvalues as as_many_students_as_eigenvalues
+from kdtheory.theorems.mixing import one_student_is_factors_behind as one_student_is_factors_behind
+from kdtheory.theorems.mixing import student_beats_best_ridge_nearby as student_beats_best_ridge_nearby
+from kdtheory.theorems.mixing import student_on_the_tangent as student_on_the_tangent
+from kdtheory.theorems.mixing import trust_grows_with_noise as trust_grows_with_noise
+from kdtheory.theorems.mixing import two_eigenvalues_one_student as two_eigenvalues_one_student
+from kdtheory.theorems.self_distillation import best_truth_weight as best_truth_weight
+from kdtheory.theorems.self_distillation import limit_of_self_distillation as limit_of_self_distillation
+from kdtheory.theorems.self_distillation import powers_of_ridge as powers_of_ridge
+from kdtheory.theorems.self_distillation import ridge_student_with_truth as ridge_student_with_truth
+from kdtheory.theorems.self_distillation import self_distillation_sparsifies as self_distillation_sparsifies
+from kdtheory.theorems.self_distillation import sparsification_is_monotone as sparsification_is_monotone
+from kdtheory.theorems.soft_labels import distillation_denoises_labels as distillation_denoises_labels
+from kdtheory.theorems.soft_labels import each_fit_simplifies_supervision as each_fit_simplifies_supervision
+from kdtheory.theorems.soft_labels import label_pulls_the_effective_logit as label_pulls_the_effective_logit
+from kdtheory.theorems.soft_labels import perfect_teacher_is_noiseless as perfect_teacher_is_noiseless
+from kdtheory.theorems.soft_labels import supervision_grows_with_training as supervision_grows_with_training
+from kdtheory.theorems.soft_labels import true_probabilities_save_variance as true_probabilities_save_variance
+from kdtheory.theorems.spectral_bias import exaggerated_bias as exaggerated_bias
+from kdtheory.theorems.spectral_bias import exaggerated_bias_of_steeper_kernel as exaggerated_bias_of_steeper_kernel
+from kdtheory.theorems.spectral_bias import filters_multiply as filters_multiply
+from kdtheory.theorems.spectral_bias import ridge_semigroup as ridge_semigroup
+from kdtheory.theorems.spectral_bias import semigroup as semigroup
+from kdtheory.theorems.spectral_bias import shrunk_labels_reverse_the_bias as shrunk_labels_reverse_the_bias
+from kdtheory.theorems.spectral_bias import single_crossing as single_crossing
+from kdtheory.theorems.spectral_bias import single_crossing_in_steps as single_crossing_in_steps
+from kdtheory.theorems.spectral_bias import single_crossing_of_heavy_ball as single_crossing_of_heavy_ball
+from kdtheory.theorems.spectral_bias import single_crossing_of_larger_steps as single_crossing_of_larger_steps
+from kdtheory.theorems.spectral_bias import single_crossing_of_powers as single_crossing_of_powers
+from kdtheory.theorems.spectral_bias import single_crossing_of_ridge as single_crossing_of_ridge

@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory import early_stopping
 from kdtheory.claims import (
     EPS,
     Margin,
@@ -34,9 +33,9 @@ from kdtheory.claims import (
     uniform,
     usually,
 )
-from kdtheory.distillation import distill
-from kdtheory.early_stopping import RISK_RATIO, TUNED_RATIO, best_clock
-from kdtheory.learners import GradientFlow, Learner, Ridge
+from kdtheory.learners import GradientFlow, Learner, Ridge, distill
+from kdtheory.measures import early_stopping
+from kdtheory.measures.early_stopping import RISK_RATIO, TUNED_RATIO, best_clock
 from kdtheory.theorems.spectral_bias import chain
 
 METHODS = {"flow": GradientFlow, "ridge": lambda clock: Ridge(1.0 / clock)}

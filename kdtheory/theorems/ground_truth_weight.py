@@ -33,8 +33,7 @@ from kdtheory.claims import (
     uncertainty,
     uniform,
 )
-from kdtheory.distillation import distill
-from kdtheory.learners import GradientFlow, Ridge
+from kdtheory.learners import GradientFlow, Ridge, distill
 from kdtheory.theorems.spectral_bias import (
     comparable,
     crosses_once,

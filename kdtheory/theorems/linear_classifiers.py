@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from kdtheory.claims import Margin, at_least, both, claim, either, face, positive, same, several, uniform, usually
-from kdtheory.classification import Softmax, Term
 from kdtheory.learners import GradientDescent
-from kdtheory.linear_classifiers import angle, transfer_risk
+from kdtheory.measures.linear_classifiers import angle, transfer_risk
+from kdtheory.problems import Softmax
+from kdtheory.problems._softmax import Term
 
 off = uniform(-0.9, 0.9, tame=(-0.6, 0.6))
 teacher3 = several(3, usually(1.0, uniform(-1.5, 1.5)))

@@ -27,9 +27,8 @@ from kdtheory.claims import (
     uniform,
     usually,
 )
-from kdtheory.distillation import distill, self_distill
-from kdtheory.early_stopping import best_clock
-from kdtheory.learners import Ridge
+from kdtheory.learners import Ridge, distill, self_distill
+from kdtheory.measures.early_stopping import best_clock
 from kdtheory.theorems.early_stopping import little_noise, log_risk, spaced
 from kdtheory.theorems.self_distillation import sometimes_turned_by
 from kdtheory.theorems.spectral_bias import started, zero_start

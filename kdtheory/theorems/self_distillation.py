@@ -25,8 +25,7 @@ from kdtheory.claims import (
     uniform,
     usually,
 )
-from kdtheory.distillation import distill, self_distill
-from kdtheory.learners import Ridge
+from kdtheory.learners import Ridge, distill, self_distill
 from kdtheory.theorems.spectral_bias import started, when, zero_start
 
 recalled = "Borup & Andersen 2021, as recalled"

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import soft_labels
 from kdtheory.claims import (
     Margin,
     among,
@@ -22,9 +21,10 @@ from kdtheory.claims import (
     usually,
     whole,
 )
-from kdtheory.classification import Softmax, Term
-from kdtheory.distillation import distill
-from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge
+from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge, distill
+from kdtheory.measures import soft_labels
+from kdtheory.problems import Softmax
+from kdtheory.problems._softmax import Term
 from kdtheory.theorems.spectral_bias import chain
 
 misled = usually(0.0, uniform(0.1, 0.4))  # by how much the teacher's probabilities are off

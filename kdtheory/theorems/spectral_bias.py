@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory import certify
 from kdtheory.claims import (
     Margin,
     Quantity,
@@ -23,6 +22,7 @@ from kdtheory.claims import (
     ahead,
     among,
     both,
+    certify,
     claim,
     filters,
     measured,
@@ -35,8 +35,7 @@ from kdtheory.claims import (
     usually,
     whole,
 )
-from kdtheory.distillation import distill
-from kdtheory.learners import GradientFlow, HeavyBall, Ridge
+from kdtheory.learners import GradientFlow, HeavyBall, Ridge, distill
 
 started = usually(0.0, uniform(0.1, 0.9))  # where training begins, as a fraction of the target
 turned = usually(0.0, uniform(0.1, 1.5))  # the angle between the student's inputs and the teacher's

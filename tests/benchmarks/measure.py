@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 import kdtheory as kd
-from kdtheory import matrix_free
+from kdtheory.problems import _matrix_free as matrix_free
 
 RUNS = 5
 RBF = functools.partial(kd.kernels.rbf, length=4.5)

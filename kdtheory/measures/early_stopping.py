@@ -1,25 +1,33 @@
-"""Early stopping against ridge, and against distillation: sharp constants, and which filters are in reach.
-
-With x = λt, gradient flow stopped at t has the filter 1 - e^(-x), and ridge with penalty 1/t has x/(1 + x).
-Only λt enters, so that no N does.
-"""
+"""Early stopping against ridge: ratios of filters and risks, what chains of fits can reach, the best moment to stop."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kdtheory import numerics
+from kdtheory.measures.risks import risk
 from kdtheory.numerics import Share, expm1, log1p
 
 # Ali, Kolter & Tibshirani 2019 publish 1.6862 for RISK_RATIO and 1.2147 for BAYES_RATIO, these rounded upwards.
 FILTER_RATIO = 1.2984256075256391  # C = max over x of flow's filter over ridge's, at WORST_X
+
+
 RISK_RATIO = 1.6859090582783252  # C², rounded upwards: the risk of flow is at most C² times that of ridge
+
+
 WORST_X = 1.7932821329007610  # the positive root of e^x = 1 + x + x², where C = (1 + x)²/(1 + x + x²)
+
+
 # With an isotropic signal ridge with penalty v/θ² is the best of all filters. Flow at t = θ²/v has at most BAYES_RATIO
 # times its risk, attained along one direction x = λθ²/v; at its best t at most TUNED_RATIO times, the supremum over
 # spectra (tests/proofs/tuned_flow_against_ridge.py), rounded upwards in the tenth place.
 BAYES_RATIO = 1.2146618408349491  # max over x of (1 + x)(e^(-2x) + (1 - e^(-x))²/x), at WORST_BAYES_X
+
+
 WORST_BAYES_X = 3.2135635202169793
+
+
 TUNED_RATIO = 1.0748517291
 
 
@@ -115,3 +123,38 @@ def best_clock(risk, low, high):
 
     ends = lax.fori_loop(0, 5, finer, (jnp.log(jnp.asarray(low, float)), jnp.log(jnp.asarray(high, float))))
     return jnp.exp((ends[0] + ends[1]) / 2)
+
+
+def best_stop(learner, eigenvalues, signal, noise_variance, weights=None):
+    """The learner stopped at its best moment: the clock of least `risk`, over all real clocks.
+
+    `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock
+    is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then the root of the
+    derivative around the best point, by Brent's method; the risk may have several minima, and the grid has 50
+    points to the decade. `weights` as in `risk`.
+
+    >>> import kdtheory as kd
+    >>> best = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.1)
+    >>> round(float(best.penalty), 12)                               # isotropic signal: v / θ²
+    0.1
+    """
+    total = lambda log_clock: (
+        risk(learner.stopped(jnp.exp(log_clock)), eigenvalues, signal, noise_variance, weights).total
+    )
+    return learner.stopped(np.exp(least(total, eigenvalues)))
+
+
+def least(total, eigenvalues):
+    """The logarithm of the clock at which `total` is least: on a grid, and then where its slope changes sign."""
+    from scipy.optimize import brentq
+
+    seen = np.asarray(eigenvalues, float)
+    seen = seen[seen > 0]
+    low, high = -6 - np.log10(seen.max()), 6 - np.log10(seen.min())
+    grid = np.linspace(low, high, int(50 * (high - low))) * np.log(10.0)
+    best = int(np.nanargmin(jax.jit(jax.vmap(total))(grid)))
+    slope = jax.jit(jax.grad(total))
+    left, right = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    if not float(slope(left)) < 0 < float(slope(right)):  # it falls to the end of the grid, or is flat
+        return grid[best]
+    return brentq(lambda at: float(slope(at)), left, right, xtol=1e-300, rtol=4 * np.finfo(float).eps)

@@ -3,10 +3,9 @@
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import confidence
 from kdtheory.claims import EPS, among, both, claim, exceeds, face, positive, same, several, uniform, usually
-from kdtheory.distillation import distill
-from kdtheory.learners import GradientFlow, Ridge
+from kdtheory.learners import GradientFlow, Ridge, distill
+from kdtheory.measures import confidence
 from kdtheory.theorems.spectral_bias import started, zero_start
 
 LEARNERS = {"flow": GradientFlow, "ridge": lambda clock: Ridge(1.0 / clock)}

@@ -7,8 +7,7 @@ import numpy as np
 
 from kdtheory import measures, plots, problems
 from kdtheory._record import record, static
-from kdtheory.distillation import distill
-from kdtheory.learners import GradientDescent, Learner
+from kdtheory.learners import GradientDescent, Learner, distill
 from kdtheory.trajectories import Trajectory, closed_form, simulate
 
 

@@ -1,9 +1,4 @@
-"""Learners made of learners: distillation and loss switching.
-
-A student trained on its teacher's predictions for the same inputs multiplies the two filters. `Distilled` and
-`Switched` are learners again, so a chain of distillations is a fold and nothing downstream knows the
-difference.
-"""
+"""Learners made of learners: distilled, self-distilled, switched."""
 
 import dataclasses
 
@@ -13,9 +8,11 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._inputs import as_number, as_real, as_temperature
+from kdtheory._checks import as_number, as_real, as_temperature
 from kdtheory._record import record
-from kdtheory.learners import GradientDescent, GradientFlow, Learner
+from kdtheory.learners._base import Learner
+from kdtheory.learners._closed import GradientFlow
+from kdtheory.learners._loops import GradientDescent
 from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
 
 
@@ -318,23 +315,3 @@ def every_student(learner, problem, teachers, students):
     run = dataclasses.replace(learner, **{field: stops}).fit(problem)
     of_teacher, of_student, of_both = np.split(place, [len(teachers), len(teachers) + len(students)])
     return run[of_teacher][:, None] + run[of_student] - run[of_both.reshape(together.shape)]
-
-
-def semigroup_defect(distilled, teacher, student, together):
-    """How far a trained model is from one whose residuals multiply: |f_KD - (f(s) + f(T) - f(T + s))| / |f_KD|.
-
-    Arrays of predictions on the same inputs, as differences from those at the start of training: of the
-    student, of single runs stopped as the teacher and as the student, and of one as long as both. Zero, up to
-    rounding, for gradient descent on linear and kernel regression, hence for networks in the lazy regime, whose
-    tangent kernel stays: an instrument for it that needs no Jacobian. Own.
-
-    >>> import kdtheory as kd
-    >>> T, s, both = (kd.GradientFlow(t).filter([1.0, 0.2]) for t in (2.0, 1.0, 3.0))
-    >>> bool(kd.semigroup_defect(T * s, T, s, both) < 1e-15)
-    True
-    """
-    arrays = [jnp.asarray(array) for array in (distilled, teacher, student, together)]
-    distilled, teacher, student, together = arrays
-    if len({array.shape for array in arrays}) > 1:
-        raise ValueError(f"all four must have the same shape, got {', '.join(str(array.shape) for array in arrays)}")
-    return jnp.linalg.norm(distilled - (student + teacher - together)) / jnp.linalg.norm(distilled)

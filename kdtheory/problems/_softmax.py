@@ -3,8 +3,6 @@
 Its gradient is all that this loss gives. The loops follow it unchanged, but there are no normal equations and
 no filter: `Ridge` and `GradientFlow` do not apply, and `closed_form` has nothing to say. Parameters still
 project on the eigendirections of the data, so `simulate` shows how far a run got along each of them.
-
-The entry points are `problems.softmax` and `problems.softmax_kernel`.
 """
 
 import dataclasses
@@ -13,9 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import problems
-from kdtheory._inputs import as_data, as_number, as_temperature, concrete
+from kdtheory._checks import as_data, as_number, as_temperature, check_range, concrete
 from kdtheory._record import record, static
+from kdtheory.problems._base import along, as_gram, new_inputs
+from kdtheory.problems._eigensystems import Eigensystem
+from kdtheory.problems._kernel import Kernel
+from kdtheory.problems._linear import Linear
 
 
 @record
@@ -73,8 +74,8 @@ class Softmax:
     def predict(self, parameters, inputs=None):
         """Logits on the training inputs, or on new features (M, P); for a kernel on a cross-gram (M, N)."""
         name = "inputs (the cross-gram)" if self.is_kernel else "inputs"
-        inputs = self.inputs if inputs is None else problems.new_inputs(inputs, self.inputs.shape[1], name)
-        return problems.along(inputs, parameters, rank=2)
+        inputs = self.inputs if inputs is None else new_inputs(inputs, self.inputs.shape[1], name)
+        return along(inputs, parameters, rank=2)
 
     def loss(self, parameters):
         """Σ weight · τ² · mean cross-entropy over the terms."""
@@ -109,17 +110,17 @@ class Softmax:
         """λ_max of XᵀX/N or K/N, for the default step size."""
         return self._regression().max_eigenvalue()
 
-    def eigensystem(self) -> problems.Eigensystem:
+    def eigensystem(self) -> Eigensystem:
         """The eigendirections of the features or of the Gram matrix. Its targets are NaN: no filter leads to them."""
         eigensystem = self._regression().eigensystem()
         nan = jnp.nan
         return dataclasses.replace(eigensystem, target=eigensystem.target * nan, unseen=eigensystem.unseen * nan)
 
     def _regression(self):
-        return (problems.Kernel if self.is_kernel else problems.Linear)(self.inputs, self.targets)
+        return (Kernel if self.is_kernel else Linear)(self.inputs, self.targets)
 
 
-def softmax(inputs, targets, classes, is_kernel):
+def _made(inputs, targets, classes, is_kernel):
     """The problem, once inputs were checked."""
     name = "gram" if is_kernel else "features"
     probabilities = as_probabilities(targets, classes, len(inputs), name, inputs.dtype)
@@ -179,3 +180,35 @@ def _one_hot(labels, classes, samples, other, dtype, name):
     if len(classes) < 2:
         raise ValueError(f"{name} hold the one class {classes.tolist()}; name the missing ones with classes=")
     return jnp.asarray(labels[:, None] == classes, dtype)
+
+
+def softmax(features, targets, classes=None):
+    """Softmax regression on your own features (N, P) and labels (N,), or probabilities (N, C).
+
+    The loss is the mean cross-entropy to softmax(Xw). Labels may be of any kind; columns are in the order of
+    `classes`, by default the distinct labels, sorted. The loops run on it; there is no filter. See
+    `Softmax`.
+
+    Raises ValueError for labels that are not among the classes, and for rows that are not probabilities.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.softmax([[1.0], [-1.0]], [0, 1])
+    >>> round(float(problem.loss(problem.zeros())), 6)
+    0.693147
+    """
+    features = check_range(as_data(features, "features", ranks=(2,)), "features", power=2)
+    return _made(features, targets, classes, is_kernel=False)
+
+
+def softmax_kernel(gram, targets, classes=None):
+    """Softmax regression on a Gram matrix (N, N) of your own: logits Kα, the gradient that of function space.
+
+    Labels, probabilities and errors are those of `softmax`.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.softmax_kernel([[2.0, 0.0], [0.0, 1.0]], [0, 1])
+    >>> kd.GradientDescent(step_size=1.0, steps=1).fit(problem).tolist()
+    [[0.25, -0.25], [-0.25, 0.25]]
+    """
+    gram = as_data(gram, "gram", ranks=(2,))
+    return _made(as_gram(gram), targets, classes, is_kernel=True)

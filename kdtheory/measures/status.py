@@ -7,8 +7,8 @@ import enum
 
 import jax.numpy as jnp
 
-from kdtheory import measures
-from kdtheory._inputs import as_floats, as_real
+from kdtheory._checks import as_floats, as_real
+from kdtheory.measures.spectral_bias import matched_time
 
 
 class Status(enum.IntEnum):
@@ -31,7 +31,7 @@ def of_match(eigenvalue, time, teacher_time):
     >>> kd.status.of_match(1.0, [1.0, 2.0, 3.0], 2.0).tolist()
     [0, 1, 2]
     """
-    matched = measures.matched_time(*as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time))
+    matched = matched_time(*as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time))
     return jnp.where(jnp.isnan(matched), Status.NO_MATCH, jnp.where(jnp.isinf(matched), Status.LIMIT, Status.OK))
 
 

@@ -2,7 +2,7 @@
 
 The kernel is a function, of which a block of rows at a time is computed, used and forgotten. Loops follow the
 gradient, ridge is solved by conjugate gradients, and the largest eigenvalues come from block products (LOBPCG).
-What would need the matrix itself refuses with the reason. The entry point is `problems.matrix_free`.
+What would need the matrix itself refuses with the reason.
 """
 
 import warnings
@@ -14,12 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory import problems
-from kdtheory._inputs import check_memory
+from kdtheory._checks import as_data, check_memory
 from kdtheory._record import record, static
+from kdtheory.problems._base import as_targets, new_inputs, relabelled, taught
+from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel
+from kdtheory.problems._kernel import kernel
 
 BLOCK = 2**24  # entries of the kernel that are held at once: 128 MB
+
+
 ITERATIONS = 10_000  # of conjugate gradients, before they are given up
+
+
 ACCURACY = 1e-9  # of eigenvectors: the residual |Kv - λv|/λ₁
 
 
@@ -39,7 +45,7 @@ class MatrixFree:
 
     def predict(self, parameters, inputs=None):
         """Predictions Kα on the training inputs, or on new ones (M, D)."""
-        rows = self.inputs if inputs is None else problems.new_inputs(inputs, self.inputs.shape[1], "inputs")
+        rows = self.inputs if inputs is None else new_inputs(inputs, self.inputs.shape[1], "inputs")
         parameters = jnp.asarray(parameters)
         samples = parameters.ndim - self.targets.ndim  # the axis of samples, after those of paths
         columns = jnp.moveaxis(parameters, samples, 0)  # all of them are one product
@@ -53,11 +59,11 @@ class MatrixFree:
 
     def relabel(self, targets):
         """The same inputs with other targets, (N,) or (N, C)."""
-        return problems.relabelled(self, targets, "inputs", self.inputs)
+        return relabelled(self, targets, "inputs", self.inputs)
 
     def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
         """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
-        return problems.taught(self, teacher_parameters, teacher_weight, temperature)
+        return taught(self, teacher_parameters, teacher_weight, temperature)
 
     def max_eigenvalue(self):
         """λ_max of K/N, for the default step size: by Lanczos, from products."""
@@ -102,7 +108,7 @@ class MatrixFree:
             np.stack([solve(float(c)) for c in np.ravel(penalty)]).reshape(*np.shape(penalty), *self.targets.shape)
         )
 
-    def eigensystem(self, count=None) -> problems.Eigensystem:
+    def eigensystem(self, count=None) -> Eigensystem:
         """The largest `count` eigenvalues and their directions, by LOBPCG on blocks of 2 · count vectors.
 
         Residuals |Kv - λv| are below 1e-9 λ₁. Eigenvalues are right to the square of that over their gap; those
@@ -110,17 +116,17 @@ class MatrixFree:
         one above N/10, the matrix is formed after all: ValueError where it does not fit in memory.
         """
         samples = len(self.inputs)
-        if not problems._is_few(count, samples):
+        if not is_few(count, samples):
             check_memory(
                 (5, samples, samples),
                 float,
                 f"the kernel of {samples:,} samples and its eigenvectors",
                 "ask for a count of them, eigensystem(count=100)",
             )
-            return problems.kernel(self.kernel(self.inputs, self.inputs), self.targets).eigensystem(count)
+            return kernel(self.kernel(self.inputs, self.inputs), self.targets).eigensystem(count)
         sizes, vectors, residual = _largest(self._operator(), count)
         trace = float(_trace(self.kernel, self.inputs))
-        return problems.of_kernel(sizes, vectors, residual, trace, np.asarray(self.targets))
+        return of_kernel(sizes, vectors, residual, trace, np.asarray(self.targets))
 
     def _operator(self):
         from scipy.sparse.linalg import LinearOperator
@@ -165,3 +171,26 @@ def _largest(operator, count):
         f"the {count} largest eigenvalues did not converge: a residual is {residual / size:.1g} of the largest; ask for"
         " fewer, or for more where many are nearly equal"
     )
+
+
+def matrix_free(kernel, inputs, targets):
+    """Kernel regression whose matrix is never formed, for many samples; see `MatrixFree`.
+
+    `kernel` takes rows (N, D) and (M, D) to their Gram matrix (N, M), as all of `kernels` do; `inputs` (N, D). It must
+    be symmetric and positive semidefinite, which is not checked. Loops and ridge run on it, and
+    `eigensystem(count)` gives the top directions. Half the mean squared residual is the loss.
+
+    >>> import numpy as np, kdtheory as kd
+    >>> x = np.linspace(0.0, 1.0, 200)[:, None]
+    >>> problem = kd.problems.matrix_free(kd.kernels.rbf, x, np.sin(9.0 * x[:, 0]))
+    >>> system = problem.eigensystem(count=5)
+    >>> system.unresolved, len(system.eigenvalues), f"{system.rest:.0e}"
+    (195, 5, '1e-08')
+    """
+    if not callable(kernel):
+        raise TypeError(
+            f"kernel must be a function of two sets of rows, got {type(kernel).__name__}; a matrix goes to"
+            " problems.kernel"
+        )
+    inputs = as_data(inputs, "inputs", ranks=(2,))
+    return MatrixFree(kernel, inputs, as_targets(targets, "inputs", len(inputs), inputs.dtype))

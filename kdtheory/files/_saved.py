@@ -17,10 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import _folder, certify, claims
-from kdtheory._record import KNOWN, address
-
-KNOWN |= {address(cls): cls for cls in (claims.Check, claims.Trial, certify.Certificate)}
+from kdtheory._record import KNOWN, LISTED, address
+from kdtheory.files import _pieces
 
 # what a `Filter`, or the features of a kernel, may apply: no more of JAX and NumPy, some of which reads files
 _ELEMENTWISE = """abs absolute arccos arccosh arcsin arcsinh arctan arctanh ceil cos cosh exp exp2 expm1 floor log
@@ -69,7 +67,7 @@ def save(path, result):
         structure = json.dumps(_described(result, "", arrays))
     except RecursionError:
         raise TypeError("the result contains itself, or is nested too deeply; save its parts") from None
-    _folder.write_atomically(Path(path), _folder.archive({**arrays, _STRUCTURE: np.array(structure)}))
+    _pieces.write_atomically(Path(path), _pieces.archive({**arrays, _STRUCTURE: np.array(structure)}))
 
 
 def load(path):
@@ -90,8 +88,8 @@ def load(path):
     """
     with open(path, "rb") as file:
         try:
-            arrays = _folder.arrays_of(file)
-        except _folder.Unreadable as problem:
+            arrays = _pieces.arrays_of(file)
+        except _pieces.Unreadable as problem:
             raise ValueError(f"{path} {problem}") from None
     structure = arrays.pop(_STRUCTURE, np.zeros(0))
     if structure.shape or structure.dtype.kind != "U":
@@ -125,10 +123,13 @@ def _described(value, name, arrays):
         return value
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         return _put_aside(value, name, arrays)
-    if isinstance(value, claims.Claim):
-        if claims.listed(value.name) is not value:
-            raise TypeError(f"{name or 'the result'} is of a claim {value.name}, which has been defined anew since")
-        return {"claim": value.name}
+    for kind, (listed, find) in LISTED.items():
+        if isinstance(value, listed):
+            if find(value.name) is not value:
+                raise TypeError(
+                    f"{name or 'the result'} is of a {kind} {value.name}, which has been defined anew since"
+                )
+            return {kind: value.name}
     if type(value) in (tuple, list):
         return {type(value).__name__: [_described(v, _inside(name, i), arrays) for i, v in enumerate(value)]}
     if type(value) is dict:
@@ -207,8 +208,8 @@ def _made(written, arrays):
             return arrays.pop(place)
         case {"numpy": str(place)}:
             return arrays.pop(place)[()]  # a scalar as such
-        case {"claim": str(name)}:
-            return claims.listed(name)
+        case {**one} if len(one) == 1 and (kind := next(iter(one))) in LISTED and isinstance(one[kind], str):
+            return LISTED[kind][1](one[kind])
         case {"tuple": list(inside)}:
             return tuple(_made(item, arrays) for item in inside)
         case {"list": list(inside)}:

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._inputs import as_data, as_real
+from kdtheory._checks import as_data, as_real
 from kdtheory._record import record
-from kdtheory.learners import GradientFlow, Ridge
+from kdtheory.learners._closed import GradientFlow, Ridge
 from kdtheory.numerics import expm1, log1p
 
 

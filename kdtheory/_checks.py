@@ -162,3 +162,15 @@ def check_memory(shape, kind, what, way_out):
 def _physical_memory():
     """In bytes; infinite where the system does not tell."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+
+
+def as_spectrum(eigenvalues):
+    """A user's eigenvalues (K,) as floats, finite and not negative."""
+    eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
+    if (
+        eigenvalues.ndim != 1
+        or len(eigenvalues) == 0
+        or not bool(jnp.all((eigenvalues >= 0) & (eigenvalues < jnp.inf)))
+    ):
+        raise ValueError(f"eigenvalues must be a non-empty sequence of finite numbers >= 0, got {eigenvalues}")
+    return eigenvalues

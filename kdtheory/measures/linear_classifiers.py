@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._inputs import as_data
+from kdtheory._checks import as_data
 from kdtheory._record import record
 
 

@@ -1,0 +1,112 @@
+"""Learners with a closed form, and filters of your own."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from kdtheory import numerics
+from kdtheory._checks import as_real
+from kdtheory._record import record, static
+from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
+from kdtheory.learners._running import finite_clock, is_wide, run_flow, run_in_small, run_ridge
+
+
+@record
+class Ridge(Learner):
+    """Ridge regression, φ(λ) = λ/(λ + c) with c = `penalty`.
+
+    It minimises loss + (c/2)|w - start|² on the half-*mean* squared loss: papers that use the sum write N·c.
+    At c = 0 it is the limit: of all that minimise the loss, what is nearest to `start`.
+
+    >>> import kdtheory as kd
+    >>> kd.Ridge(penalty=0.5).filter(0.5).item()
+    0.5
+    """
+
+    penalty: float | jax.Array
+
+    def shares(self, eigenvalues):
+        return numerics.ridge_shares(eigenvalues, as_column(self.penalty, eigenvalues))
+
+    @property
+    def clock(self):
+        return 1.0 / jnp.asarray(self.penalty)
+
+    def stopped(self, clock):
+        """The same learner at another clock, 1/penalty."""
+        return Ridge(1.0 / clock)
+
+    def fit(self, problem, start=None):
+        """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
+        data. A penalty of zero, or one that rounding would hide there, is least squares by a QR decomposition; it
+        then has to be a number, not traced."""
+        start = begin(self, problem, start)
+        if hasattr(problem, "ridge"):  # no matrix, but conjugate gradients
+            return problem.ridge(finite_clock(self.penalty, "penalty"), start)
+        needs_squared_loss("Ridge", problem)
+        return run_in_small(problem, start, run_ridge, finite_clock(self.penalty, "penalty"), reduce=is_wide(problem))
+
+
+@record
+class GradientFlow(Learner):
+    """Gradient flow w' = -∇loss(w), stopped at `time`: φ(λ) = 1 - e^(-λ·time).
+
+    >>> import kdtheory as kd
+    >>> print(f"{kd.GradientFlow(time=2.0).filter(0.5):.6f}")
+    0.632121
+    """
+
+    time: float | jax.Array
+
+    def shares(self, eigenvalues):
+        return numerics.exponential_shares(eigenvalues, as_column(self.time, eigenvalues))
+
+    @property
+    def clock(self):
+        return jnp.asarray(self.time)
+
+    def stopped(self, clock):
+        """The same learner at another time."""
+        return GradientFlow(clock)
+
+    def rate(self, eigenvalues):
+        """τ(λ), with φ = 1 - e^(-τ·clock)."""
+        return eigenvalues
+
+    def fit(self, problem, start=None):
+        """The affine system, by exponentials of its matrix: no eigenvectors."""
+        start = begin(self, problem, start)
+        needs_squared_loss("GradientFlow", problem)
+        return run_in_small(problem, start, run_flow, finite_clock(self.time, "time"), reduce=is_wide(problem))
+
+
+@record
+class Filter(Learner):
+    """Any φ(λ) that you write down: theory only, there is no algorithm to run.
+
+    `function` maps eigenvalues (K,) to factors (K,); what it does not learn stays at the start. ValueError for
+    another shape, TypeError for factors that are no real numbers.
+
+    >>> import kdtheory as kd
+    >>> kd.Filter(lambda eigenvalues: eigenvalues > 0.5).filter([1.0, 0.1]).tolist()
+    [1.0, 0.0]
+    """
+
+    function: Callable = static()
+
+    def shares(self, eigenvalues):
+        learnt = jnp.asarray(as_real(self.function(eigenvalues), "what Filter.function returns"), float)
+        if learnt.shape != jnp.shape(eigenvalues):
+            raise ValueError(
+                f"Filter.function must return one factor for each eigenvalue, of shape {jnp.shape(eigenvalues)}; got"
+                f" {learnt.shape}. A constant is jnp.full_like(eigenvalues, constant)"
+            )
+        return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
+
+    @property
+    def clock(self):
+        return jnp.asarray(jnp.nan)
+
+    def fit(self, problem, start=None):
+        raise TypeError("Filter is theory only: it has no algorithm to fit. Use closed_form, or another learner")

@@ -1,0 +1,191 @@
+"""Loops: iterations on the gradient."""
+
+import abc
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from kdtheory import numerics
+from kdtheory._checks import as_count, as_key
+from kdtheory._record import record, static
+from kdtheory.learners._base import Learner, as_column, begin, given_step_size
+from kdtheory.learners._running import (
+    if_whole,
+    run_dense,
+    run_descent,
+    run_in_small,
+    run_tridiagonal,
+    what_pays,
+    whole_steps,
+)
+
+
+class _Loop(Learner):
+    """An iteration on the gradient; `advance` is one step of it."""
+
+    @abc.abstractmethod
+    def advance(self, gradient, parameters, previous):
+        """The parameters after one step, from those now and one step ago."""
+
+    @property
+    def clock(self):
+        if self.step_size is None:
+            raise ValueError("step_size is None, so the clock depends on the data; give a number, or use simulate")
+        return self.step_size * jnp.asarray(self.steps)
+
+    def tuned(self, max_eigenvalue):
+        return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
+
+    def fit(self, problem, start=None):
+        """The loop itself. Many steps run on an equivalent problem that is small, or whose Hessian is
+        tridiagonal."""
+        start = begin(self, problem, start)
+        learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
+        steps = whole_steps(learner.steps)
+        reduce, turn = what_pays(problem, steps)
+        on_gram = reduce or (not hasattr(problem, "reduced") and hasattr(problem, "normal_equations"))
+        learner = dataclasses.replace(learner, steps=None)
+
+        def run(problem, start, steps):
+            hessian = run_tridiagonal(problem) if turn else run_dense(problem) if on_gram else None
+            return run_descent(learner, problem, start, steps, hessian)
+
+        return if_whole(self.steps, run_in_small(problem, start, run, steps, reduce=reduce))
+
+
+@record
+class GradientDescent(_Loop):
+    """Gradient descent w ← w - η∇loss(w) with η = `step_size`, after `steps` steps: φ(λ) = 1 - (1 -
+    ηλ)^steps.
+
+    `step_size=None` means 1/λ_max of the data. It diverges past 2/λ_max. `filter` takes real `steps` where ηλ
+    < 1.
+
+    >>> import kdtheory as kd
+    >>> kd.GradientDescent(step_size=0.5, steps=[1, 2]).filter(1.0).tolist()
+    [0.5, 0.75]
+    """
+
+    step_size: float | jax.Array | None
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        steps, eigenvalues = as_column(self.steps, eigenvalues), eigenvalues
+        return numerics.descent_shares(given_step_size(self.step_size), eigenvalues, steps)
+
+    def stopped(self, clock):
+        """The same learner at another clock, step size × (real) steps."""
+        return GradientDescent(self.step_size, clock / self.step_size)
+
+    def rate(self, eigenvalues):
+        """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
+        x = self.step_size * jnp.asarray(eigenvalues)
+        return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 / max_eigenvalue
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters)
+
+
+@record
+class HeavyBall(_Loop):
+    """Polyak's heavy ball, w ← w - η∇loss(w) + β(w - w_before), from rest.
+
+    With r the residual of one direction: r ← (1 + β - ηλ) r - β r_before. It diverges past 2(1 + β)/λ_max.
+
+    >>> import kdtheory as kd
+    >>> kd.HeavyBall(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
+    1.0
+    """
+
+    step_size: float | jax.Array | None
+    momentum: float | jax.Array
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        step_size, momentum, steps = given_step_size(self.step_size), self.momentum, as_column(self.steps, eigenvalues)
+        return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
+
+    def max_step_size(self, max_eigenvalue):
+        bounded = jnp.abs(self.momentum) <= 1.0
+        return jnp.where(bounded, 2.0 * (1.0 + self.momentum) / max_eigenvalue, 0.0)
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters) + self.momentum * (parameters - previous)
+
+
+@record
+class Nesterov(_Loop):
+    """Nesterov's accelerated gradient with constant momentum β: z = w + β(w - w_before), w ← z - η∇loss(z),
+    from rest.
+
+    With r the residual of one direction: r ← (1 - ηλ)((1 + β) r - β r_before). It diverges past
+    2(1 + β)/((1 + 2β)λ_max).
+
+    `fit` returns w. Loops that keep only z, such as optax.sgd(η, momentum=β, nesterov=True), log the look-ahead
+    point after each step, z_k = w_k + β(w_k - w_k-1). From w_0 = z_0 = start, w_k = (z_k + β w_k-1)/(1 + β) gives
+    back what is to be compared with ours; or compare z with the look-ahead of ours.
+
+    >>> import kdtheory as kd
+    >>> kd.Nesterov(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
+    0.875
+    """
+
+    step_size: float | jax.Array | None
+    momentum: float | jax.Array
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        step_size, steps = given_step_size(self.step_size), as_column(self.steps, eigenvalues)
+        momentum = self.momentum * (1.0 - step_size * eigenvalues)
+        return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
+
+    def max_step_size(self, max_eigenvalue):
+        momentum = jnp.asarray(self.momentum, float)
+        usual = momentum > -1.0 / 3.0  # below, |ηλ - 1| < 1/|β| binds instead
+        bound = jnp.where(usual, 1.0 / (1.0 + 2.0 * jnp.where(usual, momentum, 0.0)), -1.0 / momentum)
+        return jnp.where(jnp.abs(momentum) <= 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
+
+    def advance(self, gradient, parameters, previous):
+        ahead = parameters + self.momentum * (parameters - previous)
+        return ahead - self.step_size * gradient(ahead)
+
+
+@record
+class StochasticDescent(_Loop):
+    """Mini-batch gradient descent, w ← w - η · gradient of a fresh batch: the filter is that of its mean.
+
+    Each step draws `batch` rows, uniformly with replacement, from `key` (a JAX key, or an int as its seed).
+    With squared loss the mean over draws is exactly where gradient descent would be, 1 - (1 - ηλ)^steps; a
+    single run scatters around it. (The scatter has a stricter stability bound than the mean's 2/λ_max.)
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0], [1.0]], [1.0, 1.0])                 # no two batches differ
+    >>> kd.StochasticDescent(step_size=0.5, batch=1, key=0, steps=[1, 2]).fit(problem).tolist()
+    [[0.5], [0.75]]
+    """
+
+    step_size: float | jax.Array | None
+    batch: int = static()
+    key: jax.Array | int
+    steps: int | jax.Array
+
+    def shares(self, eigenvalues):
+        return GradientDescent(self.step_size, self.steps).shares(eigenvalues)
+
+    def max_step_size(self, max_eigenvalue):
+        return 2.0 / max_eigenvalue
+
+    def advance(self, gradient, parameters, previous):
+        return parameters - self.step_size * gradient(parameters)
+
+    def fit(self, problem, start=None):
+        """The loop itself, on batches of the data."""
+        start = begin(self, problem, start)
+        as_count(self.batch, "StochasticDescent.batch")
+        learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
+        learner = dataclasses.replace(learner, key=None, steps=None)
+        return if_whole(self.steps, run_descent(learner, problem, start, whole_steps(self.steps), key=as_key(self.key)))

@@ -1,0 +1,206 @@
+"""The best weights of teachers, students and the truth."""
+
+import itertools
+import warnings
+from fractions import Fraction
+
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory._record import record
+from kdtheory.learners._closed import Filter, Ridge
+from kdtheory.learners._composed import distill
+from kdtheory.measures.early_stopping import least
+from kdtheory.measures.risks import risk
+
+# Mixing weights.
+
+
+def best_weight(teacher, student, eigenvalues, signal, noise_variance, weights=None):
+    """The teacher weight ξ at which a student has the least `risk`: any real number, as the formula has it.
+
+    The student's filter φ_S (1 - ξ (1 - φ_T)) is affine in ξ, so that the risk is a parabola with its least
+    value at ξ = Σ w φ_S r_T (v φ_S/λ - θ² r_S) / Σ w (θ² + v/λ) (φ_S r_T)², r = 1 - φ. `teacher` and
+    `student` are learners, the other arguments as in `risk`. For ridge with one penalty it is the weight of Das
+    & Sanghavi (2023; as recalled). It leaves [0, 1] freely: above one where noise is strong enough, below zero
+    where it is weak enough, see `noise_threshold`. NaN where the weight makes no difference, as with a teacher that
+    learnt everything. A `signal` of zeros gives the limit for infinite noise.
+
+    >>> import kdtheory as kd
+    >>> ridge = kd.Ridge(0.5)
+    >>> kd.measures.best_weight(ridge, ridge, [1.0, 0.5], [1.0, 1.0], noise_variance=0.6).round(6).item()
+    0.184856
+    """
+    w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
+    excess = jnp.sum(w * φ_S * r_T * (noise_variance * per_noise - θ2 * r_S))
+    return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S))
+
+
+def noise_threshold(teacher, student, eigenvalues, signal, weight=0.0, weights=None):
+    """The noise variance above which, and only above which, the best teacher weight exceeds `weight`.
+
+    At `weight` 0 it says when a positive weight helps, at 1 when one above one beats pure distillation: v > Σ w θ² φ_S
+    r_T (r_S + ξ φ_S r_T) / Σ (w/λ) φ_S² r_T (1 - ξ r_T), with r = 1 - φ and ξ = `weight`. Infinite if no noise is
+    enough, which takes ξ > 1; negative, for some ξ < 0, if all is. For ridge with one penalty these are the thresholds
+    of Das & Sanghavi (2023; as recalled). Own otherwise, for filters between zero and one; see the claim
+    `trust_grows_with_noise`. Arguments as in `best_weight`.
+
+    >>> import kdtheory as kd
+    >>> ridge, spectrum, signal = kd.Ridge(0.5), [1.0, 0.5], [1.0, 1.0]
+    >>> kd.measures.noise_threshold(ridge, ridge, spectrum, signal).round(12).item()     # isotropic: c θ²
+    0.5
+    """
+    w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
+    φ_T = teacher.filter(jnp.asarray(eigenvalues, float))
+    gain = jnp.sum(w * φ_S * r_T * per_noise * (φ_T + (1.0 - weight) * r_T))
+    cost = jnp.sum(w * φ_S * r_T * θ2 * (r_S + weight * φ_S * r_T))
+    return jnp.where(gain > 0, cost / jnp.where(gain > 0, gain, 1.0), jnp.inf)
+
+
+def _mixture(teacher, student, eigenvalues, signal, weights):
+    """What the risk of a student is made of: w, θ², φ_S, r_S, r_T, and φ_S/λ."""
+    eigenvalues = jnp.asarray(eigenvalues, float)
+    seen, learnt = eigenvalues > 0, student.filter(eigenvalues)
+    per_noise = jnp.where(seen, learnt / jnp.where(seen, eigenvalues, 1.0), 0.0)
+    weights = eigenvalues if weights is None else jnp.asarray(weights, float)
+    missed = student.residual(eigenvalues), teacher.residual(eigenvalues)
+    return weights, jnp.asarray(signal, float) ** 2, learnt, *missed, per_noise
+
+
+def validated_weight(plain, distilled, target, form=None):
+    """The teacher weight with which a student comes closest to a target: for one data set, whatever its law.
+
+    `plain` and `distilled` are parameters, or predictions on any inputs, of the student fitted with the weights
+    zero and one; since targets enter linearly, weight ξ ends at plain + ξ (distilled - plain), and ‖· -
+    `target`‖² is least at ξ = ⟨target - plain, distilled - plain⟩ / ‖distilled - plain‖². `form` is the matrix
+    (P, P) of the norm, the identity unless given; with parameters, the second moment of new inputs gives any
+    out-of-distribution risk. All arrays are (P,). NaN where the weight makes no difference.
+
+    For ridge the student is β(c) + ξ c β′(c), on the tangent to the ridge path (Dang, Patil & Rinaldo 2026, as
+    recalled; proved here). One minus this is the best weight on the ground truth of Borup & Andersen (2021, as
+    recalled).
+
+    >>> import kdtheory as kd
+    >>> kd.measures.validated_weight(plain=[1.0, 1.0], distilled=[0.5, 0.5], target=[0.6, 0.8]).round(12).item()
+    0.6
+    """
+    plain, distilled, target = (jnp.asarray(x, float) for x in (plain, distilled, target))
+    step = distilled - plain
+    along = step if form is None else jnp.asarray(form, float) @ step
+    return jnp.vdot(target - plain, along) / jnp.vdot(step, along)
+
+
+def best_ridge_student(eigenvalues, signal, noise_variance, weights=None):
+    """The learner of least `risk` among ridge students with any one penalty and any teacher weight.
+
+    Their filters are λ/(λ + c) · (1 - ξ c/(λ + c)). The set is not closed: the least risk may be approached only
+    as c → 0 and ξ → ∞, where they tend to 1 - κ/λ, or as c → ∞ and ξ → -∞, where they tend to κλ. Then the
+    limit is returned, a `Filter`; otherwise a `Distilled` with its penalty and weight. Searched like `best_stop`;
+    arguments as in `risk`.
+
+    >>> import kdtheory as kd
+    >>> best = kd.measures.best_ridge_student([4.0, 1.0], signal=[0.05**0.5, 1.0], noise_variance=0.1)
+    >>> type(best).__name__
+    'Distilled'
+    """
+    λ, θ2 = jnp.asarray(eigenvalues, float), jnp.asarray(signal, float) ** 2
+    w = λ if weights is None else jnp.asarray(weights, float)
+
+    def student(log_clock):
+        ridge = Ridge(jnp.exp(-log_clock))
+        return distill(ridge, ridge, best_weight(ridge, ridge, λ, signal, noise_variance, weights))
+
+    total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
+    x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
+    low = jnp.sum(w * noise_variance / x**2) / jnp.sum(w * (θ2 / x**2 + noise_variance / x**3))
+    high = jnp.sum(w * θ2 * λ) / jnp.sum(w * (θ2 * λ**2 + noise_variance * λ))
+    inverse, linear = Filter(lambda λ: jnp.where(λ > 0, 1.0 - low / λ, 0.0)), Filter(lambda λ: high * λ)
+    inside = student(least(lambda log_clock: total(student(log_clock)), λ))
+    return min((inverse, linear, inside), key=lambda learner: float(total(learner)))
+
+
+@record
+class MixingWeights:
+    """The teacher weights of repeated self-distillation with the least risk. Made by `best_weights`."""
+
+    weights: np.ndarray  # (fits - 1,), in the order in which the students are trained
+    coefficients: np.ndarray  # (fits - 1,), ξ̄ of the filter s (1 - Σ ξ̄_i (1 - s^i)), s that of the learner
+    least: float  # the risk with these weights in exact arithmetic; where one is infinite, approached as weights grow
+    reached: float  # and when they are rounded to floats and used in float arithmetic
+
+
+def best_weights(learner, fits, eigenvalues, signal, noise_variance, weights=None) -> MixingWeights:
+    """The teacher weights at which repeated self-distillation has the least `risk`: one for every student.
+
+    Give them to `self_distill` as `teacher_weight`. With s the filter of the single `learner`, the filters of
+    `fits` fits are s times polynomials q(s) of degree fits - 1 with q(1) = 1. With r distinct nonzero eigenvalues,
+    equal ones sharing a factor, r + 1 fits have the least risk of any filter, that of Wiener's if all eigenvalues are
+    distinct, and more do no better (Pareek, Du & Oh 2024, as recalled). They attain it unless, of the polynomial
+    (1 - q(s))/(1 - s), a coefficient vanishes before its last: then a weight is infinite, and the least risk is only
+    approached as weights grow; one more fit would attain it. Proved; see the claim `as_many_students_as_eigenvalues`.
+    Students that cannot help get the weight zero.
+
+    The weights tend to explode as eigenvalues approach one another. They are computed in fractions, exactly, and then
+    rounded; a warning says so when float64 can no longer hold them, `reached` being more than `least`. Exact
+    arithmetic is slow: meant for tens of eigenvalues and fewer than ten fits. For `Ridge` the filter is exact,
+    too; any other is taken as the floats that it gives. Arguments otherwise as in `risk`.
+
+    >>> import kdtheory as kd
+    >>> ridge, spectrum, signal = kd.Ridge(0.5), [2.0, 1.0], [1.0, 0.3]
+    >>> best = kd.measures.best_weights(ridge, 3, spectrum, signal, noise_variance=0.1)
+    >>> round(best.least, 12) == round(float(kd.measures.wiener_risk(spectrum, signal, 0.1).total), 12)
+    True
+    >>> student = kd.self_distill(ridge, 3, best.weights)
+    >>> bool(abs(kd.measures.risk(student, spectrum, signal, 0.1).total - best.least) < 1e-12)
+    True
+    """
+    λ = [Fraction(float(x)) for x in eigenvalues]
+    if isinstance(learner, Ridge):
+        s = [x / (x + Fraction(float(learner.penalty))) if x else Fraction(0) for x in λ]
+    else:
+        s = [Fraction(float(x)) for x in learner.filter(jnp.asarray(eigenvalues, float))]
+    w = λ if weights is None else [Fraction(float(x)) for x in weights]
+    θ2, v = [Fraction(float(x)) ** 2 for x in signal], Fraction(float(noise_variance))
+    # with f the factor, the risk is Σ curvature f² - 2 pull f + pull
+    pull = [a * b for a, b in zip(w, θ2, strict=True)]
+    curvature = [p + (a * v / x if x else 0) for p, a, x in zip(pull, w, λ, strict=True)]
+    seen = [k for k in range(len(λ)) if s[k] and s[k] != 1]
+    steps = min(fits - 1, len({s[k] for k in seen}))
+    basis = {k: [s[k] * (1 - s[k] ** i) for i in range(1, steps + 1)] for k in seen}
+    matrix = [[sum(curvature[k] * basis[k][i] * basis[k][j] for k in seen) for j in range(steps)] for i in range(steps)]
+    vector = [sum((curvature[k] * s[k] - pull[k]) * basis[k][i] for k in seen) for i in range(steps)]
+    coefficients = _solved(matrix, vector)
+    total = lambda factor: sum(a * f * f - 2 * b * f + b for a, b, f in zip(curvature, pull, factor, strict=True))
+    least = total([x * (1 - sum(c * (1 - x**i) for i, c in enumerate(coefficients, 1))) for x in s])
+    # the weight of the last student is the sum of the coefficients, and q then loses its lowest power
+    tails = [Fraction(1), *(sum(coefficients[i:]) for i in range(steps))]
+    found = [float(b / a) if a else 0.0 if not b else np.inf for a, b in itertools.pairwise(tails)][::-1]
+    factor, single = (np.array([float(x) for x in s]) for _ in range(2))
+    for ξ in found:
+        factor = single * (ξ * factor + (1.0 - ξ))
+    reached = total([Fraction(x) for x in factor]) if np.all(np.isfinite(factor)) else np.inf
+    if reached > least * Fraction(1_000_001, 1_000_000):
+        warnings.warn(
+            f"the best weights, up to {max(map(abs, found)):.1g}, no longer fit into floats: the risk is"
+            f" {float(reached):.6g} with them and {float(least):.6g} without rounding; take fewer fits",
+            stacklevel=2,
+        )
+    idle = [0.0] * (fits - 1 - steps)
+    return MixingWeights(
+        np.array(idle + found), np.array([float(c) for c in coefficients] + idle), float(least), float(reached)
+    )
+
+
+def _solved(matrix, vector):
+    """The solution of a positive definite system in fractions."""
+    rows = [[*row, b] for row, b in zip(matrix, vector, strict=True)]
+    for i, pivot in enumerate(rows):
+        for row in rows[i + 1 :]:
+            ratio = row[i] / pivot[i]
+            for j in range(i, len(row)):
+                row[j] -= ratio * pivot[j]
+    solution = []
+    for i in reversed(range(len(rows))):
+        known = sum(a * x for a, x in zip(rows[i][i + 1 : -1], solution, strict=True))
+        solution.insert(0, (rows[i][-1] - known) / rows[i][i])
+    return solution

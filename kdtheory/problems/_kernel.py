@@ -1,0 +1,101 @@
+"""Kernel regression on a Gram matrix."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory._checks import as_data, check_memory
+from kdtheory._record import record
+from kdtheory.problems._base import along, as_gram, as_targets, new_inputs, relabelled, taught
+from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, refined, some_start, top_eigenvalue
+
+
+@record
+class Kernel:
+    """Kernel regression on dual coefficients α, predictions Kα. Made by `kernel`.
+
+    The gradient is that of function space, (Kα - y)/N in α; descending in α itself would square the
+    eigenvalues.
+    """
+
+    gram: jax.Array  # (N, N)
+    targets: jax.Array  # (N,) or (N, C)
+
+    def zeros(self):
+        return jnp.zeros_like(self.targets)
+
+    def predict(self, parameters, inputs=None):
+        """Predictions Kα on the training inputs, or on new ones, given their kernel (M, N) with the training
+        inputs."""
+        gram = self.gram if inputs is None else new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
+        return along(gram, parameters, self.targets.ndim)
+
+    def gradient(self, parameters, rows=slice(None)):
+        """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
+        residual = self.gram[rows] @ parameters - self.targets[rows]
+        return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
+
+    def relabel(self, targets):
+        """The same inputs with other targets, (N,) or (N, C)."""
+        return relabelled(self, targets, "gram", self.gram)
+
+    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
+        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
+        return taught(self, teacher_parameters, teacher_weight, temperature)
+
+    def normal_equations(self):
+        """H = K/N and b = y/N, with Hα = b at the solution."""
+        return self.gram / len(self.gram), self.targets / len(self.gram)
+
+    def max_eigenvalue(self):
+        """λ_max of K/N, for the default step size."""
+        return top_eigenvalue(self.gram) / len(self.gram)
+
+    def eigensystem(self, count=None) -> Eigensystem:
+        """By eigh of the Gram matrix, refined. Eigenvalues below N·eps·λ_max are not resolved; they are cut and
+        counted.
+
+        With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
+        Lanczos leaves eigenvectors as they are: a direction of eigenvalue λ is then known to eps·λ_max/λ.
+        """
+        gram, targets = np.asarray(self.gram), np.asarray(self.targets)
+        samples = len(gram)
+        if is_few(count, samples):
+            from scipy.sparse.linalg import eigsh
+
+            d, u = eigsh(gram, count, v0=some_start(samples))
+        else:
+            check_memory(
+                (12, samples, samples),
+                gram.dtype,
+                f"the eigenvectors of a kernel of {samples:,} samples",
+                "ask for a count of them, eigensystem(count=100)",
+            )
+            d, u = refined(gram, *np.linalg.eigh(gram))
+        d, u = d[::-1], u[:, ::-1]
+        tolerance = samples * np.finfo(d.dtype).eps * abs(d).max()
+        if d[-1] < -10 * tolerance:
+            raise ValueError(
+                f"gram is not positive semidefinite: its smallest eigenvalue is {d[-1]:.3g} and its largest {d[0]:.3g}."
+                " Check the kernel, or add a multiple of the identity"
+            )
+        rank = int(np.sum(d > tolerance))
+        if rank == 0:
+            raise ValueError("gram is zero: there is no direction to learn along")
+        kept = rank if count is None else min(rank, count)
+        return of_kernel(d[:kept], u[:, :kept], tolerance, np.trace(gram), targets)
+
+
+def kernel(gram, targets) -> Kernel:
+    """Kernel regression on a Gram matrix (N, N) of your own and targets (N,) or (N, C).
+
+    Raises ValueError for a matrix that is not square, not symmetric or not finite, and when its eigensystem
+    shows that it is not positive semidefinite.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.kernel([[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
+    >>> problem.eigensystem().eigenvalues.tolist()
+    [1.0, 0.5]
+    """
+    gram = as_data(gram, "gram", ranks=(2,))
+    return Kernel(as_gram(gram), as_targets(targets, "gram", len(gram), gram.dtype))

@@ -1,0 +1,128 @@
+"""Linear regression on features."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory._checks import as_data, check_range
+from kdtheory._record import record
+from kdtheory.problems._base import along, as_targets, new_inputs, relabelled, taught
+from kdtheory.problems._eigensystems import (
+    Eigensystem,
+    eigenspaces,
+    is_few,
+    made_eigensystem,
+    some_start,
+    top_eigenvalue,
+)
+
+
+@record
+class Linear:
+    """Linear regression, with loss |Xw - y|² / 2N. Made by `linear`.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], [1.0, 2.0, 4.0])
+    >>> kd.Ridge(penalty=1e-12).fit(problem).round(6).tolist()
+    [1.0, 3.0]
+    """
+
+    features: jax.Array  # (N, P)
+    targets: jax.Array  # (N,) or (N, C)
+
+    def zeros(self):
+        return jnp.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype)
+
+    def predict(self, parameters, inputs=None):
+        """Predictions Xw on the training features, or on the rows of `inputs` (M, P)."""
+        features = self.features if inputs is None else new_inputs(inputs, self.features.shape[1], "inputs")
+        return along(features, parameters, self.targets.ndim)
+
+    def gradient(self, parameters, rows=slice(None)):
+        """Xᵀ(Xw - y)/N. `rows` picks a mini-batch, over which it is then the mean."""
+        features = self.features[rows]
+        residual = features @ parameters - self.targets[rows]
+        return (residual.T @ features).T / len(features)  # contiguous: three times as fast as X.T @ r
+
+    def relabel(self, targets):
+        """The same inputs with other targets, (N,) or (N, C)."""
+        return relabelled(self, targets, "features", self.features)
+
+    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
+        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
+        return taught(self, teacher_parameters, teacher_weight, temperature)
+
+    def normal_equations(self):
+        """H = XᵀX/N and b = Xᵀy/N, with Hw = b at the solution."""
+        samples = len(self.features)
+        return self.features.T @ self.features / samples, self.features.T @ self.targets / samples
+
+    def reduced(self, start):
+        """An equivalent problem with min(N, P) samples and parameters that starts at zero, and the way back.
+
+        From X = QR, or X = LQ when P > N, the loss changes by a constant only. For plain learners only: what
+        a distilled learner loses shrinks towards zero, not towards `start`.
+        """
+        samples, count = self.features.shape
+        targets = np.asarray(self.targets - self.features @ start)
+        features = np.asarray(self.features)
+        scale = float(np.sqrt(min(samples, count) / samples))  # keeps XᵀX/N, and float32
+        if count > samples:
+            q, r = np.linalg.qr(features.T)
+            small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
+            return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
+        both = np.hstack([features, targets.reshape(samples, -1)])
+        r = np.linalg.qr(both, mode="r")[:count] * scale  # R of X, beside it Qᵀy: no need of Q
+        small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
+        return small, lambda z: start + z
+
+    def max_eigenvalue(self):
+        """λ_max of XᵀX/N, for the default step size."""
+        samples, count = self.features.shape
+        x = self.features
+        return top_eigenvalue(x @ x.T if count > samples else x.T @ x) / samples
+
+    def eigensystem(self, count=None) -> Eigensystem:
+        """By the SVD of the features: the eigenvalues of XᵀX would lose half the digits of the small ones.
+
+        With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
+        """
+        features, targets = np.asarray(self.features), np.asarray(self.targets)
+        samples, least = len(features), min(features.shape)
+        if is_few(count, least):
+            from scipy.sparse.linalg import svds
+
+            u, s, vt = svds(features, count, v0=some_start(least))
+            u, s, vt = u[:, ::-1], s[::-1], vt[::-1]
+        else:
+            u, s, vt = np.linalg.svd(features, full_matrices=False)
+        tolerance = max(features.shape) * np.finfo(s.dtype).eps * s[0]
+        rank = int(np.sum(s > tolerance))
+        if rank == 0:
+            raise ValueError("features are zero: there is no direction to learn along")
+        kept = rank if count is None else min(rank, count)
+        u, s, v = jnp.asarray(u[:, :kept]), s[:kept], jnp.asarray(vt[:kept].T)
+        eigenvalues, spaces = s**2 / samples, eigenspaces(s, tolerance)
+        total = None if count is None else float(np.vdot(features, features)) / samples
+        return made_eigensystem(eigenvalues, u, v, v, spaces, targets, unresolved=least - kept, total=total)
+
+
+# Entry points: what users hand us is checked here, once, on the host.
+
+
+def linear(features, targets) -> Linear:
+    """Linear regression on your own features (N, P) and targets (N,) or (N, C).
+
+    Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an
+    intercept.
+
+    Raises ValueError for values that are not finite or so large or small that their squares leave the range of
+    floats, shapes that do not match, or an empty table; TypeError for what is not an array of real numbers.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0])
+    >>> problem.eigensystem().eigenvalues.tolist()
+    [0.5, 0.125]
+    """
+    features = check_range(as_data(features, "features", ranks=(2,)), "features", power=2)
+    return Linear(features, as_targets(targets, "features", len(features), features.dtype))
