@@ -249,6 +249,6 @@ def test_a_student_of_shrunk_predictions_is_seen(monkeypatch):  # F25
         shares = plain(self, eigenvalues)
         return Shares(shares.learnt * share(0.9), shares.left, shares.lost + shares.learnt * share(0.1))
 
-    monkeypatch.setattr(kd.distillation.Distilled, "shares", lossy)
+    monkeypatch.setattr(kd.learners.Distilled, "shares", lossy)
     late = TWICE | dict(teacher_time=20.0)
     assert dataclasses.replace(bias).at(**late).verdict == CONTRADICTED

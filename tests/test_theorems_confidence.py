@@ -90,9 +90,9 @@ def test_a_wrong_critical_time_is_seen(lane, monkeypatch, afresh):
 
 def test_a_wrong_criterion_of_ridge_is_seen(monkeypatch, afresh):
     # F25: for ridge none did
-    right, claim = kd.theorems.confidence_slope.excess, kd.theorems.margins_on_a_line
+    right, claim = kd.theorems.confidence.excess, kd.theorems.margins_on_a_line
     wrong = lambda method, lead, trail, clocks: right(method, 1.001 * lead, trail, clocks)
-    monkeypatch.setattr(kd.theorems.confidence_slope, "excess", wrong)
+    monkeypatch.setattr(kd.theorems.confidence, "excess", wrong)
     check = claim.check(0, 128)
     assert np.mean(check.verdicts == VIOLATED) > 0.8
 
