@@ -6,4 +6,4 @@ import jax.numpy as jnp
 def teachers_and_students(path, problem):
     """Parameters of every teacher, (T, P), and of every student of every teacher, (T, T, P)."""
     teachers = path.fit(problem)
-    return teachers, jnp.stack([path.fit(problem.taught(teacher)) for teacher in teachers])
+    return teachers, jnp.stack([path.fit(problem.taught(problem.predict(teacher))) for teacher in teachers])

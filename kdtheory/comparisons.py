@@ -124,7 +124,7 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
             0           1         0.7143   0.5000   0.5000        0.0000     0.0000
             1         0.3 ...
     """
-    if targets is None and not hasattr(features, "eigensystem"):
+    if targets is None and not isinstance(features, problems.Problem):
         raise TypeError("targets are missing: give compare(features, targets), or a problem in their place")
     problem = features if targets is None else problems.linear(features, targets)
     eigensystem = problem.eigensystem()

@@ -14,8 +14,8 @@ from jax import lax
 
 from kdtheory._checks import as_data, as_real, as_spectrum, as_start, check_memory, concrete
 from kdtheory._record import record
-from kdtheory.learners import Learner, check_learner
-from kdtheory.problems import Eigensystem
+from kdtheory.learners import Learner, check_learner, check_problem
+from kdtheory.problems import Eigensystem, Problem
 
 
 @record
@@ -101,7 +101,7 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
     """
     eigensystem, shape = _eigensystem_of(problem, eigensystem), problem.zeros().shape
     start = None if start is None else _as_start(start, shape)
-    learner = _ready(learner, eigensystem, math.prod(shape), getattr(problem, "curvature", 1.0))
+    learner = _ready(learner, eigensystem, math.prod(shape), problem.curvature)
     parameters = learner.fit(problem, start)
     return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
 
@@ -117,7 +117,7 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
     [[0.       0.      ]
      [0.864665 0.632121]]
     """
-    if hasattr(eigensystem, "eigensystem"):
+    if isinstance(eigensystem, Problem):
         raise TypeError("closed_form never sees the data: give it problem.eigensystem(), not the problem")
     bare = not isinstance(eigensystem, Eigensystem)
     if bare:
@@ -193,10 +193,7 @@ def project(
 
 def _eigensystem_of(problem, eigensystem):
     """That of the problem, unless one is given."""
-    if not hasattr(problem, "eigensystem"):
-        raise TypeError(
-            f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}"
-        )
+    check_problem(problem)
     if eigensystem is None:
         return problem.eigensystem()
     if not isinstance(eigensystem, Eigensystem):

@@ -18,7 +18,7 @@ DESCENT = kd.GradientDescent(step_size=0.3, steps=20)
 
 
 def taught(problem, weight=0.7, temperature=3.0):
-    return problem.taught(DESCENT.fit(problem), weight, temperature)
+    return problem.taught(problem.predict(DESCENT.fit(problem)), weight, temperature)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -38,7 +38,7 @@ def test_distillation_has_the_textbook_gradient_and_loss():
     # Hinton, Vinyals & Dean 2015, sections 2 and 2.1
     problem, weight, τ = PROBLEMS["features"], 0.7, 3.0
     teacher, w = RANDOM.standard_normal((2, 5, 3))
-    student = problem.taught(teacher, weight, τ)
+    student = problem.taught(problem.predict(teacher), weight, τ)
     one_hot = np.asarray(problem.targets)
     z, soft = X @ w, softmax(X @ teacher / τ, axis=1)
     expected = X.T @ ((1 - weight) * (softmax(z, axis=1) - one_hot) + weight * τ * (softmax(z / τ, axis=1) - soft)) / 30
@@ -50,7 +50,7 @@ def test_distillation_has_the_textbook_gradient_and_loss():
 def test_a_high_temperature_is_squared_loss_on_centred_logits():
     problem, teacher = PROBLEMS["features"], RANDOM.standard_normal((5, 3))
     squared = X.T @ X @ (0.0 - teacher) / 30 / 3
-    limit = problem.taught(teacher, 1.0, 1e6).gradient(problem.zeros())
+    limit = problem.taught(problem.predict(teacher), 1.0, 1e6).gradient(problem.zeros())
     np.testing.assert_allclose(limit, squared - squared.mean(1, keepdims=True), atol=1e-5)
 
 
@@ -78,7 +78,7 @@ def test_full_batch_descent_meets_an_independent_optimiser(learner):
 
 
 @kd.record
-class Penalised:
+class Penalised(kd.problems.Problem):
     """A problem with a small ridge. A learner asks no more of a problem than this."""
 
     problem: object

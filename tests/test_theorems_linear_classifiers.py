@@ -25,7 +25,7 @@ def trained(features, teacher, steps=20_000, start=0.0):
     hard = kd.problems.softmax(features, np.arange(len(features)) % 2, classes=[0, 1])
     step = 4.0 / float(jnp.sum(features**2) / len(features))
     begin = start * jnp.stack([-jnp.ones_like(teacher) / 2, jnp.ones_like(teacher) / 2], axis=1)
-    w = kd.GradientDescent(step, steps).fit(hard.taught(columns), begin)
+    w = kd.GradientDescent(step, steps).fit(hard.taught(hard.predict(columns)), begin)
     return w[:, 1] - w[:, 0]
 
 

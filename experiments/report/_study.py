@@ -127,7 +127,7 @@ def run(name, kernel="neural tangent", rows=4000, noise=0.3, seed=0, tested=3000
     judged, stops = (np.searchsorted(steps, some) for some in (JUDGED, TAUGHT))
 
     def student(teacher_parameters, temperature):
-        return path.fit(problem.taught(teacher_parameters, 1.0, temperature))
+        return path.fit(problem.taught(problem.predict(teacher_parameters), 1.0, temperature))
 
     teacher = path.fit(problem)
     over_stops = jax.vmap(student, in_axes=(0, None))

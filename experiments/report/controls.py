@@ -71,7 +71,7 @@ def one(seed, rows, count, longest) -> Control:
         teachers = own.fit(problem)
         errors = np.mean((problem.predict(teachers) - truth) ** 2, axis=-1)
         best = int(np.argmin(errors))
-        students = problem.predict(own.fit(problem.taught(teachers[best], 1.0)))
+        students = problem.predict(own.fit(problem.taught(problem.predict(teachers[best]), 1.0)))
         students = np.mean((students - truth) ** 2, axis=-1)
         change.append(np.array([students[best], students.min()]) / errors[best] - 1)
     return Control(np.stack(equal_time), np.stack(matched), np.array(change))

@@ -11,6 +11,7 @@ import numpy as np
 
 from kdtheory._checks import as_key, as_real, as_start, concrete
 from kdtheory.numerics import Shares
+from kdtheory.problems import Problem
 
 
 class Learner(abc.ABC):
@@ -103,27 +104,28 @@ def as_column(path, eigenvalues):
 
 def begin(learner, problem, start):
     """Where a run of the learner begins, once both are known to be what they should."""
-    if not hasattr(problem, "gradient"):
-        raise TypeError(
-            f"problem must be made by problems.linear, problems.kernel or the like, got {type(problem).__name__}"
-        )
+    check_problem(problem)
     check_learner(learner)
     zeros = problem.zeros()
     return zeros if start is None else jnp.asarray(as_start(start, zeros.shape), zeros.dtype)
 
 
 def needs_squared_loss(name, problem):
-    if not hasattr(problem, "normal_equations"):
+    if problem.lacks:
         loops = "GradientDescent, HeavyBall or Nesterov"
-        wanted = (
-            "exponentials of the matrix, of which there are only products"
-            if hasattr(problem, "ridge")
-            else "squared loss"
-        )
-        raise TypeError(f"{name} needs {wanted}; use {loops} on {type(problem).__name__}")
+        raise TypeError(f"{name} needs {problem.lacks}; use {loops} on {type(problem).__name__}")
 
 
 # What users hand us, checked once.
+
+
+def check_problem(problem):
+    """Refuse what is no problem."""
+    if not isinstance(problem, Problem):
+        raise TypeError(
+            "problem must be made by problems.linear, problems.kernel or the like, or be a kd.problems.Problem of your"
+            f" own; got {type(problem).__name__}"
+        )
 
 
 def check_learner(learner, max_eigenvalue=None):

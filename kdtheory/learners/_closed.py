@@ -42,10 +42,12 @@ class Ridge(Learner):
         data. A penalty of zero, or one that rounding would hide there, is least squares by a QR decomposition; it
         then has to be a number, not traced."""
         start = begin(self, problem, start)
-        if hasattr(problem, "ridge"):  # no matrix, but conjugate gradients
-            return problem.ridge(finite_clock(self.penalty, "penalty"), start)
+        penalty = finite_clock(self.penalty, "penalty")
+        own = problem.ridge(penalty, start)
+        if own is not None:
+            return own
         needs_squared_loss("Ridge", problem)
-        return run_in_small(problem, start, run_ridge, finite_clock(self.penalty, "penalty"), reduce=is_wide(problem))
+        return run_in_small(problem, start, run_ridge, penalty, reduce=is_wide(problem))
 
 
 @record

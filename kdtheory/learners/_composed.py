@@ -14,6 +14,7 @@ from kdtheory.learners._base import Learner
 from kdtheory.learners._closed import GradientFlow
 from kdtheory.learners._loops import GradientDescent
 from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
+from kdtheory.problems import SquaredLoss
 
 
 def _apart(combine):
@@ -86,7 +87,7 @@ class Distilled(Learner):
 
     def fit(self, problem, start=None):
         """Fit the teacher, teach the problem, fit the student."""
-        taught = problem.taught(self.teacher.fit(problem), self.teacher_weight, self.temperature)
+        taught = problem.taught(problem.predict(self.teacher.fit(problem)), self.teacher_weight, self.temperature)
         return self.student.fit(taught, start)
 
 
@@ -169,7 +170,7 @@ class SelfDistilled(Learner):
                 ended[count] = self.learner.fit(taught, start)
             if count < wanted.max():
                 teacher = self.learner.fit(taught) if start is not None or count not in wanted else ended[count]
-                taught = problem.taught(teacher, self.teacher_weight)
+                taught = problem.taught(problem.predict(teacher), self.teacher_weight)
         return jnp.stack([ended[int(count)] for count in wanted.ravel()]).reshape(wanted.shape + ended[count].shape)
 
 
@@ -306,7 +307,7 @@ def every_student(learner, problem, teachers, students):
             "learner must be GradientFlow or GradientDescent, whose residuals after T and s multiply to those after"
             f" T + s; {type(learner).__name__}'s do not, so its students must be trained: use distill"
         )
-    if not hasattr(problem, "relabel") or getattr(problem, "curvature", 1.0) != 1.0:
+    if not isinstance(problem, SquaredLoss):
         raise TypeError("problem must have squared loss; otherwise a student is no combination of single runs")
     field = "time" if isinstance(learner, GradientFlow) else "steps"
     teachers, students = (np.atleast_1d(stops) for stops in (teachers, students))

@@ -44,7 +44,7 @@ class _Loop(Learner):
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         steps = whole_steps(learner.steps)
         reduce, turn = what_pays(problem, steps)
-        on_gram = reduce or (not hasattr(problem, "reduced") and hasattr(problem, "normal_equations"))
+        on_gram = reduce or (not problem.is_table and not problem.lacks)
         learner = dataclasses.replace(learner, steps=None)
 
         def run(problem, start, steps):

@@ -45,16 +45,16 @@ def if_whole(steps, fits):
 
 def is_wide(problem):
     """More parameters than samples, so that the normal equations are needlessly large."""
-    return hasattr(problem, "reduced") and problem.features.shape[1] > len(problem.features)
+    return problem.is_table and problem.features.shape[1] > len(problem.features)
 
 
 def what_pays(problem, steps):
     """Whether to reduce a table to a square one, and whether to make the Hessian tridiagonal, which costs a step no
     product: what takes the fewest multiplications over the whole run."""
-    if not hasattr(problem, "normal_equations") or not concrete((problem, steps)):
+    if problem.lacks or not concrete((problem, steps)):
         return False, False
     outputs, longest = int(np.prod(problem.targets.shape[1:])), float(np.max(np.asarray(steps), initial=0))
-    if not hasattr(problem, "reduced"):
+    if not problem.is_table:
         count, prepare, reduces = len(problem.targets), 0.0, False
         plain = count**2 * outputs * longest
     else:
@@ -78,7 +78,7 @@ def run_in_small(problem, start, run, clock, *, reduce):
 
 def run_ridge(problem, start, penalty):
     """Ridge for each penalty: normal equations, or what does not square the matrix where they would be singular."""
-    is_table = hasattr(problem, "features")
+    is_table = problem.is_table
     matrix = problem.features if is_table else problem.gram
     if not concrete((matrix, penalty)):
         return _solve(problem, start, penalty)

@@ -126,7 +126,7 @@ def forecast(features, targets=None, *, learner=None, worth=0.01, level=0.9, dra
     >>> kd.measures.forecast(rising).verdict, kd.measures.forecast(flat).verdict
     ('helps', 'hurts or is neutral')
     """
-    if targets is None and not hasattr(features, "eigensystem"):
+    if targets is None and not isinstance(features, problems.Problem):
         raise TypeError("targets are missing: give forecast(features, targets), or a problem in their place")
     problem = features if targets is None else problems.linear(features, targets)
     if not isinstance(problem, problems.Linear | problems.Kernel):

@@ -1,44 +1,106 @@
-"""What problems share: relabelling, teaching, and what users hand us."""
+"""The abstract problem, and what users hand us."""
 
+import abc
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._checks import as_data, as_number, as_real, as_temperature, check_range, concrete
+from kdtheory.problems._eigensystems import Eigensystem
 
 
-def along(matrix, array, rank, name="parameters"):
-    """`matrix` applied to axis -rank of `array`: the axis of samples, parameters or directions."""
-    array, length = as_real(array, name), matrix.shape[1]
-    if array.ndim < rank or array.shape[-rank] != length:
-        shape = f"({length},)" if rank == 1 else f"({length}, outputs)"
+class Problem(abc.ABC):
+    """Data with a loss. To write one, give `zeros` and `gradient`, which loops follow; the rest, as far as it exists.
+
+    Parameters are path axes + (P,) + outputs, predictions path axes + (N,) + outputs. What a problem does not have is
+    refused by name, with a TypeError.
+    """
+
+    curvature = 1.0  # of the loss in the predictions, at most: the largest step is 1/curvature times that of one
+    lacks = "normal equations"  # which learners with a closed form need; empty where they are there
+    is_table = False  # whether there are `features` (N, P), which `reduced` makes square
+
+    @abc.abstractmethod
+    def zeros(self) -> jax.Array:
+        """Parameters that are all zero: where learners start."""
+
+    @abc.abstractmethod
+    def gradient(self, parameters, rows=slice(None)) -> jax.Array:
+        """What loops follow. `rows` picks a mini-batch, over which it is then the mean."""
+
+    def predict(self, parameters, inputs=None) -> jax.Array:
+        """Predictions on the training inputs, or on new ones."""
+        raise self._without("predictions")
+
+    def relabel(self, targets) -> "Problem":
+        """The same inputs with other targets."""
+        raise self._without("targets to change")
+
+    def taught(self, predictions, teacher_weight=1.0, temperature=1.0) -> "Problem":
+        """The student's problem: the same inputs, and a teacher's `predictions` (N,) + outputs on them.
+
+        They are predictions and not parameters, so the teacher may be another model, of other features. ValueError for
+        predictions of another shape than the targets'.
+        """
+        raise self._without("targets to teach")
+
+    def max_eigenvalue(self) -> jax.Array:
+        """λ_max, for the default step size."""
+        raise self._without("largest eigenvalue, so a loop needs a step_size that is a number")
+
+    def eigensystem(self, count=None) -> Eigensystem:
+        """The directions of the data, all or the top `count` of them."""
+        raise self._without("eigensystem")
+
+    def normal_equations(self) -> tuple[jax.Array, jax.Array]:
+        """H and b, with Hw = b at the solution."""
+        raise self._without("normal equations")
+
+    def ridge(self, penalty, start) -> jax.Array | None:
+        """Ridge by a way of its own, for each penalty; None to leave it to the normal equations."""
+        return None
+
+    def _without(self, what):
+        return TypeError(f"{type(self).__name__} has no {what}")
+
+
+class SquaredLoss(Problem):
+    """Problems whose loss is half the mean squared residual to `targets` (N,) or (N, C)."""
+
+    lacks = ""
+    inputs_name: str  # what users call them, for messages
+
+    def relabel(self, targets):
+        """The same inputs with other targets, (N,) or (N, C)."""
+        if concrete(targets):
+            targets = as_targets(targets, self.inputs_name, len(self.targets), self.targets.dtype)
+        return dataclasses.replace(self, targets=targets)
+
+    def taught(self, predictions, teacher_weight=1.0, temperature=1.0):
+        """The student's problem: targets weight · teacher's `predictions` + (1 - weight) · own targets."""
+        if not concrete(as_temperature(temperature)):
+            teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)
+        elif temperature != 1:
+            raise ValueError(
+                f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other"
+                " than 1 is for softmax (problems.softmax)"
+            )
+        as_number(teacher_weight, "teacher_weight")
+        predictions = as_predictions(predictions, self.targets)
+        return dataclasses.replace(self, targets=teacher_weight * predictions + (1.0 - teacher_weight) * self.targets)
+
+
+def as_predictions(predictions, targets):
+    """A teacher's predictions, of the shape of the targets that they take the place of."""
+    predictions = as_real(predictions, "predictions")
+    if predictions.shape != targets.shape:
         raise ValueError(
-            f"{name} must be of shape {shape}, after the axes of a path if there are any; got {array.shape}"
+            f"predictions must be of shape {targets.shape}, like the targets, got {predictions.shape}; of parameters"
+            " they are problem.predict(parameters)"
         )
-    return matrix @ array if rank > 1 else array @ matrix.T
-
-
-def taught(problem, teacher_parameters, teacher_weight, temperature):
-    """The problem with the targets weight · teacher's predictions + (1 - weight) · own targets."""
-    if not concrete(as_temperature(temperature)):
-        teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)
-    elif temperature != 1:
-        raise ValueError(
-            f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other"
-            " than 1 is for softmax (problems.softmax)"
-        )
-    as_number(teacher_weight, "teacher_weight")
-    predictions = problem.predict(teacher_parameters)
-    targets = teacher_weight * predictions + (1.0 - teacher_weight) * problem.targets
-    return dataclasses.replace(problem, targets=targets)
-
-
-def relabelled(problem, targets, name, inputs):
-    """The problem with other targets, checked where they are the user's and not JAX's."""
-    if concrete(targets):
-        targets = as_targets(targets, name, len(inputs), inputs.dtype)
-    return dataclasses.replace(problem, targets=targets)
+    return predictions
 
 
 def as_gram(gram):

@@ -6,7 +6,17 @@ import numpy as np
 
 from kdtheory._checks import as_count, as_real, concrete
 from kdtheory._record import record, static
-from kdtheory.problems._base import along
+
+
+def along(matrix, array, rank, name="parameters"):
+    """`matrix` applied to axis -rank of `array`: the axis of samples, parameters or directions."""
+    array, length = as_real(array, name), matrix.shape[1]
+    if array.ndim < rank or array.shape[-rank] != length:
+        shape = f"({length},)" if rank == 1 else f"({length}, outputs)"
+        raise ValueError(
+            f"{name} must be of shape {shape}, after the axes of a path if there are any; got {array.shape}"
+        )
+    return matrix @ array if rank > 1 else array @ matrix.T
 
 
 @record

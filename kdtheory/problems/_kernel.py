@@ -6,12 +6,12 @@ import numpy as np
 
 from kdtheory._checks import as_data, check_memory
 from kdtheory._record import record
-from kdtheory.problems._base import along, as_gram, as_targets, new_inputs, relabelled, taught
-from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, refined, some_start, top_eigenvalue
+from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, new_inputs
+from kdtheory.problems._eigensystems import Eigensystem, along, is_few, of_kernel, refined, some_start, top_eigenvalue
 
 
 @record
-class Kernel:
+class Kernel(SquaredLoss):
     """Kernel regression on dual coefficients α, predictions Kα. Made by `kernel`.
 
     The gradient is that of function space, (Kα - y)/N in α; descending in α itself would square the
@@ -20,6 +20,8 @@ class Kernel:
 
     gram: jax.Array  # (N, N)
     targets: jax.Array  # (N,) or (N, C)
+
+    inputs_name = "gram"
 
     def zeros(self):
         return jnp.zeros_like(self.targets)
@@ -34,14 +36,6 @@ class Kernel:
         """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
         residual = self.gram[rows] @ parameters - self.targets[rows]
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
-
-    def relabel(self, targets):
-        """The same inputs with other targets, (N,) or (N, C)."""
-        return relabelled(self, targets, "gram", self.gram)
-
-    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
-        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
-        return taught(self, teacher_parameters, teacher_weight, temperature)
 
     def normal_equations(self):
         """H = K/N and b = y/N, with Hα = b at the solution."""

@@ -6,9 +6,10 @@ import numpy as np
 
 from kdtheory._checks import as_data, check_range
 from kdtheory._record import record
-from kdtheory.problems._base import along, as_targets, new_inputs, relabelled, taught
+from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import (
     Eigensystem,
+    along,
     eigenspaces,
     is_few,
     made_eigensystem,
@@ -18,7 +19,7 @@ from kdtheory.problems._eigensystems import (
 
 
 @record
-class Linear:
+class Linear(SquaredLoss):
     """Linear regression, with loss |Xw - y|² / 2N. Made by `linear`.
 
     >>> import kdtheory as kd
@@ -29,6 +30,8 @@ class Linear:
 
     features: jax.Array  # (N, P)
     targets: jax.Array  # (N,) or (N, C)
+
+    inputs_name, is_table = "features", True
 
     def zeros(self):
         return jnp.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype)
@@ -43,14 +46,6 @@ class Linear:
         features = self.features[rows]
         residual = features @ parameters - self.targets[rows]
         return (residual.T @ features).T / len(features)  # contiguous: three times as fast as X.T @ r
-
-    def relabel(self, targets):
-        """The same inputs with other targets, (N,) or (N, C)."""
-        return relabelled(self, targets, "features", self.features)
-
-    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
-        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
-        return taught(self, teacher_parameters, teacher_weight, temperature)
 
     def normal_equations(self):
         """H = XᵀX/N and b = Xᵀy/N, with Hw = b at the solution."""

@@ -16,7 +16,7 @@ from jax import lax
 
 from kdtheory._checks import as_data, check_memory
 from kdtheory._record import record, static
-from kdtheory.problems._base import as_targets, new_inputs, relabelled, taught
+from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel
 from kdtheory.problems._kernel import kernel
 
@@ -30,7 +30,7 @@ ACCURACY = 1e-9  # of eigenvectors: the residual |Kv - λv|/λ₁
 
 
 @record
-class MatrixFree:
+class MatrixFree(SquaredLoss):
     """Kernel regression on dual coefficients α, predictions Kα, with K a function. Made by `problems.matrix_free`.
 
     It is `problems.Kernel` in all but what it can afford.
@@ -39,6 +39,8 @@ class MatrixFree:
     kernel: Callable = static()  # rows (N, D) and (M, D) to (N, M)
     inputs: jax.Array  # (N, D)
     targets: jax.Array  # (N,) or (N, C)
+
+    inputs_name, lacks = "inputs", "exponentials of the matrix, of which there are only products"
 
     def zeros(self):
         return jnp.zeros_like(self.targets)
@@ -57,14 +59,6 @@ class MatrixFree:
         residual = _product(self.kernel, self.inputs[rows], self.inputs, parameters) - self.targets[rows]
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 
-    def relabel(self, targets):
-        """The same inputs with other targets, (N,) or (N, C)."""
-        return relabelled(self, targets, "inputs", self.inputs)
-
-    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
-        """The student's problem: targets weight · teacher's predictions + (1 - weight) · own targets."""
-        return taught(self, teacher_parameters, teacher_weight, temperature)
-
     def max_eigenvalue(self):
         """λ_max of K/N, for the default step size: by Lanczos, from products."""
         from scipy.sparse.linalg import eigsh
@@ -75,34 +69,37 @@ class MatrixFree:
     def ridge(self, penalty, start):
         """(K/N + cI)α = y/N + c·start, by conjugate gradients, for each penalty c; for c = 0 least squares by LSMR.
 
-        Raises ValueError where they do not converge: for a penalty too small, against λ₁, for rounding or patience.
+        All outputs are one system, each scaled to what it has to move. Raises ValueError where they do not converge:
+        for a penalty too small, against λ₁, for rounding or patience.
         """
         from scipy.sparse.linalg import LinearOperator, cg, lsmr
 
         samples, operator = len(self.inputs), self._operator()
         targets, start = (np.asarray(array).reshape(samples, -1) for array in (self.targets, start))
+        missing = targets - operator.matmat(start)
+        size = np.linalg.norm(missing, axis=0)
+        size = np.where(size > 0, size, 1.0)
+
+        def stacked(product):
+            flat = lambda v: product(v.reshape(missing.shape)).ravel()
+            return LinearOperator((missing.size,) * 2, matvec=flat, rmatvec=flat, dtype=float)
 
         def solve(c):
-            shifted = LinearOperator(operator.shape, lambda v: operator.matvec(v) / samples + c * v, dtype=float)
-            adjoint = LinearOperator(operator.shape, operator.matvec, rmatvec=operator.matvec, dtype=float)
-            columns = []
-            for y, begin in zip(targets.T, start.T, strict=True):
-                if c:
-                    column, failed = cg(shifted, y / samples + c * begin, x0=begin, rtol=1e-13, maxiter=ITERATIONS)
-                else:
-                    goals = dict(atol=1e-14, btol=1e-14, conlim=1e12, maxiter=ITERATIONS)
-                    column, reason, _, _, _, size, _, length = lsmr(adjoint, y, x0=begin, **goals)
-                    # out of patience, or along directions that are hardly there
-                    failed = reason in (3, 6, 7) or size * length > 1e6 * np.linalg.norm(y) + size * np.linalg.norm(
-                        begin
-                    )
-                if failed:
-                    raise ValueError(
-                        f"conjugate gradients did not converge for the penalty {c:.3g}; a larger one does, as does"
-                        " problems.kernel where the matrix fits in memory"
-                    )
-                columns.append(column)
-            return np.stack(columns, axis=1).reshape(self.targets.shape)
+            wanted = (missing / size).ravel()
+            if c:
+                shifted = stacked(lambda v: operator.matmat(v) / samples + c * v)
+                moved, failed = cg(shifted, wanted / samples, rtol=1e-13, maxiter=ITERATIONS)
+            else:
+                goals = dict(atol=1e-14, btol=1e-14, conlim=1e12, maxiter=ITERATIONS)
+                moved, reason, *_, norm, _, length = lsmr(stacked(operator.matmat), wanted, **goals)
+                # out of patience, or along directions that are hardly there
+                failed = reason in (3, 6, 7) or norm * length > 1e6 * np.linalg.norm(wanted)
+            if failed:
+                raise ValueError(
+                    f"conjugate gradients did not converge for the penalty {c:.3g}; a larger one does, as does"
+                    " problems.kernel where the matrix fits in memory"
+                )
+            return (start + moved.reshape(missing.shape) * size).reshape(self.targets.shape)
 
         return jnp.asarray(
             np.stack([solve(float(c)) for c in np.ravel(penalty)]).reshape(*np.shape(penalty), *self.targets.shape)

@@ -13,8 +13,8 @@ import numpy as np
 
 from kdtheory._checks import as_data, as_number, as_temperature, check_range, concrete
 from kdtheory._record import record, static
-from kdtheory.problems._base import along, as_gram, new_inputs
-from kdtheory.problems._eigensystems import Eigensystem
+from kdtheory.problems._base import Problem, as_gram, as_predictions, new_inputs
+from kdtheory.problems._eigensystems import Eigensystem, along
 from kdtheory.problems._kernel import Kernel
 from kdtheory.problems._linear import Linear
 
@@ -43,7 +43,7 @@ class Term:
 
 
 @record
-class Softmax:
+class Softmax(Problem):
     """Softmax regression on features or on a kernel, with a loss of one or more terms. Made by `problems.softmax`.
 
     The logits are z = Xw, or Kα. Distillation adds a term: (1 - w) · what the loss was + w · τ² · mean
@@ -61,7 +61,7 @@ class Softmax:
     terms: tuple[Term, ...]
     is_kernel: bool = static()
 
-    curvature = 0.5  # of the loss in the logits, at most; one for squared loss
+    curvature, lacks = 0.5, "squared loss"
 
     @property
     def targets(self):
@@ -99,10 +99,11 @@ class Softmax:
             targets = as_probabilities(targets, classes, len(self.inputs), name, self.inputs.dtype)
         return dataclasses.replace(self, terms=(Term(targets, 1.0, 1.0),))
 
-    def taught(self, teacher_parameters, teacher_weight=1.0, temperature=1.0):
-        """The student's problem: (1 - weight) · this loss + weight · τ² · cross-entropy from the teacher at τ."""
+    def taught(self, predictions, teacher_weight=1.0, temperature=1.0):
+        """The student's problem: (1 - weight) · this loss + weight · τ² · cross-entropy from a teacher at τ, whose
+        `predictions` are logits (N, C)."""
         as_number(teacher_weight, "teacher_weight")
-        soft = jax.nn.softmax(self.predict(teacher_parameters) / as_temperature(temperature))
+        soft = jax.nn.softmax(as_predictions(predictions, self.targets) / as_temperature(temperature))
         own = (dataclasses.replace(term, weight=(1.0 - teacher_weight) * term.weight) for term in self.terms)
         return dataclasses.replace(self, terms=(*own, Term(soft, teacher_weight, temperature)))
 
@@ -110,9 +111,12 @@ class Softmax:
         """λ_max of XᵀX/N or K/N, for the default step size."""
         return self._regression().max_eigenvalue()
 
-    def eigensystem(self) -> Eigensystem:
-        """The eigendirections of the features or of the Gram matrix. Its targets are NaN: no filter leads to them."""
-        eigensystem = self._regression().eigensystem()
+    def eigensystem(self, count=None) -> Eigensystem:
+        """The eigendirections of the features or of the Gram matrix, or the top `count` of them.
+
+        Its targets are NaN: no filter leads to them.
+        """
+        eigensystem = self._regression().eigensystem(count)
         nan = jnp.nan
         return dataclasses.replace(eigensystem, target=eigensystem.target * nan, unseen=eigensystem.unseen * nan)
 
