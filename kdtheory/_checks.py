@@ -138,6 +138,8 @@ def as_floats(**numbers):
     """Numbers and arrays of them, broadcast against each other."""
     arrays = {name: jnp.asarray(as_real(number, name), float) for name, number in numbers.items()}
     try:
+        if concrete(arrays):  # by NumPy, which compiles nothing
+            return [jnp.asarray(array) for array in np.broadcast_arrays(*map(np.asarray, arrays.values()))]
         return jnp.broadcast_arrays(*arrays.values())
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())

@@ -99,4 +99,20 @@ def oracle():
 def forget_compiled():
     """Programs of one file are of no use to the next, and a hundred files of them fill a machine's memory."""
     yield
+    forget()
+
+
+def forget():
+    from kdtheory.claims import evaluating, judging
+
     jax.clear_caches()
+    for cached in (judging._judge_of, judging._slack, evaluating._compiled, evaluating._size):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def afresh():
+    """Claims traced and compiled anew, so that a mutant of the library is seen, and again afterwards."""
+    forget()
+    yield
+    forget()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
-from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, judging
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED
 
 LANES = pytest.mark.parametrize("lane", ["theory", "practice"])
 
@@ -68,14 +68,6 @@ def test_other_learners():
 
 
 # The claims, attacked with numbers that share nothing with them.
-
-
-@pytest.fixture
-def afresh():
-    """Claims compiled anew, so that a mutant of the library is seen, and again afterwards."""
-    judging._compiled.cache_clear()
-    yield
-    judging._compiled.cache_clear()
 
 
 @LANES

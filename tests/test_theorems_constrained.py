@@ -12,7 +12,7 @@ import pytest
 
 import kdtheory as kd
 from kdtheory import measures
-from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, judging
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED
 from kdtheory.theorems import (
     constrained_penalty_between_bounds,
     constrained_rounds_sparsify,
@@ -127,15 +127,8 @@ def test_null_labels_break_the_bounds_and_one_eigenvalue_attains_them():
     assert measures.constrained_penalty([1.0, 2.0], [3.0, 0.0], 1.0) == 1.0 / (3.0 - 1.0)
 
 
-@pytest.fixture
-def fresh():
-    judging._compiled.cache_clear()
-    yield
-    judging._compiled.cache_clear()
-
-
 @pytest.mark.parametrize("lane", ["theory", "practice"])
-def test_a_wrong_penalty_is_seen(lane, fresh, monkeypatch):
+def test_a_wrong_penalty_is_seen(lane, afresh, monkeypatch):
     """F24, F25 (c): the claims say something of the public measure."""
     right = measures.constrained_penalty
     monkeypatch.setattr(measures, "constrained_penalty", lambda *given: 1.00001 * right(*given))

@@ -16,7 +16,7 @@ import pytest
 
 import kdtheory as kd
 from kdtheory import measures
-from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, judging
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED
 
 LANES = pytest.mark.parametrize("lane", ["theory", "practice"])
 FOLDER = pathlib.Path(__file__).parent / "reference" / "theorems"
@@ -132,14 +132,6 @@ def risk(learnt, strength):
 def few_digits(numbers, low, high):
     """A random fraction between two numbers, even in its logarithm."""
     return F(np.exp(numbers.uniform(np.log(low), np.log(high)))).limit_denominator(10**6)
-
-
-@pytest.fixture
-def afresh():
-    """Claims compiled anew, so that a mutant of the library is seen, and again afterwards."""
-    judging._compiled.cache_clear()
-    yield
-    judging._compiled.cache_clear()
 
 
 def test_the_tangent_in_fractions():

@@ -15,7 +15,7 @@ import pytest
 
 import kdtheory as kd
 from kdtheory import measures
-from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, judging
+from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED
 from kdtheory.theorems import (
     best_truth_weight,
     limit_of_self_distillation,
@@ -221,8 +221,7 @@ def test_growth_at_every_step_needs_no_truth():
 
 
 @pytest.mark.parametrize("lane", ["theory", "practice"])
-def test_wrong_weights_and_filters_are_seen(lane, monkeypatch):
-    judging._compiled.cache_clear()
+def test_wrong_weights_and_filters_are_seen(lane, monkeypatch, afresh):
     right = measures.validated_weight
     monkeypatch.setattr(measures, "validated_weight", lambda *given: right(*given) * (1 + 1e-4))
     best = dict(fits=3, spectrum=[1.0, 0.5, 2.0], penalty=1.0, target=[0.7, 0.2, 0.9], truth=0.3, start=0.0)
@@ -233,7 +232,6 @@ def test_wrong_weights_and_filters_are_seen(lane, monkeypatch):
     of = dict(eigenvalue=1.0, penalty=0.5, start=0.0)
     assert powers_of_ridge.at(lane, fits=4, last=1.0, truths=[0.2, 0.5, -1.0], **of).verdict == VIOLATED
     assert limit_of_self_distillation.at(lane, fits=3, truth=0.3, **of).verdict == VIOLATED
-    judging._compiled.cache_clear()
 
 
 def test_the_fall_keeps_its_digits_late():

@@ -241,7 +241,7 @@ def test_filters_are_compared_with_their_formulas(monkeypatch):  # F25
     assert dataclasses.replace(multiply).at(**instance).verdict == VIOLATED
 
 
-def test_a_student_of_shrunk_predictions_is_seen(monkeypatch):  # F25
+def test_a_student_of_shrunk_predictions_is_seen(monkeypatch, afresh):  # F25
     # a tenth of the teacher's predictions lost: balls say behind, the mutant's filters ahead
     plain = type(kd.distill(kd.Ridge(1.0), kd.Ridge(1.0))).shares
 

@@ -1,11 +1,14 @@
 """Early stopping against ridge: ratios of filters and risks, what chains of fits can reach, the best moment to stop."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from kdtheory import numerics
+from kdtheory.measures._at_once import room_for
 from kdtheory.measures.risks import risk
 from kdtheory.numerics import Share, expm1, log1p
 
@@ -116,6 +119,11 @@ def best_clock(risk, low, high):
     2.000000
     """
 
+    return _best_clock(risk, low, high)
+
+
+@partial(jax.jit, static_argnums=0)
+def _best_clock(risk, low, high):
     def finer(_, ends):
         grid = jnp.linspace(*ends, 65)
         best = jnp.argmin(jax.vmap(lambda at: risk(jnp.exp(at)))(grid))
@@ -138,22 +146,48 @@ def best_stop(learner, eigenvalues, signal, noise_variance, weights=None):
     >>> round(float(best.penalty), 12)                               # isotropic signal: v / θ²
     0.1
     """
-    total = lambda log_clock: (
-        risk(learner.stopped(jnp.exp(log_clock)), eigenvalues, signal, noise_variance, weights).total
+    log_clock = least(_total, eigenvalues, learner, *padded(eigenvalues, signal, weights), noise_variance)
+    return learner.stopped(np.exp(log_clock))
+
+
+def _total(log_clock, learner, eigenvalues, signal, weights, noise_variance):
+    return risk(learner.stopped(jnp.exp(log_clock)), eigenvalues, signal, noise_variance, weights).total
+
+
+def padded(eigenvalues, signal, weights):
+    """A spectrum, its signal and its quadratic form, filled up to a power of two with null directions that count for
+    nothing."""
+    λ = np.asarray(eigenvalues, float)
+    arrays = (
+        λ,
+        np.broadcast_to(np.asarray(signal, float), λ.shape),
+        λ if weights is None else np.asarray(weights, float),
     )
-    return learner.stopped(np.exp(least(total, eigenvalues)))
+    return [np.pad(array, (0, room_for(len(λ)) - len(λ))) for array in arrays]
 
 
-def least(total, eigenvalues):
-    """The logarithm of the clock at which `total` is least: on a grid, and then where its slope changes sign."""
+@partial(jax.jit, static_argnums=0)
+def _along(total, grid, *arguments):
+    return jax.vmap(lambda log_clock: total(log_clock, *arguments))(grid)
+
+
+@partial(jax.jit, static_argnums=0)
+def _slope(total, log_clock, *arguments):
+    return jax.grad(total)(log_clock, *arguments)
+
+
+def least(total, eigenvalues, *arguments):
+    """The logarithm of the clock at which `total(log_clock, *arguments)` is least: on a grid, and then where its slope
+    changes sign."""
     from scipy.optimize import brentq
 
     seen = np.asarray(eigenvalues, float)
     seen = seen[seen > 0]
     low, high = -6 - np.log10(seen.max()), 6 - np.log10(seen.min())
     grid = np.linspace(low, high, int(50 * (high - low))) * np.log(10.0)
-    best = int(np.nanargmin(jax.jit(jax.vmap(total))(grid)))
-    slope = jax.jit(jax.grad(total))
+    room = np.pad(grid, (0, room_for(len(grid)) - len(grid)), constant_values=grid[-1])
+    best = int(np.nanargmin(np.asarray(_along(total, room, *arguments))[: len(grid)]))
+    slope = lambda log_clock: _slope(total, log_clock, *arguments)
     left, right = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     if not float(slope(left)) < 0 < float(slope(right)):  # it falls to the end of the grid, or is flat
         return grid[best]

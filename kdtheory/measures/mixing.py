@@ -10,7 +10,7 @@ import numpy as np
 from kdtheory._record import record
 from kdtheory.learners._closed import Filter, Ridge
 from kdtheory.learners._composed import distill
-from kdtheory.measures.early_stopping import least
+from kdtheory.measures.early_stopping import least, padded
 from kdtheory.measures.risks import risk
 
 # Mixing weights.
@@ -105,18 +105,24 @@ def best_ridge_student(eigenvalues, signal, noise_variance, weights=None):
     """
     λ, θ2 = jnp.asarray(eigenvalues, float), jnp.asarray(signal, float) ** 2
     w = λ if weights is None else jnp.asarray(weights, float)
-
-    def student(log_clock):
-        ridge = Ridge(jnp.exp(-log_clock))
-        return distill(ridge, ridge, best_weight(ridge, ridge, λ, signal, noise_variance, weights))
-
+    log_clock = least(_total, λ, *padded(λ, signal, weights), noise_variance)
     total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
     x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
     low = jnp.sum(w * noise_variance / x**2) / jnp.sum(w * (θ2 / x**2 + noise_variance / x**3))
     high = jnp.sum(w * θ2 * λ) / jnp.sum(w * (θ2 * λ**2 + noise_variance * λ))
     inverse, linear = Filter(lambda λ: jnp.where(λ > 0, 1.0 - low / λ, 0.0)), Filter(lambda λ: high * λ)
-    inside = student(least(lambda log_clock: total(student(log_clock)), λ))
+    inside = _best_student(log_clock, λ, signal, weights, noise_variance)
     return min((inverse, linear, inside), key=lambda learner: float(total(learner)))
+
+
+def _best_student(log_clock, eigenvalues, signal, weights, noise_variance):
+    ridge = Ridge(jnp.exp(-log_clock))
+    return distill(ridge, ridge, best_weight(ridge, ridge, eigenvalues, signal, noise_variance, weights))
+
+
+def _total(log_clock, eigenvalues, signal, weights, noise_variance):
+    student = _best_student(log_clock, eigenvalues, signal, weights, noise_variance)
+    return risk(student, eigenvalues, signal, noise_variance, weights).total
 
 
 @record

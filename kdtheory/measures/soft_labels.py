@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kdtheory._checks import as_floats
 from kdtheory._record import record
+from kdtheory.measures._at_once import elementwise
 
 
 @record
@@ -72,10 +74,11 @@ def effective_logit(teacher_logit, label, teacher_weight, temperature=1.0):
     >>> print(kd.soft_labels.effective_logit(-2.0, label=1.0, teacher_weight=0.7).round(6))
     -0.474964
     """
-    z_T, y, w, τ = jnp.broadcast_arrays(
-        *(jnp.asarray(x, float) for x in (teacher_logit, label, teacher_weight, temperature))
-    )
+    numbers = dict(teacher_logit=teacher_logit, label=label, teacher_weight=teacher_weight, temperature=temperature)
+    return elementwise(_effective_logit, *as_floats(**numbers))
 
+
+def _effective_logit(z_T, y, w, τ):
     def slope(z):
         # σ(a) - σ(b) = sinh((a - b)/2) / (2 cosh(a/2) cosh(b/2)), here without overflow
         apart, a, b = (z - z_T) / τ, jnp.abs(z) / τ, jnp.abs(z_T) / τ

@@ -3,12 +3,15 @@
 On eigenvalues, exactly; on trajectories the same, as observed.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
 from kdtheory._checks import as_direction, as_floats, as_level
+from kdtheory.measures._at_once import elementwise
 from kdtheory.numerics import expm1, log1mexp, log1p
 
 # Student and teacher on eigenvalues, under gradient flow.
@@ -29,7 +32,12 @@ def matched_time(eigenvalue, time, teacher_time):
     >>> print(kd.measures.matched_time(1.0, 1.0, teacher_time=2.0).round(6))
     1.313262
     """
-    return time + delay(eigenvalue, time, teacher_time)
+    numbers = as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time)
+    return elementwise(_matched_time, *numbers)
+
+
+def _matched_time(λ, t, T):
+    return t + _delay(λ, t, T)
 
 
 def delay(eigenvalue, time, teacher_time):
@@ -43,7 +51,10 @@ def delay(eigenvalue, time, teacher_time):
     >>> print(kd.measures.delay(jnp.array([2.0, 1.0, 0.5]), 1.0, teacher_time=2.0).round(6))
     [0.063464 0.313262 0.948154]
     """
-    λ, t, T = as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time)
+    return elementwise(_delay, *as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time))
+
+
+def _delay(λ, t, T):
     reached = (t >= 0) & (t < T)
     value = log1p(_odds(λ, jnp.where(reached, t, 1.0), jnp.where(reached, T, 2.0))) / λ
     return jnp.where(reached, value, jnp.where((t == T) & (T > 0), jnp.inf, jnp.nan))
@@ -61,9 +72,11 @@ def margin(lead, trail, time, teacher_time):
     >>> print(kd.measures.margin(1.0, 0.1, time=1.0, teacher_time=2.0).round(6))
     0.072854
     """
-    λ1, λ2, _, _ = as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time)
-    size = jnp.exp(log_margin(lead, trail, time, teacher_time))
-    return jnp.sign(λ1 - λ2) * size
+    return elementwise(_margin, *as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time))
+
+
+def _margin(λ1, λ2, t, T):
+    return jnp.sign(λ1 - λ2) * jnp.exp(_log_margin(λ1, λ2, t, T))
 
 
 def log_margin(lead, trail, time, teacher_time):
@@ -73,7 +86,10 @@ def log_margin(lead, trail, time, teacher_time):
     >>> print(kd.measures.log_margin(1.0, 0.5, time=1e3, teacher_time=2e3).round(6))
     -1000.0
     """
-    λ1, λ2, t, T = as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time)
+    return elementwise(_log_margin, *as_floats(lead=lead, trail=trail, time=time, teacher_time=teacher_time))
+
+
+def _log_margin(λ1, λ2, t, T):
     matched = (0 <= t) & (t <= T) & (T > 0) & (λ2 >= 0) & ((λ1 > 0) | (λ1 == λ2))
     inside = matched & (0 < t) & (t < T) & (T < jnp.inf) & (λ1 != λ2) & (λ2 > 0)
     λ1, t, T = jnp.where(inside, λ1, 2.0), jnp.where(inside, t, 1.0), jnp.where(inside, T, 2.0)
@@ -101,9 +117,12 @@ def exaggeration(lead, trail, level, teacher_time):
     >>> print(f"{kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0):.6f}")
     0.776105
     """
-    λ1, λ2, level, T = as_floats(lead=lead, trail=trail, level=level, teacher_time=teacher_time)
+    return elementwise(_exaggeration, *as_floats(lead=lead, trail=trail, level=level, teacher_time=teacher_time))
+
+
+def _exaggeration(λ1, λ2, level, T):
     t = -log1p(-level) / λ1
-    return margin(λ1, λ2, t, T) / -expm1(-λ2 * t)
+    return _margin(λ1, λ2, t, T) / -expm1(-λ2 * t)
 
 
 def matched_penalty(eigenvalue, penalty, teacher_penalty):
@@ -117,7 +136,11 @@ def matched_penalty(eigenvalue, penalty, teacher_penalty):
     >>> kd.measures.matched_penalty(1.0, penalty=3.0, teacher_penalty=1.0).item()
     1.0
     """
-    λ, c, c_T = as_floats(eigenvalue=eigenvalue, penalty=penalty, teacher_penalty=teacher_penalty)
+    numbers = as_floats(eigenvalue=eigenvalue, penalty=penalty, teacher_penalty=teacher_penalty)
+    return elementwise(_matched_penalty, *numbers)
+
+
+def _matched_penalty(λ, c, c_T):
     return jnp.where(c >= c_T, λ * (c - c_T) / (λ + c_T), jnp.nan)
 
 
@@ -135,10 +158,15 @@ def crossing_criterion(log_filter, eigenvalues, clocks):
     >>> bool(jnp.all(kd.measures.crossing_criterion(flow, jnp.array([[0.1], [1.0]]), jnp.array([0.5, 2.0])) < 0))
     True
     """
+    λ, t = as_floats(eigenvalues=eigenvalues, clocks=clocks)
+    return _criterion(log_filter, λ.ravel(), t.ravel()).reshape(λ.shape)
+
+
+@partial(jax.jit, static_argnums=0)
+def _criterion(log_filter, λ, t):
     speed = jax.grad(log_filter, argnums=1)
     slope = jax.grad(lambda λ, t: jnp.log(speed(λ, t)), argnums=1)
-    λ, t = as_floats(eigenvalues=eigenvalues, clocks=clocks)
-    return jax.vmap(jax.grad(slope))(λ.ravel(), t.ravel()).reshape(λ.shape)
+    return jax.vmap(jax.grad(slope))(λ, t)
 
 
 def _product_of_difference(λ, T, t):
