@@ -6,6 +6,7 @@ verifies it without kdtheory.
 """
 
 import functools
+import itertools
 import json
 import os
 import sys
@@ -67,11 +68,20 @@ def by_topic(trials: list[Trial]) -> dict[str, list[Trial]]:
     return topics
 
 
-def table(trials: list[Trial], colour=False) -> str:
-    """The whole table, aligned; on a terminal, what failed is red and what holds green."""
-    rows = [HEADERS, *map(row, trials)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    width = sum(widths) + 2 * len(widths) - 2
+def lines(claims, trials, counts, colour=False):
+    """The table, a line at a time, as trials of these claims end; on a terminal, what failed is red, what holds green.
+
+    Columns are as wide as they are where every claim holds.
+    """
+    expected = [
+        (
+            claim.name,
+            *("holds", f"{counts['count']:,}", "10,000", "-1.0e-10", f"{counts['loops']:,}", "-1.0e-10", "1e-10"),
+            *(", ".join(claim.hypotheses), claim.standing, claim.source),
+        )
+        for claim in claims
+    ]
+    widths = [max(map(len, column)) for column in zip(HEADERS, *expected, strict=True)]
 
     def line(cells, paint=None):
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
@@ -79,11 +89,15 @@ def table(trials: list[Trial], colour=False) -> str:
             padded[1] = f"\033[{paint}m{padded[1]}\033[0m"
         return "  ".join(padded).rstrip()
 
-    lines = [line(HEADERS), "-" * width]
-    for topic, some in by_topic(trials).items():
-        lines += ["", f"\033[1m{topic}\033[0m" if colour else topic]
-        lines += [line(row(trial), colour and (32 if trial.passed else 31)) for trial in some]
-    return "\n".join(lines)
+    yield line(HEADERS)
+    yield "-" * (sum(widths) + 2 * len(widths) - 2)
+    topic = None
+    for trial in trials:
+        if trial.claim.topic != topic:
+            topic = trial.claim.topic
+            yield ""
+            yield f"\033[1m{topic}\033[0m" if colour else topic
+        yield line(row(trial), colour and (32 if trial.passed else 31))
 
 
 def for_machines(trials: list[Trial]) -> str:
@@ -208,8 +222,12 @@ def main(arguments=None) -> int:
     parser.needs_float64()
     claims = [CLAIMS[name] for name in chosen.names or CLAIMS]
     counts = dict(THOROUGH if chosen.thorough else COUNTS)
-    counts["descent"] = DESCENT if chosen.thorough or chosen.names else 0
-    trials = list(judged(claims, chosen.seed, counts))
+    counts["descent"] = DESCENT if chosen.thorough or (chosen.names and not (chosen.json or chosen.latex)) else 0
+    running, trials = itertools.tee(judged(claims, chosen.seed, counts))
+    if not (chosen.json or chosen.latex or chosen.names):
+        for line in lines(claims, running, counts, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ):
+            print(line, flush=True)
+    trials = list(trials)
     failed = [trial.claim.name for trial in trials if not trial.passed]
     if chosen.json:
         print(for_machines(trials))
@@ -218,7 +236,6 @@ def main(arguments=None) -> int:
     elif chosen.names:
         print("\n\n\n".join(map(detail, trials)))
     else:
-        print(table(trials, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
         print(
             f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped,"
             " and every lie found out."

@@ -78,7 +78,8 @@ def test_the_extra_is_named_where_it_could_decide(capsys, monkeypatch):  # F19
 
 def test_colour_is_for_terminals():
     trial = CLAIMS["ridge_semigroup"].trial(0, count=50, loops=2)
-    plain, coloured = command.table([trial]), command.table([trial], colour=True)
+    claims, few = [trial.claim], dict(count=50, loops=2)
+    plain, coloured = ("\n".join(command.lines(claims, [trial], few, colour)) for colour in (False, True))
     assert "\033" not in plain and "\033[32mholds" in coloured and "\033[1mspectral bias\033[0m" in coloured
 
 
