@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from kdtheory._at_once import quickly
 from kdtheory._checks import as_data, as_real, as_spectrum, as_start, check_memory, concrete
 from kdtheory._record import record
 from kdtheory.learners import Learner, check_learner, check_problem
@@ -143,7 +144,9 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
         begin = _as_start(start, rows.shape[:1] + eigensystem.target.shape[1:])
         begin = begin if bare else eigensystem.of_parameters(begin)
     return _trajectory(
-        eigensystem, _coordinates(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock
+        eigensystem,
+        quickly(_coordinates, learner, eigensystem.eigenvalues, eigensystem.target, begin),
+        learner.clock,
     )
 
 

@@ -103,10 +103,11 @@ def forget_compiled():
 
 
 def forget():
-    from kdtheory.claims import evaluating, judging
+    from kdtheory import _at_once
+    from kdtheory.claims import judging
 
     jax.clear_caches()
-    for cached in (judging._judge_of, judging._slack, evaluating._compiled, evaluating._size):
+    for cached in (judging._judge_of, judging._slack, _at_once._compiled, _at_once._size):
         cached.cache_clear()
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import batching
 
-from kdtheory.claims import evaluating
+from kdtheory import _at_once
 from kdtheory.claims.margins import Seen
 from kdtheory.learners import Distilled, GradientDescent, GradientFlow, HeavyBall, Nesterov, Ridge
 
@@ -341,7 +341,7 @@ def _done(equation, inputs):
         out = np.asarray(np.frompyfunc(ELEMENTWISE[name], len(inputs), 1)(*inputs))
         return [out.astype(bool) if equation.outvars[0].aval.dtype == bool else np.asarray(out, object)]
     doubles = [_doubles(each) for each in inputs]
-    outputs = evaluating.done(equation, doubles)
+    outputs = _at_once.done(equation, doubles)
     if name not in {*LOOPS, BITS} and any(each.dtype == object for each in inputs):
         raise NotImplementedError(f"no exact rule for {name}")
     return list(map(_numbers, outputs))
@@ -368,7 +368,7 @@ def _moved(equation, inputs):
         else:
             places.append(each)
     pool = np.array([*pool, None], object)[:-1]  # one more, lest numpy look inside
-    return [np.asarray(pool[each]) for each in evaluating.done(equation, places)]
+    return [np.asarray(pool[each]) for each in _at_once.done(equation, places)]
 
 
 def _numbers(array, value=float):

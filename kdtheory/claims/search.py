@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory.claims.evaluating import evaluated
+from kdtheory._at_once import evaluated
 from kdtheory.claims.margins import theory
 
 STARTS, STRIDES = 32, 0.5 ** np.arange(0, 16, 2)  # of numbers relative to themselves

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._at_once import quickly
 from kdtheory._checks import as_key, as_real, as_start, concrete
 from kdtheory.numerics import Shares
 from kdtheory.problems import Problem
@@ -69,7 +70,8 @@ class Learner(abc.ABC):
 def _checked_face(learner, eigenvalues, face):
     for part in learner.parts():
         _check_fields(part)
-    return _face(learner, as_real(eigenvalues, "eigenvalues"), face)
+    eigenvalues = as_real(eigenvalues, "eigenvalues")
+    return quickly(_face, learner, eigenvalues, face=face)
 
 
 @partial(jax.jit, static_argnames="face")

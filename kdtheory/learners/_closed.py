@@ -9,7 +9,7 @@ from kdtheory import numerics
 from kdtheory._checks import as_real
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
-from kdtheory.learners._running import finite_clock, is_wide, run_flow, run_in_small, run_ridge
+from kdtheory.learners._running import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
 
 
 @record
@@ -80,7 +80,9 @@ class GradientFlow(Learner):
         """The affine system, by exponentials of its matrix: no eigenvectors."""
         start = begin(self, problem, start)
         needs_squared_loss("GradientFlow", problem)
-        return run_in_small(problem, start, run_flow, finite_clock(self.time, "time"), reduce=is_wide(problem))
+        time = finite_clock(self.time, "time")
+        run = brief(run_flow, start.size**2 * time.size)
+        return run_in_small(problem, start, run, time, reduce=is_wide(problem))
 
 
 @record

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory import numerics
-from kdtheory._checks import as_count, as_key
+from kdtheory._checks import as_count, as_key, concrete
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, given_step_size
 from kdtheory.learners._running import (
+    brief,
     if_whole,
     run_dense,
     run_descent,
@@ -49,7 +50,8 @@ class _Loop(Learner):
 
         def run(problem, start, steps):
             hessian = run_tridiagonal(problem) if turn else run_dense(problem) if on_gram else None
-            return run_descent(learner, problem, start, steps, hessian)
+            work = start.size * jnp.max(steps, initial=0) if concrete(steps) else jnp.inf
+            return brief(run_descent, work)(learner, problem, start, steps, hessian)
 
         return if_whole(self.steps, run_in_small(problem, start, run, steps, reduce=reduce))
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory import numerics
-from kdtheory.measures._at_once import room_for
+from kdtheory._at_once import quickly, room_for
 from kdtheory.measures.risks import risk
 from kdtheory.numerics import Share, expm1, log1p
 
@@ -166,13 +166,13 @@ def padded(eigenvalues, signal, weights):
     return [np.pad(array, (0, room_for(len(λ)) - len(λ))) for array in arrays]
 
 
-@partial(jax.jit, static_argnums=0)
-def _along(total, grid, *arguments):
+@partial(jax.jit, static_argnames="total")
+def _along(grid, *arguments, total):
     return jax.vmap(lambda log_clock: total(log_clock, *arguments))(grid)
 
 
-@partial(jax.jit, static_argnums=0)
-def _slope(total, log_clock, *arguments):
+@partial(jax.jit, static_argnames="total")
+def _slope(log_clock, *arguments, total):
     return jax.grad(total)(log_clock, *arguments)
 
 
@@ -186,8 +186,8 @@ def least(total, eigenvalues, *arguments):
     low, high = -6 - np.log10(seen.max()), 6 - np.log10(seen.min())
     grid = np.linspace(low, high, int(50 * (high - low))) * np.log(10.0)
     room = np.pad(grid, (0, room_for(len(grid)) - len(grid)), constant_values=grid[-1])
-    best = int(np.nanargmin(np.asarray(_along(total, room, *arguments))[: len(grid)]))
-    slope = lambda log_clock: _slope(total, log_clock, *arguments)
+    best = int(np.nanargmin(np.asarray(quickly(_along, room, *arguments, total=total))[: len(grid)]))
+    slope = lambda log_clock: quickly(_slope, log_clock, *arguments, total=total)
     left, right = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     if not float(slope(left)) < 0 < float(slope(right)):  # it falls to the end of the grid, or is flat
         return grid[best]

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kdtheory._at_once import elementwise
 from kdtheory._checks import as_floats
 from kdtheory._record import record
-from kdtheory.measures._at_once import elementwise
 
 
 @record

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
+from kdtheory._at_once import elementwise
 from kdtheory._checks import as_direction, as_floats, as_level
-from kdtheory.measures._at_once import elementwise
 from kdtheory.numerics import expm1, log1mexp, log1p
 
 # Student and teacher on eigenvalues, under gradient flow.

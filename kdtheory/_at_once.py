@@ -1,7 +1,9 @@
-"""Functions done in NumPy, but for the large functions inside them, which are compiled once for all that call them.
+"""Answers at once: what takes longer to compile than to run is compiled quickly, once, or not at all.
 
-To compile a whole claim takes seconds, and it then runs for a moment. Most of a claim is a little arithmetic of its
-own, which NumPy does as it comes; what is long, filters and algorithms, it shares with other claims.
+To compile a closed form that keeps its digits takes XLA seconds, and it then runs for a moment. Small calls with plain
+numbers go through here: `evaluated` does a traced function in NumPy, but for the large functions inside it, which are
+compiled once for all that call them; `elementwise` does so for a function of single numbers, whatever their shape;
+`quickly` compiles with less care. What JAX traces is left to it.
 """
 
 import functools
@@ -12,14 +14,61 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-LARGE = 40  # operations from which on a function is compiled
+from kdtheory._checks import concrete
+
+LARGE = 40  # operations from which on a function inside another is compiled
+SMALL = 4096  # entries up to which NumPy is faster than to compile
 CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
 
 
-def evaluated(function, *shapes):
+def elementwise(function, *arrays):
+    """A function of numbers, of each entry of some arrays of one shape.
+
+    The entries are laid out in a row, filled up to a power of two with the last of them, so that another shape finds
+    what was traced.
+    """
+    if not concrete(arrays):
+        return function(*arrays)
+    shape, size = arrays[0].shape, arrays[0].size
+    if size == 0:
+        return jnp.zeros(shape)
+    room, kind = room_for(size), arrays[0].dtype.str
+    rows = [np.pad(np.asarray(array).ravel(), (0, room - size), mode="edge") for array in arrays]
+    called = _in_numpy(function, len(rows), room, kind) if room <= SMALL else _in_xla(function)
+    return jnp.asarray(np.asarray(called(*rows))[:size].reshape(shape))
+
+
+_in_xla = functools.cache(jax.jit)
+
+
+@functools.cache
+def _in_numpy(function, count, room, kind):
+    return evaluated(function, *[jax.ShapeDtypeStruct((room,), kind)] * count, large=np.inf)
+
+
+def room_for(size):
+    """The next power of two."""
+    return 1 << (size - 1).bit_length()
+
+
+def quickly(compiled, *arguments, **static):
+    """What `compiled`, a function under `jax.jit`, returns; of plain numbers, by a program that takes less time to
+    make and may take more to run."""
+    if not concrete(arguments):
+        return compiled(*arguments, **static)
+    return _quick_program(compiled.__wrapped__, tuple(static))(*arguments, **static)
+
+
+@functools.cache
+def _quick_program(function, static):
+    return jax.jit(function, static_argnames=static, compiler_options=_quick())
+
+
+def evaluated(function, *shapes, large=LARGE):
     """`function` of trees of arrays, traced for some shapes, as one of NumPy's arrays that compiles next to nothing.
 
-    `shapes` are as those of `jax.make_jaxpr`. Last bits may differ from those of the compiled function.
+    `shapes` are as those of `jax.make_jaxpr`; functions inside it of `large` operations are compiled. Last bits may
+    differ from those of the compiled function.
     """
     closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes)
     tree = jax.tree.structure(out)
@@ -27,33 +76,48 @@ def evaluated(function, *shapes):
     def called(*arguments):
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
         with np.errstate(all="ignore"):
-            return jax.tree.unflatten(tree, _run(closed.jaxpr, closed.consts, leaves))
+            return jax.tree.unflatten(tree, _run(closed.jaxpr, closed.consts, leaves, large))
 
     return called
 
 
-def _run(jaxpr, consts, arguments):
+def _run(jaxpr, consts, arguments, large):
     known = dict(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
     known |= zip(jaxpr.invars, arguments, strict=True)
     value = lambda at: np.asarray(at.val) if hasattr(at, "val") else known[at]
     for equation in jaxpr.eqns:
-        known |= zip(equation.outvars, done(equation, [value(at) for at in equation.invars]), strict=True)
+        known |= zip(equation.outvars, done(equation, [value(at) for at in equation.invars], large), strict=True)
     return [value(at) for at in jaxpr.outvars]
 
 
-def done(equation, inputs):
+def done(equation, inputs, large=LARGE):
     """The outputs of one operation on NumPy's arrays."""
     name, settings, inner = equation.primitive.name, equation.params, _inner(equation)
     if inner is not None:
-        if name in CALLS and _size(inner) >= LARGE:
+        if name in CALLS and _size(inner) >= large:
             return list(map(np.asarray, _compiled(inner)(*inputs)))
-        return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
+        return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs, large)
+    if name == "optimization_barrier":
+        return inputs
+    if name == "scan" and settings["num_carry"] == 0 and large == np.inf:
+        closed = _mapped(settings["jaxpr"], settings["num_consts"], settings["length"])
+        return _run(closed.jaxpr, closed.consts, inputs, large)
     if name in ELEMENTWISE and (name not in OF_FLOATS or inputs[0].dtype.kind == "f"):
         return [ELEMENTWISE[name](*inputs)]
     if name in SHAPED:
         return [SHAPED[name](equation.outvars[0].aval, settings, *inputs)]
     outputs = equation.primitive.bind(*map(jnp.asarray, inputs), **settings)
     return list(map(np.asarray, outputs if equation.primitive.multiple_results else [outputs]))
+
+
+@functools.cache
+def _mapped(body, shared, length):
+    """A loop that carries nothing from turn to turn, as one turn of arrays; the first `shared` inputs are of all."""
+    shapes = [
+        jax.ShapeDtypeStruct((length,) * (place >= shared) + x.shape, x.dtype) for place, x in enumerate(body.in_avals)
+    ]
+    axes = [0 if place >= shared else None for place in range(len(shapes))]
+    return jax.make_jaxpr(jax.vmap(jaxpr_as_fun(body), axes))(*shapes)
 
 
 def _inner(equation):
@@ -127,7 +191,9 @@ ELEMENTWISE = {
     "or": np.bitwise_or,
     "not": np.invert,
     "xor": np.bitwise_xor,
+    "shift_left": np.left_shift,
     "copy": lambda x: x,
+    "stop_gradient": lambda x: x,
 }
 OF_FLOATS = frozenset("div pow sign floor ceil is_finite".split())  # whole numbers have rules of their own
 
@@ -147,6 +213,13 @@ def _cut(out, settings, x):
 
 def _chosen(out, settings, which, *cases):
     return np.choose(which, cases) if len(cases) > 2 else np.where(which, cases[-1], cases[0])
+
+
+def _rounded(out, settings, x):
+    if "EVEN" in settings["rounding_method"].name:
+        return np.rint(x)
+    away = np.floor(np.abs(x))
+    return np.copysign(away + (np.abs(x) - away >= 0.5), x)
 
 
 def _converted(out, settings, x):
@@ -182,6 +255,8 @@ SHAPED = {
     "convert_element_type": _converted,
     "dot_general": _product,
     "iota": _counted,
+    "round": _rounded,
+    "bitcast_convert_type": lambda out, settings, x: np.ascontiguousarray(x).view(out.dtype).reshape(out.shape),
     "reshape": _reshaped,
     "squeeze": _reshaped,
     "expand_dims": _reshaped,
