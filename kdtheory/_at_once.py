@@ -28,7 +28,7 @@ def elementwise(function, *arrays):
     what was traced.
     """
     if not concrete(arrays):
-        return function(*arrays)
+        return _in_xla(function)(*arrays)  # which is traced once for all that ask
     shape, size = arrays[0].shape, arrays[0].size
     if size == 0:
         return jnp.zeros(shape)
@@ -61,7 +61,7 @@ def quickly(compiled, *arguments, **static):
 
 @functools.cache
 def _quick_program(function, static):
-    return jax.jit(function, static_argnames=static, compiler_options=_quick())
+    return jax.jit(function, static_argnames=static, compiler_options=quick_options())
 
 
 def evaluated(function, *shapes, large=LARGE):
@@ -139,11 +139,11 @@ def _size(closed):
 
 @functools.cache
 def _compiled(closed):
-    return jax.jit(jaxpr_as_fun(closed), compiler_options=_quick())
+    return jax.jit(jaxpr_as_fun(closed), compiler_options=quick_options())
 
 
 @functools.cache
-def _quick():
+def quick_options():
     """Options for programs that take longer to compile than to run, of those that this version of XLA knows."""
     options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
     known = {}

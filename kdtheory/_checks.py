@@ -169,10 +169,7 @@ def _physical_memory():
 def as_spectrum(eigenvalues):
     """A user's eigenvalues (K,) as floats, finite and not negative."""
     eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
-    if (
-        eigenvalues.ndim != 1
-        or len(eigenvalues) == 0
-        or not bool(jnp.all((eigenvalues >= 0) & (eigenvalues < jnp.inf)))
-    ):
+    seen = np.asarray(eigenvalues)
+    if seen.ndim != 1 or len(seen) == 0 or not np.all((seen >= 0) & (seen < np.inf)):
         raise ValueError(f"eigenvalues must be a non-empty sequence of finite numbers >= 0, got {eigenvalues}")
     return eigenvalues

@@ -20,9 +20,11 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
+from kdtheory._at_once import quick_options
 from kdtheory._checks import check_memory
 from kdtheory.files import _fingerprint, _pieces
 
+BRIEF = 10_000  # cells, at most, of a sweep that is over before a better program would be made
 BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
 
@@ -285,7 +287,7 @@ def _computer(cell, name, values, chunk, devices):
         lowered = work.lower()
         if "@lapack_" in lowered.as_text():
             lowered = traced(grid, lambda function: functools.partial(jax.lax.map, function)).lower()
-        return lowered.compile()
+        return lowered.compile(quick_options() if total <= BRIEF else None)
 
     def at_once(numbers):
         padded = [*numbers, *numbers[-1:] * (len(devices) - len(numbers))]

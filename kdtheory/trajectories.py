@@ -135,7 +135,7 @@ def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
             jnp.asarray(0.0),
             unresolved=0,
         )
-    elif not isinstance(eigensystem.target, jax.core.Tracer) and bool(jnp.all(jnp.isnan(eigensystem.target))):
+    elif concrete(eigensystem.target) and np.isnan(np.asarray(eigensystem.target)).all():
         raise TypeError("a softmax problem has no closed form, only its loop; use simulate, or squared loss")
     learner = _ready(learner, eigensystem, eigensystem.target.size)
     begin = None
@@ -217,9 +217,10 @@ def _ready(learner, eigensystem, entries, curvature=1.0):
         raise TypeError(
             f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
         )
-    largest = jnp.max(eigensystem.eigenvalues)
+    known = concrete(eigensystem.eigenvalues)
+    largest = np.max(eigensystem.eigenvalues) if known else jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
-    check_learner(learner, None if isinstance(largest, jax.core.Tracer) else curvature * largest)
+    check_learner(learner, curvature * largest if known else None)
     moments = math.prod(jnp.shape(learner.clock))
     check_memory(
         (moments, entries),

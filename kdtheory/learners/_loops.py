@@ -5,6 +5,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kdtheory import numerics
 from kdtheory._checks import as_count, as_key, concrete
@@ -50,7 +51,7 @@ class _Loop(Learner):
 
         def run(problem, start, steps):
             hessian = run_tridiagonal(problem) if turn else run_dense(problem) if on_gram else None
-            work = start.size * jnp.max(steps, initial=0) if concrete(steps) else jnp.inf
+            work = start.size * np.max(np.asarray(steps), initial=0) if concrete(steps) else np.inf
             return brief(run_descent, work)(learner, problem, start, steps, hessian)
 
         return if_whole(self.steps, run_in_small(problem, start, run, steps, reduce=reduce))

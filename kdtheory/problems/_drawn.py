@@ -1,9 +1,12 @@
 """Problems drawn at random."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._at_once import quickly
 from kdtheory._checks import as_count, as_key, as_real, as_spectrum, check_memory, concrete
 from kdtheory.problems._linear import Linear
 
@@ -27,7 +30,7 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
     eigenvalues, samples = as_spectrum(eigenvalues), as_count(samples, "samples")
     _check_drawn(3, samples, len(eigenvalues))
     features_key, noise_key = jax.random.split(as_key(key))
-    features = jax.random.normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
+    features = _normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
     return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
 
 
@@ -63,12 +66,21 @@ def _labelled(key, features, parameters, noise):
     if concrete(as_real(noise, "noise")) and not (np.ndim(noise) == 0 and 0 <= noise < np.inf):
         raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
     clean = features @ parameters
-    return Linear(features, clean + noise * jax.random.normal(key, clean.shape))
+    return Linear(features, clean + noise * _normal(key, clean.shape))
+
+
+def _normal(key, shape):
+    return quickly(_drawn, key, shape=shape)
+
+
+@partial(jax.jit, static_argnames="shape")
+def _drawn(key, shape):
+    return jax.random.normal(key, shape)
 
 
 def orthonormal(key, rows, columns):
     """A random (rows, columns) matrix with orthonormal columns."""
-    return jnp.asarray(np.linalg.qr(np.asarray(jax.random.normal(key, (rows, columns))))[0])
+    return jnp.asarray(np.linalg.qr(np.asarray(_normal(key, (rows, columns))))[0])
 
 
 def _as_signal(signal, count):
