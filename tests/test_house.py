@@ -6,8 +6,8 @@ import pathlib
 import kdtheory
 
 ROOT = pathlib.Path(kdtheory.__file__).parent
-FLOORS = """_record _checks _at_once _command numerics spectra kernels datasets files sweeps problems learners trajectories
-measures claims theorems plots comparisons __main__ __init__""".split()
+FLOORS = """_record _checks _at_once _command numerics spectra kernels datasets files sweeps problems learners
+trajectories measures claims theorems plots comparisons __main__ __init__""".split()
 
 
 def imports(path):
