@@ -4,7 +4,6 @@ python -m experiments report: the seed paper on real data, a page of its own.
 """
 
 import importlib
-import importlib.metadata
 import inspect
 import os
 import pkgutil
@@ -14,10 +13,12 @@ from pathlib import Path
 import matplotlib.style
 
 import experiments
+from experiments import _page
 from kdtheory import _command
 
 PROG = "python -m experiments"
 FIGURES = Path(__file__).parent.parent / "figures"
+STYLE = FIGURES / "kdtheory.mplstyle"
 
 
 def discover():
@@ -49,12 +50,9 @@ def build(name, folder, **sizes):
     module = load(name)
     run = inspect.signature(module.compute).bind(**sizes)
     run.apply_defaults()
-    with matplotlib.style.context(FIGURES / "kdtheory.mplstyle"):
-        figure = module.draw(module.compute(**run.arguments))
-        made = f"kdtheory {importlib.metadata.version('kdtheory')}, experiments.{name}: {run.arguments}"
-        metadata = {"Title": caption(module)[0], "Source": made}
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, **metadata})
-        figure.savefig(folder / f"{name}.png", metadata=metadata)
+    result = module.compute(**run.arguments)
+    with matplotlib.style.context(STYLE):
+        _page.write(module.draw(result), folder, name, caption(module)[0], f"experiments.{name}: {run.arguments}")
 
 
 def gallery(folder):
@@ -98,10 +96,10 @@ def main(arguments=None):
         parser.error(f"there is no experiment {', '.join(unknown)}; there are {', '.join(known)}")
     parser.needs_float64()
     if chosen.names == ["report"]:
-        from experiments.report import _page
+        from experiments.report import _pages
 
         prepare(FIGURES)
-        _page.build(FIGURES, FIGURES / "kdtheory.mplstyle", timed)
+        _pages.build(FIGURES, STYLE, timed)
         print(f"the report is {FIGURES / 'report.md'}")
         return
     prepare(FIGURES)

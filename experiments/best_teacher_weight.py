@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments import _noise
-from experiments._judged import judged
+from experiments import _runs
+from experiments._runs import judged
 
 RIDGE, TILTS = kd.Ridge(0.3), (1.0, 0.0, -1.0)  # θ² = λ^tilt
 SHOWN, LEVEL = (0.2, 0.6, 20.0), 1  # noise of panel b, and which of the signals
@@ -47,7 +47,7 @@ def best_weight(problem, noisy):
     """The teacher weight with the least mean squared error over all draws, with its error."""
     plain, distilled = (np.asarray(noisy.predict(student(weight).fit(noisy))) for weight in (0.0, 1.0))
     step, missed = distilled - plain, np.asarray(problem.targets)[:, None] - plain
-    return _noise.ratio(np.sum(missed * step, axis=0), np.sum(step**2, axis=0))
+    return _runs.ratio(np.sum(missed * step, axis=0), np.sum(step**2, axis=0))
 
 
 def compute(*, seed=0, count=40, noises=9, weights=7, draws=2000, instances=2000, loops=20):
@@ -56,13 +56,13 @@ def compute(*, seed=0, count=40, noises=9, weights=7, draws=2000, instances=2000
     best, risks = [], []
     for tilt in TILTS:
         problem = kd.problems.with_spectrum(seed, eigenvalues, signal=signal(eigenvalues, tilt))
-        noisy = (_noise.relabelled(key, problem, noise, draws) for key, noise in enumerate(v, seed))
+        noisy = (_runs.relabelled(key, problem, noise, draws) for key, noise in enumerate(v, seed))
         best.append([best_weight(problem, each) for each in noisy])
     problem = kd.problems.with_spectrum(seed, eigenvalues, signal=signal(eigenvalues, TILTS[LEVEL]))
     for key, noise in enumerate(SHOWN, seed):
-        noisy = _noise.relabelled(key, problem, noise, draws)
-        teacher, *students = (_noise.errors(problem, noisy, learner) for learner in (RIDGE, *map(student, ξ)))
-        risks.append([_noise.ratio(risk, teacher) for risk in students])
+        noisy = _runs.relabelled(key, problem, noise, draws)
+        teacher, *students = (_runs.errors(problem, noisy, learner) for learner in (RIDGE, *map(student, ξ)))
+        risks.append([_runs.ratio(risk, teacher) for risk in students])
     claims = kd.theorems.trust_grows_with_noise, kd.theorems.student_on_the_tangent
     checks = judged(*claims, seed=seed, instances=instances, loops=loops)
     return Weights(np.asarray(eigenvalues), v, np.array(best), ξ, np.array(risks), draws, checks)

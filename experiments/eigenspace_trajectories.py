@@ -9,11 +9,10 @@ two hidden layers.
 """
 
 import jax
-import numpy as np
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._digits import centred, digits
+from experiments._runs import centred, digits, exaggeration
 
 
 def compute(*, seed=0, count=50, samples=1000, longest=1000):
@@ -24,13 +23,7 @@ def compute(*, seed=0, count=50, samples=1000, longest=1000):
         "Digits, linear": kd.problems.linear(images - images.mean(axis=0), targets),
         "Digits, neural tangent kernel": kd.problems.kernel(centred(gram), targets),
     }
-    return {title: _against_teacher(problem, longest) for title, problem in problems.items()}
-
-
-def _against_teacher(problem, longest):
-    step_size = 0.1 / float(problem.max_eigenvalue())
-    student = kd.GradientDescent(step_size, np.unique(np.geomspace(1, longest, 200).astype(int)))
-    return kd.compare(problem, teacher=kd.GradientDescent(step_size, 50), student=student, directions=(0, 9))
+    return {title: exaggeration(problem, 50, longest, directions=(0, 9)) for title, problem in problems.items()}
 
 
 def draw(result):

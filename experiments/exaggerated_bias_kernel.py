@@ -6,19 +6,14 @@ progress along five eigendirections of the Gram matrix against the clock (a) and
 direction (b), and the lag of the student along all directions (c).
 """
 
-import numpy as np
-
 import kdtheory as kd
-from experiments._digits import centred, digits
+from experiments._runs import centred, digits, exaggeration
 
 
 def compute(*, samples=1000, length=8.0, stop=200, longest=3000):
     images, targets = digits(samples)
     problem = kd.problems.kernel(centred(kd.kernels.rbf(images, length=length)), targets)
-    step_size = 0.1 / float(problem.max_eigenvalue())
-    teacher = kd.GradientDescent(step_size, stop)
-    student = kd.GradientDescent(step_size, np.unique(np.geomspace(1, longest, 200).astype(int)))
-    return kd.compare(problem, teacher=teacher, student=student, directions=(0, 4, 14, 49, 99))
+    return exaggeration(problem, stop, longest, directions=(0, 4, 14, 49, 99))
 
 
 def draw(result):

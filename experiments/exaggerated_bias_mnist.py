@@ -6,19 +6,14 @@ exaggerated_bias: progress along five eigendirections of the pixels' covariance 
 equal progress on the top direction (b), and the lag of the student along all directions (c).
 """
 
-import numpy as np
-
 import kdtheory as kd
-from experiments._digits import digits
+from experiments._runs import digits, exaggeration
 
 
 def compute(*, samples=5000, stop=100, longest=3000):
     images, targets = digits(samples)
     problem = kd.problems.linear(images - images.mean(axis=0), targets)
-    step_size = 0.1 / float(problem.max_eigenvalue())
-    teacher = kd.GradientDescent(step_size, stop)
-    student = kd.GradientDescent(step_size, np.unique(np.geomspace(1, longest, 200).astype(int)))
-    return kd.compare(problem, teacher=teacher, student=student, directions=(0, 4, 14, 49, 99))
+    return exaggeration(problem, stop, longest, directions=(0, 4, 14, 49, 99))
 
 
 def draw(result):

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._judged import judged
+from experiments._runs import judged
 
 SPREAD, STRENGTH = 0.1, 1e4  # of panel a, and of the others
 RIDGE = kd.Ridge(1.0)

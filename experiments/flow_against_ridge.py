@@ -20,9 +20,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._judged import judged
-from experiments._pairs import teachers_and_students
-from kdtheory.theorems.early_stopping import METHODS
+from experiments._runs import judged, teachers_and_students
+from kdtheory.theorems._words import METHODS
 
 STRENGTHS = 0.0, 0.3, 1.0, 3.0  # θ²λ/v of panel a
 C2, BAYES, TUNED = kd.early_stopping.RISK_RATIO, kd.early_stopping.BAYES_RATIO, kd.early_stopping.TUNED_RATIO

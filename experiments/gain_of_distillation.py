@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments import _noise
-from experiments._judged import judged
+from experiments import _runs
+from experiments._runs import judged
 from kdtheory.theorems.early_stopping import METHODS
 
 NOISE = 0.01
@@ -62,11 +62,11 @@ def compute(
         runs = zip(*(x[::every] for x in (fine, clocks, expected[method])), strict=True)
         for key, (r, (single, *pair), (*_, wiener)) in enumerate(runs, seed):
             problem = base.relabel(base.predict(system.parameters(np.sqrt(2.0 * eigenvalues**r))))
-            noisy = _noise.relabelled(key, problem, NOISE, draws)
+            noisy = _runs.relabelled(key, problem, NOISE, draws)
             learners = METHODS[method](single), kd.distill(*map(METHODS[method], pair))
-            teacher, student = (_noise.errors(problem, noisy, learner) for learner in learners)
-            risks.append([_noise.ratio(risk, np.full(draws, wiener)) for risk in (teacher, student)])
-            gain.append(_noise.ratio(teacher - student, teacher))
+            teacher, student = (_runs.errors(problem, noisy, learner) for learner in learners)
+            risks.append([_runs.ratio(risk, np.full(draws, wiener)) for risk in (teacher, student)])
+            gain.append(_runs.ratio(teacher - student, teacher))
         seen[method], gains[method] = np.array(risks), np.array(gain)
     claims = (
         kd.theorems.flat_signal_gains_nothing_from_distillation,

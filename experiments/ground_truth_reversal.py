@@ -19,8 +19,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._judged import judged
-from kdtheory.theorems.ground_truth_weight import matched_moment
+from experiments._runs import judged
 
 SINGLE, TWO, REVERSED, SAME = range(4)
 KINDS = "one crossing", "two crossings", "reversed", "the same fit"
@@ -52,11 +51,16 @@ def flow(truth, times):
     return kd.distill(kd.GradientFlow(TEACHER), kd.GradientFlow(times), 1 - truth)
 
 
+def matched_moment(truth, time):
+    """The time at which a single flow has learnt as much of λ₁ as the student."""
+    return -flow(truth, time).log_residual(LEAD) / LEAD
+
+
 @jax.jit
 @jax.vmap
 def expected(truth, time):
     """The kind that theory gives students of gradient flow, elementwise."""
-    moment = matched_moment(LEAD, TEACHER, time, truth)
+    moment = matched_moment(truth, time)
     return jnp.where((moment <= TEACHER) | (truth <= 0), SINGLE, jnp.where(truth * time >= moment, REVERSED, TWO))
 
 
@@ -70,7 +74,7 @@ def curves_of(eigenvalues):
     """Student minus single fit in theory, (3, K), for panel b."""
 
     def difference(truth, time):
-        single = kd.GradientFlow(matched_moment(LEAD, TEACHER, time, truth))
+        single = kd.GradientFlow(matched_moment(truth, time))
         return flow(truth, time).filter(eigenvalues) - single.filter(eigenvalues)
 
     return jax.vmap(difference)(*jnp.array(SHOWN).T)

@@ -19,9 +19,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._judged import judged
-from experiments._pairs import teachers_and_students
-from kdtheory.theorems.early_stopping import METHODS
+from experiments._runs import judged, teachers_and_students
+from kdtheory.theorems._words import METHODS
 
 WITHIN, BLOCK, FLIPPED = 0.5, 10, (0, 1, 2, 5)  # inner product, points of a block, and flipped labels in each
 SHOWN = (1, 1), (2, 2), (3, 2), (3, 4)  # teacher and student of the runs of panel b, by their clocks

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._judged import judged
+from experiments._runs import judged
 
 LEAD, FITS, TIME, MOMENTS = 6, (2, 3, 5), 2.0, (0.5, 1.0, 1.5)
 

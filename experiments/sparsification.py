@@ -18,7 +18,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import kdtheory as kd
-from experiments._judged import judged
+from experiments._runs import judged
 
 TRUTHS, COUNTER = (0.0, 0.02, 0.1, 0.3, 0.7), 2  # α, and which of them is panel b's
 LARGE, SMALL = 0.9, 0.1  # filters of the first fit

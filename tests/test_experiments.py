@@ -5,10 +5,12 @@ import os
 import sys
 from pathlib import Path
 
+import matplotlib.style
 import numpy as np
 import pytest
 
 from experiments import __main__ as runner
+from experiments import _page
 
 TOY = {  # shapes are shared where they can be: compilation is what these tests cost, and checking claims most of all
     "best_teacher_weight": dict(count=12, noises=3, weights=2, draws=50, instances=0),
@@ -179,6 +181,45 @@ def test_the_same_run_writes_the_same_bytes_and_the_gallery_shows_it(tmp_path):
     page = (first / "README.md").read_text()
     assert "(exaggerated_bias.png)" in page and "# Exaggerated bias" in page and "flat_spectrum" not in page
     assert "longest" in (first / "exaggerated_bias.svg").read_text()  # sizes travel with the figure
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_last_digits_of_what_is_drawn_leave_the_files_as_they_are(tmp_path, seed):
+    module, random = runner.load("exaggerated_bias"), np.random.default_rng(seed)
+    with matplotlib.style.context(runner.STYLE):
+        figure = module.draw(computed("exaggerated_bias"))
+        figure.canvas.draw()
+        vector, picture = tmp_path / "figure.svg", tmp_path / "figure.png"
+        _page.write(figure, tmp_path, "figure", "title", "source")
+        before = vector.read_bytes(), picture.read_bytes(), vector.stat().st_mtime_ns
+        for line in [line for ax in figure.axes for line in ax.lines]:
+            line.set_data(
+                *(np.asarray(v, float) * (1 + 1e-12 * random.standard_normal(len(v))) for v in line.get_data())
+            )
+        _page.write(figure, tmp_path, "figure", "title", "source")
+        assert (vector.read_bytes(), picture.read_bytes(), vector.stat().st_mtime_ns) == before
+        figure.axes[0].set_title("another")
+        _page.write(figure, tmp_path, "figure", "title", "source")
+    assert vector.read_bytes() != before[0] and picture.read_bytes() != before[1]  # what is seen is written
+
+
+def test_what_stands_just_between_two_hundredths_goes_one_way():
+    def path(x):  # as matplotlib writes it
+        return f'<path d="M {x:.6f} {-x:.6f}"/>'
+
+    for tie in (123.125, 0.005, 71.375, 1.115):
+        noise = tie * 1e-12 * np.array([-1.0, 0.0, 1.0])
+        assert len({_page.rounded(path(tie + off)) for off in noise}) == 1
+    assert _page.rounded(path(0.001)) == '<path d="M 0 0"/>'
+    assert _page.rounded('<g transform="translate(1.23456 7) scale(0.015625)"/>') == (
+        '<g transform="translate(1.23 7) scale(0.015625)"/>'
+    )
+
+
+def test_names_in_a_figure_follow_their_order():
+    svg = '<path id="m0123456789" d="M 1 2"/><use xlink:href="#m0123456789"/><g clip-path="url(#pabcdef0123)"/>'
+    named = '<path id="m0" d="M 1 2"/><use xlink:href="#m0"/><g clip-path="url(#p1)"/>'
+    assert _page.rounded(svg) == named
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Results that are saved, loaded and pickled, to the last bit; and files that are foreign, damaged or meant to harm."""
 
+import importlib
 import io
 import json
 import os
@@ -116,6 +117,20 @@ def test_checks(check, tmp_path):
     for twin in (kd.load(tmp_path / "check.npz"), pickle.loads(pickle.dumps(check))):
         assert twin.claim is check.claim and repr(twin) == repr(check)
         assert twin.margins.tobytes() == check.margins.tobytes() and twin.instances.keys() == check.instances.keys()
+
+
+def test_a_record_of_a_private_module_comes_back(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "of_others").mkdir()
+    (tmp_path / "of_others" / "__init__.py").write_text("")
+    (tmp_path / "of_others" / "_inner.py").write_text("import kdtheory as kd\n@kd.record\nclass Own:\n    a: float\n")
+    module = importlib.import_module("of_others._inner")
+    kd.save(tmp_path / "own.npz", module.Own(1.0))
+    loaded = kd.load(tmp_path / "own.npz")
+    assert type(loaded) is module.Own and loaded.a == 1.0
+    monkeypatch.delattr(module, "Own")
+    with pytest.raises(ValueError, match="Own, which is not known here"):
+        kd.load(tmp_path / "own.npz")
 
 
 def test_what_is_refused(check, tmp_path, monkeypatch):

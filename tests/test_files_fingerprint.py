@@ -780,6 +780,25 @@ def test_what_changes_itself_is_refused_before_it_is_kept(tmp_path):
     assert kd.sweep(counting, a=[1.0, 2.0]).counting.values[0] > 0
 
 
+def test_the_library_is_told_by_its_code_in_whole():
+    def progress(time):
+        return kd.GradientFlow(time).filter(1.0)
+
+    told = _fingerprint.reads(progress)
+    assert told["package kdtheory"].startswith(f"{kd.__version__} sha256 ")
+    assert not [name for name in told if "GradientFlow." in name]  # and so is not read piece by piece
+
+
+def test_a_change_anywhere_in_the_library_counts(tmp_path, monkeypatch):
+    library = tmp_path / "kdtheory"
+    (library / "files").mkdir(parents=True)
+    (library / "learners.py").write_text("a = 1")
+    monkeypatch.setattr(_fingerprint, "_LIBRARY", library)
+    before = _fingerprint._version.__wrapped__("kdtheory")
+    (library / "learners.py").write_text("a = 2")
+    assert _fingerprint._version.__wrapped__("kdtheory") != before
+
+
 def test_code_that_was_edited_since_is_not_taken_for_the_old(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "edited.py").write_text("def f(a):\n    return a\n")

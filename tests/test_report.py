@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import __main__ as runner
-from experiments.report import _kept, _page, _study, bias_to_confidence, together, trajectories
+from experiments.report import _kept, _pages, _study, controls, switching, together, trajectories
 from experiments.report._verdicts import NOT_SHOWN, REVERSED, SHOWN, Finding, overall
 
 SMALL = dict(name="nace", rows=120, noise=0.3)
@@ -31,13 +31,13 @@ def folder(tmp_path_factory):
 
 def build(folder, monkeypatch):
     monkeypatch.setattr(_kept, "FOLDER", folder / "cache")
-    _page.build(folder, {"savefig.dpi": 20}, lambda names: names, TOY)
+    _pages.build(folder, {"savefig.dpi": 20}, lambda names: names, TOY)
     return (folder / "report.md").read_text()
 
 
 def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, monkeypatch):
     page = build(folder, monkeypatch)
-    assert {_page.stem(module) for module in _page.discover()} == set(TOY)
+    assert {_pages.stem(module) for module in _pages.discover()} == set(TOY)
     for name in TOY:
         assert f"({name}.png)" in page and (folder / f"{name}.svg").exists()
     for row in ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "The controls", "The third claim"]:
@@ -48,18 +48,31 @@ def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, monkeypa
 
 def test_what_is_finished_is_kept(folder, monkeypatch):
     first = build(folder, monkeypatch)
-    monkeypatch.setattr(_kept.pickle, "dumps", None)  # nothing may be computed anew
+    monkeypatch.setattr(_kept.kd, "save", None)  # nothing may be computed anew
     assert build(folder, monkeypatch) == first
 
 
-def test_a_change_of_code_sizes_or_seeds_counts(monkeypatch):
-    before = _kept._hash(_study.run, dict(seed=0, **SMALL))
-    assert before != _kept._hash(_study.run, dict(seed=1, **SMALL))
-    assert before != _kept._hash(_study.run, dict(seed=0, **SMALL | dict(rows=121)))
-    assert _study.__file__ in map(str, _kept._sources(bias_to_confidence.compute))
-    sources = _kept._sources(_study.run)
-    monkeypatch.setattr(_kept, "_sources", lambda function: sources[1:])
-    assert before != _kept._hash(_study.run, dict(seed=0, **SMALL))
+@pytest.mark.parametrize("function", [_study.run, controls.one, switching.one, together.control, trajectories.one])
+def test_a_change_of_code_sizes_or_seeds_counts(function, monkeypatch):
+    before = _kept.key(function, dict(seed=0, rows=120))
+    assert before == _kept.key(function, dict(rows=120, seed=0))
+    assert before != _kept.key(function, dict(seed=1, rows=120))
+    assert before != _kept.key(function, dict(seed=0, rows=121))
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(_study), "CONFUSABLE", {})
+        patch.setattr(controls, "LOW", 51)
+        changed = before != _kept.key(function, dict(seed=0, rows=120))
+        assert changed == (function is not controls.one)  # which reads neither
+    monkeypatch.setattr(_kept._fingerprint, "_version", lambda package: "another")
+    assert before != _kept.key(function, dict(seed=0, rows=120))
+
+
+def test_what_is_kept_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(_kept, "FOLDER", tmp_path / "cache")
+    first, again = (_kept.kept(_study.run, **SMALL, seed=0) for _ in range(2))
+    assert first is not again and type(again) is _study.Study
+    np.testing.assert_array_equal(first.slopes["train low"], again.slopes["train low"])
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".npz"]
 
 
 def test_controls_at_toy_size():

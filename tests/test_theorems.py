@@ -34,6 +34,26 @@ def test_claim_is_documented(claim):
     assert all((ROOT / named).exists() for named in re.findall(r"tests/proofs/\w+\.py", claim.statement))
 
 
+@pytest.mark.parametrize("topic", sorted({claim.topic for claim in CLAIMS.values()}))
+def test_a_topic_imports_from_no_other(topic):
+    text = (ROOT / "kdtheory" / "theorems" / f"{topic.replace(' ', '_')}.py").read_text()
+    assert set(re.findall(r"kdtheory\.theorems\S*", text)) <= {"kdtheory.theorems._words"}
+
+
+def test_claims_are_listed_by_topic():
+    assert list(dict.fromkeys(claim.topic for claim in CLAIMS.values() if claim.name in vars(kd.theorems))) == [
+        "spectral bias",
+        "confidence",
+        "self distillation",
+        "constrained",
+        "early stopping",
+        "ground truth weight",
+        "linear classifiers",
+        "mixing",
+        "soft labels",
+    ]
+
+
 def fractions(lane, learner, *eigenvalues, **options):
     return np.asarray(lane(learner, jnp.array(eigenvalues), **options).learnt)
 

@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 import kdtheory as kd
 from kdtheory.claims import HOLDS, OUTSIDE, VIOLATED, practice, theory
 from kdtheory.measures import early_stopping, risk
+from kdtheory.theorems import _words
 from kdtheory.theorems import early_stopping as claims
 
 digits = lambda value, printed: abs(value - float(printed)) <= 0.5 * 10.0 ** -len(printed.split(".")[1])
@@ -190,7 +191,7 @@ def test_best_single_fit_is_within_its_error(method):
     for spread in (1e-9, 0.1, 1.0, 1.0, 3.0, 3.0):
         spectrum, signal = 10 ** random.uniform(-spread, spread, 3), 10 ** random.uniform(-3, 3, 3)
         noise = 10 ** random.uniform(-2, 2)
-        best = found(claims.METHODS[method], jnp.array(spectrum), jnp.array(signal), noise)
+        best = found(_words.METHODS[method], jnp.array(spectrum), jnp.array(signal), noise)
         brute = risks(method, spectrum, signal, noise, np.geomspace(1e-7, 1e7, 200_001))
         least = risks(method, spectrum, signal, noise, float(best.clock))
         assert least - best.risk_error <= brute.min() * (1 + 1e-14) and best.risk_error < 1e-6 * least

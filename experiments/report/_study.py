@@ -48,12 +48,15 @@ def data(name, rows, noise, seed, tested=3000) -> Data:
     return Data(train, test, noisy, labels[first], labels[rest])
 
 
+SETS = {"mnist": kd.datasets.mnist, "reviews": kd.datasets.reviews, "nace": kd.datasets.nace}
+
+
 @functools.cache
 def _load(name):
     if name.startswith("/"):
         images, labels = kd.datasets.fashion_mnist(name)
         return images[:5000], labels[:5000]
-    return getattr(kd.datasets, name)()
+    return SETS[name]()
 
 
 def whitened(train, test, count=100):
@@ -86,27 +89,14 @@ def grams(kernel, train, test, intercept=0.1):
     return gram / size + intercept, cross / size + intercept
 
 
-def top(problem, count) -> kd.problems.Eigensystem:
-    """The first eigendirections of a large kernel problem, without the others."""
-    from scipy.sparse.linalg import eigsh
-
-    samples = len(problem.inputs)
-    rank = np.linalg.matrix_rank(np.asarray(problem.inputs[:200]))  # enough rows to see that it is below `count`
-    count = min(count, samples // 2, rank)
-    start = np.random.default_rng(0).standard_normal(samples)  # eigsh would draw one of its own each time
-    d, u = eigsh(np.asarray(problem.inputs), count, v0=start)
-    d, u = d[::-1], u[:, ::-1]
-    arrays = d / samples, u, u * np.sqrt(d), u / np.sqrt(d), np.full((count, problem.zeros().shape[1]), np.nan)
-    return kd.problems.Eigensystem(*map(jnp.asarray, arrays), jnp.arange(count), jnp.nan, unresolved=0)
-
-
 def learner(top_eigenvalue, steps):
     """Nesterov's method at two thirds of its longest stable step; the curvature is at most λ_max/2."""
     bound = kd.Nesterov(1.0, MOMENTUM, 0).max_step_size(0.5 * top_eigenvalue)
     return kd.Nesterov(2 / 3 * float(bound), MOMENTUM, steps)
 
 
-class Study(NamedTuple):
+@kd.record
+class Study:
     """What was seen. Axes: arm in ARMS, the teacher's stop i in TAUGHT, a moment j in JUDGED."""
 
     fit: np.ndarray  # (j,) the teacher's accuracy on its own, noisy labels
@@ -122,7 +112,7 @@ def run(name, kernel="neural tangent", rows=4000, noise=0.3, seed=0, tested=3000
     split, steps = data(name, rows, noise, seed, tested), STEPS
     gram, cross = grams(kernel, split.train, split.test)
     problem = kd.problems.softmax_kernel(gram, split.noisy, classes=np.unique(split.labels))
-    eigensystem = top(problem, BANDS[-1])
+    eigensystem = problem.eigensystem(BANDS[-1])
     path = learner(eigensystem.eigenvalues[0], steps)
     judged, stops = (np.searchsorted(steps, some) for some in (JUDGED, TAUGHT))
 
@@ -137,10 +127,10 @@ def run(name, kernel="neural tangent", rows=4000, noise=0.3, seed=0, tested=3000
     lags, scales = np.empty(students.shape[:2]), np.empty((*students.shape[:2], len(judged)))
     seen = _trajectory(eigensystem, path, teacher)
     for i, stop in enumerate(stops):
-        target, bands = seen.coordinates[stop], _bands(len(seen.eigenvalues))
+        target, groups = seen.coordinates[stop], bands(len(seen.eigenvalues))
         for arm in range(len(ARMS)):
-            other = _trajectory(eigensystem, path, students[arm, i]).towards(target, bands)
-            lags[arm, i] = kd.measures.observed_exaggeration(seen.towards(target, bands), other, level=0.5)[-1]
+            other = _trajectory(eigensystem, path, students[arm, i]).towards(target, groups)
+            lags[arm, i] = kd.measures.observed_exaggeration(seen.towards(target, groups), other, level=0.5)[-1]
             scales[arm, i] = [kd.confidence.matching_scale(target, c, BANDS[0]) for c in other.coordinates[judged]]
 
     train, test = (_logits(k, np.asarray(teacher)[judged]) for k in (gram, cross))
@@ -173,7 +163,8 @@ def _trajectory(eigensystem, path, parameters):
     return kd.Trajectory(eigensystem.eigenvalues, coordinates, eigensystem.target, path.clock, eigensystem.spaces)
 
 
-def _bands(count):
+def bands(count):
+    """The band of each of so many directions."""
     return np.minimum(np.searchsorted(BANDS, np.arange(count), side="right"), len(BANDS) - 1)
 
 

@@ -12,8 +12,6 @@ learns last, it must hurt, and all that a student can do is to train until it is
 are means over five seeds of signal and noise, with 95 % intervals.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -31,7 +29,8 @@ MOMENTS = "after as many steps as its teacher", "at its best moment"
 LOW = 50  # the direction that findings are about
 
 
-class Control(NamedTuple):
+@kd.record
+class Control:
     """One seed. Axes: spectrum in SPECTRA, direction."""
 
     equal_time: np.ndarray  # (2, K) student's progress over teacher's
@@ -87,7 +86,7 @@ def drawn(features, signal, seed):
 
 
 def findings(result):
-    equal, matched, change = (np.stack([getattr(seen, name) for seen in result], axis=-1) for name in Control._fields)
+    equal, matched, change = (np.stack([getattr(seen, name) for seen in result], axis=-1) for name in vars(result[0]))
     for number, name in enumerate(SPECTRA):
         yield Finding(
             f"{name}: student's progress over teacher's, direction 0, equal time", equal[number, 0], "below", 1
@@ -101,7 +100,7 @@ def findings(result):
 
 
 def draw(result):
-    equal, matched, change = (np.stack([getattr(seen, name) for seen in result], axis=-1) for name in Control._fields)
+    equal, matched, change = (np.stack([getattr(seen, name) for seen in result], axis=-1) for name in vars(result[0]))
     figure = Figure(figsize=(11, 3.9), layout="constrained")
     time, progress, hurt = figure.subplots(1, 3)
     for ax, ratios, title in (time, equal, "At equal time"), (progress, matched, "At matched progress"):

@@ -8,8 +8,6 @@ number of steps is, for each teacher, that of the best pure student on the valid
 bars means with 95 % intervals; grey is the teacher.
 """
 
-from typing import NamedTuple
-
 import jax
 import numpy as np
 from matplotlib.figure import Figure
@@ -28,7 +26,8 @@ TEACHERS = {"interpolating": 320, "stopped early": 10}
 ARMS = ("teacher", "one-hot", "one-hot, then teacher", "teacher, then one-hot")
 
 
-class Switches(NamedTuple):
+@kd.record
+class Switches:
     """Test accuracy of one seed."""
 
     teacher: np.ndarray  # (2,) by TEACHERS

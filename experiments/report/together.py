@@ -9,8 +9,6 @@ its own filter times the teacher, so that its slope is below one; with softmax i
 of the loss. Dots are seeds, bars means with 95 % intervals.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -26,7 +24,8 @@ CLAIMED = (
 )
 
 
-class Control(NamedTuple):
+@kd.record
+class Control:
     """One seed of digits with whitened pixels."""
 
     squared_ratio: float  # ρ with squared loss
@@ -57,7 +56,7 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
         (kd.problems.softmax(train, split.noisy, np.arange(10)), 10 * step_size),
     ):
         eigensystem = problem.eigensystem()
-        bands = _study._bands(len(eigensystem.eigenvalues))
+        bands = _study.bands(len(eigensystem.eigenvalues))
         temperature = 1.0 if problem is squared else 4.0
         teacher = kd.GradientDescent(η, path)
         student = kd.distill(kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature)
@@ -97,7 +96,7 @@ def findings(result):
             )
         yield Finding(f"{title}: fall of the error against its own teacher, in points", 100 * (student - own), "above")
         yield Finding(f"{title}: the same against the best early stop", 100 * (student - best), "above")
-    at = {name: np.array([getattr(one, name) for one in controls]) for name in Control._fields}
+    at = {name: np.array([getattr(one, name) for one in controls]) for name in vars(controls[0])}
     yield Finding("control, squared loss: ρ", at["squared_ratio"], "equal", 1.0, tolerance=1e-9)
     yield Finding(
         "control, squared loss: distance from own filter times teacher",
@@ -118,7 +117,7 @@ def ratio(fresh, chosen):
 
 def draw(result):
     found, controls = result
-    at = {name: np.array([getattr(one, name) for one in controls]) for name in Control._fields}
+    at = {name: np.array([getattr(one, name) for one in controls]) for name in vars(controls[0])}
     titles = [*found, "whitened,\nsoftmax", "whitened,\nsquared"]
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     bias, slope, gain = figure.subplots(1, 3)

@@ -13,7 +13,6 @@ pixels nothing is left of it.
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +33,8 @@ CLAIMED = (
 LEVEL, TOP, LOW = 0.5, 0, 9
 
 
-class Seen(NamedTuple):
+@kd.record
+class Seen:
     """Curves of one seed in the plane of two directions, and what they say."""
 
     teacher: np.ndarray  # (T, 2) progress along the top and the lower direction

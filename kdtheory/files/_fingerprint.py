@@ -74,13 +74,15 @@ def _instructions(code):
 
 # What is code of others, known by its version.
 
+_LIBRARY = Path(__file__).parent.parent  # this package, wherever it is
+
 _INSTALLED = tuple(
     f"{os.path.realpath(folder)}{os.sep}"
     for folder in {
         *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
         *site.getsitepackages(),
         site.getusersitepackages(),
-        os.path.dirname(__file__),
+        _LIBRARY,
     }
 )
 
@@ -106,8 +108,8 @@ def _version(top):
     if top in sys.stdlib_module_names:
         return f"of Python {sys.version_info.major}.{sys.version_info.minor}"
     version = str(getattr(sys.modules[top], "__version__", None) or _metadata_version(top))
-    if top == __package__:
-        files = sorted(Path(__file__).parent.rglob("*.py"))
+    if top == _LIBRARY.name:
+        files = sorted(_LIBRARY.rglob("*.py"))
         version += f" {_digest(b''.join(file.read_bytes() for file in files))}"
     return version
 

@@ -262,7 +262,9 @@ def _function(name):
 
 def _vanished(name):
     """Whether what was registered is no longer in its module; what was made in a function never was."""
-    return "<locals>" not in name and _at(name) is None
+    thing = KNOWN.get(name)
+    private = f"{getattr(thing, '__module__', None)}:{getattr(thing, '__qualname__', None)}"
+    return "<locals>" not in name and _at(name) is None and _at(private) is None
 
 
 def _at(name):

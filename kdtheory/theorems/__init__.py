@@ -27,6 +27,19 @@ The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so th
 their t is ours over N; products λt, and with them every statement below, are the same.
 """
 
+# Topics in the order in which claims are listed.
+# isort: off
+from kdtheory.theorems import spectral_bias as spectral_bias
+from kdtheory.theorems import confidence as confidence
+from kdtheory.theorems import self_distillation as self_distillation
+from kdtheory.theorems import constrained as constrained
+from kdtheory.theorems import early_stopping as early_stopping
+from kdtheory.theorems import ground_truth_weight as ground_truth_weight
+from kdtheory.theorems import linear_classifiers as linear_classifiers
+from kdtheory.theorems import mixing as mixing
+from kdtheory.theorems import soft_labels as soft_labels
+# isort: on
+
 from kdtheory.theorems.confidence import margins_on_a_line as margins_on_a_line
 from kdtheory.theorems.confidence import scale_free_slope_exceeds_one as scale_free_slope_exceeds_one
 from kdtheory.theorems.constrained import constrained_penalty_between_bounds as constrained_penalty_between_bounds

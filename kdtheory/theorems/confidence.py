@@ -4,11 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory.claims import EPS, among, both, claim, exceeds, face, positive, same, several, uniform, usually
-from kdtheory.learners import GradientFlow, Ridge, distill
+from kdtheory.learners import distill
 from kdtheory.measures import confidence
-from kdtheory.theorems.spectral_bias import started, zero_start
+from kdtheory.theorems._words import METHODS, started, zero_start
 
-LEARNERS = {"flow": GradientFlow, "ridge": lambda clock: Ridge(1.0 / clock)}
 CLASSES = np.repeat([1.0, -1.0], 3)  # six points, three of each class
 _WITHIN = np.array([[1, 1, 1], [2, -1, -1], [0, 1, -1]]).T / np.sqrt([3, 6, 2])
 BASIS = np.kron(np.eye(2), _WITHIN)[:, [0, 3, 1, 2, 4, 5]]  # (6, 6): the class means, then what differs within
@@ -59,7 +58,7 @@ def margins_on_a_line(run, method, lead, ratio, clocks, draws, third):
     """
     spectrum = two_levels(lead, ratio, third)
     labels = CLASSES * jnp.where(draws < 0.3, -1.0, 1.0).at[:2].set(jnp.array([-1.0, 1.0]))
-    teacher, student = (LEARNERS[method](clock) for clock in clocks)
+    teacher, student = (METHODS[method](clock) for clock in clocks)
     x, y = (
         labels * (BASIS @ run(learner, spectrum, target=BASIS.T @ labels).learnt)
         for learner in (teacher, distill(teacher, student))
@@ -99,7 +98,7 @@ def scale_free_slope_exceeds_one(run, method, lead, ratio, clocks, start):
     h_S2)/(h₁ - h₂), and both filters grow with λ.
     """
     spectrum = lead * jnp.stack([jnp.ones_like(ratio), ratio])
-    teacher, student = (LEARNERS[method](clock) for clock in clocks)
+    teacher, student = (METHODS[method](clock) for clock in clocks)
     h = run(teacher, spectrum)
     g = run(distill(teacher, student), spectrum, start=jnp.stack([0.0 * start, start]))
     line = confidence.margin_line(teacher, student, lead, lead * ratio)

@@ -30,9 +30,8 @@ from kdtheory.claims import (
     uniform,
     usually,
 )
-from kdtheory.learners import GradientFlow, Ridge
-from kdtheory.theorems.self_distillation import log_ratio, ordered
-from kdtheory.theorems.spectral_bias import chain, started, zero_start
+from kdtheory.learners import Ridge
+from kdtheory.theorems._words import METHODS, chain, distinct_spectrum, log_ratio, ordered, started, zero_start
 
 recalled = "Mobahi, Farajtabar & Bartlett 2020, as recalled"
 
@@ -62,7 +61,6 @@ excess = positive(1e-6, 1e6, tame=(0.05, 30.0))
 norms = above_a_whole(positive(1e-9, 1e6, tame=(0.01, 30.0)))
 slackened = usually(1.0, positive(0.2, 5.0, tame=(0.2, 5.0)))  # the penalty over that of the active constraint
 active = lambda slack: slack == 1
-distinct = lambda spectrum: jnp.max(spectrum) - jnp.min(spectrum)
 
 
 def two_seen(spectrum, labels):
@@ -227,7 +225,7 @@ def equal_eigenvalues_collapse_first(run, rounds, eigenvalue, labels, excess, sp
     labels=labels3,
     excess=positive(1e-6, 1e6, tame=(0.05, 1e5)),
     slack=slackened,
-    domain=dict(distinct=distinct, some_label=some_label),
+    domain=dict(distinct=distinct_spectrum, some_label=some_label),
     hypotheses=dict(active=active),
 )
 def norm_above_its_tangent(run, rounds, spectrum, labels, excess, slack):
@@ -309,7 +307,7 @@ def one_fit_favours_by_less_than_eigenvalues(run, method, fits, lead, trail, clo
     Proof. φ(d)/d falls as d grows: for ridge it is 1/(d + c), for flow the mean of e^(-ds) over s from 0 to t, times
     t. As t, or 1/c, tends to zero φ/(dt) tends to one.
     """
-    learner = GradientFlow(clock) if method == "flow" else Ridge(1.0 / clock)
+    learner = METHODS[method](clock)
     seen = run(
         chain([learner] * fits), jnp.stack([lead, trail]), start=jnp.stack([jnp.asarray(start), jnp.zeros_like(start)])
     )

@@ -36,11 +36,7 @@ from kdtheory.claims import (
 from kdtheory.learners import GradientFlow, Learner, Ridge, distill
 from kdtheory.measures import early_stopping
 from kdtheory.measures.early_stopping import RISK_RATIO, TUNED_RATIO, best_clock
-from kdtheory.theorems.spectral_bias import chain
-
-METHODS = {"flow": GradientFlow, "ridge": lambda clock: Ridge(1.0 / clock)}
-
-little_noise = positive(0.02, 2.0, tame=(0.05, 1.0))
+from kdtheory.theorems._words import METHODS, chain, distinct_spectrum, last_digits, log_risk, spaced
 
 
 def often(value, quantity, share=0.5):
@@ -52,19 +48,6 @@ def often(value, quantity, share=0.5):
         return np.where(chosen, np.asarray(value), drawn)
 
     return dataclasses.replace(quantity, draw=draw)
-
-
-def last_digits(seen):
-    """What floats round of a fraction, relative to it: nothing where digits are no limit."""
-    return jnp.where(seen.log_learnt_error + seen.log_residual_error > 0.0, 4.0 * EPS, 0.0)
-
-
-def log_risk(seen, signal, noise) -> Margin:
-    """log Σ [signal · (1 - h)² + noise · h²], and its rounding."""
-    bias, variance = signal * seen.residual**2, noise * seen.learnt**2
-    total = jnp.sum(bias + variance)
-    lost = jnp.sum((signal * jnp.abs(seen.residual) + noise * jnp.abs(seen.learnt)) * uncertainty(seen)) / total
-    return Margin(jnp.log(total), 2.0 * lost + 4.0 * jnp.max(last_digits(seen)))
 
 
 def below(first, second, factor=1.0) -> Margin:
@@ -237,7 +220,7 @@ def flow_within_constant_of_ridge(run, fits, spectrum, signal, noise, weights, c
     noise=often(1.0, positive(1e-3, 1e2, tame=(0.02, 2.0))),
     weights=often([0.6, 3.26, 3.26], several(3, positive(1e-2, 1e2, tame=(0.1, 10.0)))),
     tilt=usually(0.0, uniform(-2.0, 2.0)),
-    domain=dict(distinct=lambda spectrum: jnp.max(spectrum) - jnp.min(spectrum)),
+    domain=dict(distinct=distinct_spectrum),
     hypotheses=dict(isotropic_signal=lambda tilt: tilt == 0.0),
 )
 def best_flow_within_constant_of_best_ridge(run, spectrum, noise, weights, tilt):
@@ -335,11 +318,6 @@ def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, 
 
 
 # The best single fit as a teacher.
-
-
-def spaced(lead, gaps):
-    """Three eigenvalues, each a given fraction of the one before."""
-    return lead * jnp.stack([1.0, gaps[0], gaps[0] * gaps[1]])
 
 
 def student_of_best(run, learner, spectrum, signal, noise, low, high):

@@ -34,15 +34,17 @@ from kdtheory.claims import (
     uniform,
 )
 from kdtheory.learners import GradientFlow, Ridge, distill
-from kdtheory.theorems.spectral_bias import (
+from kdtheory.theorems._words import (
     comparable,
     crosses_once,
+    equal_flow,
+    equal_ridge,
     moderate,
     moderate_time,
-    shown,
+    not_asserted,
+    select,
     started,
     two_directions,
-    when,
     zero_start,
 )
 
@@ -72,7 +74,7 @@ def student_and_single(run, spectrum, teacher, student, truth, start=0.0):
     """The student and the single flow equal to it on the first eigenvalue."""
     begin = jnp.zeros(len(spectrum)).at[-1].set(start)
     seen = run(distill(GradientFlow(teacher), GradientFlow(student), 1.0 - truth), spectrum, start=begin)
-    return seen, run(GradientFlow(-seen[0].log_residual / spectrum[0]), spectrum)
+    return seen, run(equal_flow(spectrum[0], seen[0]), spectrum)
 
 
 @claim(
@@ -129,7 +131,7 @@ def single_crossing_past_the_teacher(run, lead, other, teacher, student, excess)
     margin = crosses_once(seen, alone, lead, other)
     margin = Margin(margin.value, cancelled * margin.rounding)
     below_zero = exceeds(alone[1].learnt, seen[1].learnt, uncertainty(alone[1]) + cancelled * uncertainty(seen[1]))
-    return when((seen[1].learnt <= 0) & (other < lead), below_zero, margin)
+    return select((seen[1].learnt <= 0) & (other < lead), below_zero, margin)
 
 
 @claim(
@@ -207,7 +209,7 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
     spectrum = jnp.stack([lead, far, near, beyond, low * place, jnp.where(unseen, lead, high / place)])
     seen, alone = student_and_single(run, spectrum, teacher, student, truth)
     behind = [ahead(alone[k], seen[k], matched=seen[0]) for k in range(6)]
-    ends = both(behind[4], when(unseen, shown, behind[5]))
+    ends = both(behind[4], select(unseen, not_asserted, behind[5]))
     return both(ends, either(behind[1], both(ahead(seen[2], alone[2], matched=seen[0]), behind[3])))
 
 
@@ -239,6 +241,6 @@ def ridge_trichotomy_of_ground_truth(run, lead, other, teacher, student, truth, 
     """
     spectrum = jnp.stack([lead, other])
     seen = run(distill(Ridge(teacher), Ridge(student), 1.0 - truth), spectrum, start=jnp.stack([0.0 * start, start]))
-    alone = run(Ridge(lead * jnp.exp(seen[0].log_residual - seen[0].log_learnt)), spectrum)
+    alone = run(equal_ridge(lead, seen[0]), spectrum)
     reversed_ = truth * teacher > student
-    return when(reversed_, crosses_once(alone, seen, lead, other), crosses_once(seen, alone, lead, other))
+    return select(reversed_, crosses_once(alone, seen, lead, other), crosses_once(seen, alone, lead, other))

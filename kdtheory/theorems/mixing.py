@@ -29,9 +29,7 @@ from kdtheory.claims import (
 )
 from kdtheory.learners import Ridge, distill, self_distill
 from kdtheory.measures.early_stopping import best_clock
-from kdtheory.theorems.early_stopping import little_noise, log_risk, spaced
-from kdtheory.theorems.self_distillation import sometimes_turned_by
-from kdtheory.theorems.spectral_bias import started, zero_start
+from kdtheory.theorems._words import little_noise, log_risk, penalty_ratio, spaced, started, zero_start
 
 
 def rounded(run):
@@ -49,7 +47,7 @@ def allowed(run):
     standing="proved",
     spectrum=several(2, positive(1e-3, 1e3)),
     penalty=positive(1e-3, 1e3),
-    last=sometimes_turned_by,
+    last=penalty_ratio,
     weight=uniform(-30.0, 30.0),
     start=started,
     hypotheses=dict(same_penalty=lambda last: last == 1, zero_start=zero_start),
@@ -273,7 +271,7 @@ def wiener_penalty(spectrum, wanted):
     ratio=positive(1e-3, 0.999, tame=(0.05, 0.9)),
     wanted=several(2, uniform(0.0, 1.0)),
     penalty=positive(1e-3, 1e3),
-    last=sometimes_turned_by,
+    last=penalty_ratio,
     hypotheses=dict(same_penalty=lambda last: last == 1),
 )
 def two_eigenvalues_one_student(run, lead, ratio, wanted, penalty, last):

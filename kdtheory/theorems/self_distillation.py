@@ -11,7 +11,6 @@ import numpy as np
 
 from kdtheory import measures
 from kdtheory.claims import (
-    Margin,
     Quantity,
     ahead,
     among,
@@ -26,11 +25,9 @@ from kdtheory.claims import (
     usually,
 )
 from kdtheory.learners import Ridge, distill, self_distill
-from kdtheory.theorems.spectral_bias import started, when, zero_start
+from kdtheory.theorems._words import equal_ridge, log_ratio, ordered, penalty_ratio, select, started, zero_start
 
 recalled = "Borup & Andersen 2021, as recalled"
-ordered = lambda lead, trail: lead - trail
-sometimes_turned_by = usually(1.0, positive(0.1, 10.0, tame=(0.1, 10.0)))  # one penalty over another
 small_penalty = positive(1e-3, 1e3, tame=(1e-4, 1.0))
 
 
@@ -41,12 +38,6 @@ def weights_of_all_sizes(random, count, tame):
     near_one = 1.0 - logs(0.05 if tame else 1e-9)
     below_zero = -random.random(count)
     return np.where(kind < 0.65, logs(1e-9), np.where(kind < 0.75, near_one, below_zero))
-
-
-def log_ratio(seen):
-    """How much more has been learnt of the first direction than of the second, in logs."""
-    rounding = seen[0].log_learnt_error + seen[1].log_learnt_error
-    return Margin(seen[0].log_learnt - seen[1].log_learnt, rounding)
 
 
 def grows(before, after):
@@ -61,7 +52,7 @@ def grows(before, after):
     fits=among(2, 4),
     eigenvalue=positive(),
     penalty=positive(),
-    last=sometimes_turned_by,
+    last=penalty_ratio,
     truths=several(3, uniform(-2.0, 3.0)),
     start=started,
     hypotheses=dict(zero_start=zero_start, same_penalty=lambda last: last == 1),
@@ -229,6 +220,6 @@ def ridge_student_with_truth(run, lead, other, teacher, student, truth, start):
     """
     spectrum, begin = jnp.stack([lead, other]), jnp.stack([jnp.zeros_like(start), start])
     seen = run(distill(Ridge(teacher), Ridge(student), 1.0 - truth), spectrum, start=begin)
-    alone = run(Ridge(lead * jnp.exp(seen[0].log_residual - seen[0].log_learnt)), spectrum)
+    alone = run(equal_ridge(lead, seen[0]), spectrum)
     behind, before = ahead(alone[1], seen[1], matched=seen[0]), ahead(seen[1], alone[1], matched=seen[0])
-    return when(other < lead, behind, before)
+    return select(other < lead, behind, before)

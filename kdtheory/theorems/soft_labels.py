@@ -21,15 +21,14 @@ from kdtheory.claims import (
     usually,
     whole,
 )
-from kdtheory.learners import GradientDescent, GradientFlow, HeavyBall, Ridge, distill
+from kdtheory.learners import GradientDescent, HeavyBall, Ridge, distill
 from kdtheory.measures import soft_labels
 from kdtheory.problems import Softmax
 from kdtheory.problems._softmax import Term
-from kdtheory.theorems.spectral_bias import chain
+from kdtheory.theorems._words import METHODS, chain
 
 misled = usually(0.0, uniform(0.1, 0.4))  # by how much the teacher's probabilities are off
 DRAWS = np.array(list(itertools.product(range(6), repeat=2)))  # every sample of two from three inputs, two labels
-METHODS = {"flow": GradientFlow, "ridge": lambda clock: Ridge(1.0 / clock)}
 
 
 def moments(inputs, chances, taught, losses):

@@ -6,17 +6,14 @@ squared. Eigenvalues are positive: along a direction of eigenvalue zero nobody l
 """
 
 import dataclasses
-import functools
 import math
 from fractions import Fraction
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from kdtheory.claims import (
-    Margin,
     Quantity,
     Seen,
     ahead,
@@ -36,30 +33,27 @@ from kdtheory.claims import (
     whole,
 )
 from kdtheory.learners import GradientFlow, HeavyBall, Ridge, distill
+from kdtheory.theorems._words import (
+    METHODS,
+    chain,
+    comparable,
+    crosses_once,
+    equal_flow,
+    equal_ridge,
+    moderate,
+    moderate_time,
+    not_asserted,
+    ordered,
+    select,
+    started,
+    two_directions,
+    zero_start,
+)
 
-started = usually(0.0, uniform(0.1, 0.9))  # where training begins, as a fraction of the target
 turned = usually(0.0, uniform(0.1, 1.5))  # the angle between the student's inputs and the teacher's
 pushed = usually(0.0, uniform(0.3, 0.95))  # momentum
 clock = positive(1e-3, 1e3, tame=(0.5, 7.0))
 rounds = uniform(0.1, 16.0)  # steps, in units in which 1/e of the larger eigenvalue is left
-
-
-def clustered(quantity):
-    """The same quantity, for loops in three clusters: two of a kind are often close, at all distances."""
-
-    def draw(random, count, tame):
-        drawn = quantity.draw(random, count, tame)
-        if not tame:
-            return drawn
-        low, high = quantity.range(tame)
-        centre = low * (high / low) ** (np.round(2 * np.log(drawn / low) / math.log(high / low)) / 2)
-        gap = np.exp(random.uniform(math.log(1e-4), math.log(0.1), count))
-        return centre * (1.0 + random.choice([-1.0, 1.0], count) * gap)
-
-    return dataclasses.replace(quantity, draw=draw)
-
-
-comparable = clustered(positive(tame=(0.5, 2.0)))
 
 
 def around_one(low, high):
@@ -72,13 +66,9 @@ def around_one(low, high):
     return Quantity(draw, range=lambda tame: (low, high))
 
 
-zero_start = lambda start: start == 0
 same_inputs = lambda angle: angle == 0
-shown = Margin(jnp.inf, 0.0)  # of what a case does not assert
 no_momentum = lambda momentum: momentum == 0
-ordered = lambda lead, trail: lead - trail
 not_zero = dict(positive=lambda trail: trail)
-two_directions = dict(distinct=lambda lead, other: lead != other, positive=lambda other: other)
 
 
 def turned_student(run, teacher, student, spectrum, angle):
@@ -130,7 +120,7 @@ def in_steps(run, single, chained, trail, most, moment, start=0.0):
     seen = run(chained, spectrum, start=jnp.stack([0.0 * one, start + 0.0 * one]))
     enough = fewest_steps(single, one, filters(run)(chained, one[None])[0], most)
     alone = run(single(jnp.maximum(enough, jnp.ceil(moment * most))), spectrum)
-    return when(ahead(alone[0], seen[0]).value >= 0, ahead(alone[1], seen[1]), shown)
+    return select(ahead(alone[0], seen[0]).value >= 0, ahead(alone[1], seen[1]), not_asserted)
 
 
 def whole_steps(rounds, rate, momentum):
@@ -139,23 +129,6 @@ def whole_steps(rounds, rate, momentum):
     half = jnp.abs(1.0 + momentum - rate) / 2
     left = jnp.maximum(half + jnp.sqrt(jnp.maximum(half**2 - momentum, 0.0)), jnp.sqrt(momentum))
     return jnp.maximum(1.0, jnp.ceil(rounds / -jnp.log(left)))
-
-
-def when(condition, seen, otherwise):
-    """One sight or the other."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), seen, otherwise)
-
-
-def crosses_once(seen, alone, lead, other):
-    """The margin of "ahead of the single fit on a larger eigenvalue, behind on a smaller", matched on the
-    first."""
-    matched = seen[0]
-    return when(other < lead, ahead(alone[1], seen[1], matched), ahead(seen[1], alone[1], matched))
-
-
-def chain(learners):
-    """Each learner taught by the one before."""
-    return functools.reduce(distill, learners)
 
 
 def progress(method, step, steps, momentum):
@@ -212,7 +185,7 @@ def filters_multiply(run, method, eigenvalue, first, second, rate, momentum, sta
     )[method]
     teacher, student = learner(first), learner(second)
     seen = run(distill(teacher, student), eigenvalue * jnp.array([1.0, 0.3]), start=start)
-    seen = when(angle == 0, seen, turned_student(run, teacher, student, eigenvalue * jnp.array([1.0, 0.3]), angle))
+    seen = select(angle == 0, seen, turned_student(run, teacher, student, eigenvalue * jnp.array([1.0, 0.3]), angle))
     size = step * jnp.array([1.0, 0.3])
     product = progress(method, size, first, momentum) * progress(method, size, second, momentum)
     error = 4 * uncertainty(seen) + 1e-11 * jnp.abs(product)
@@ -316,8 +289,8 @@ def exaggerated_bias(run, lead, trail, teacher_time, student_time, start, angle)
     teacher, student = GradientFlow(teacher_time), GradientFlow(student_time)
     begin = jnp.stack([jnp.zeros_like(start), start])
     seen = run(distill(teacher, student), spectrum, start=begin)
-    seen = when(angle == 0, seen, turned_student(run, teacher, student, spectrum, angle))
-    alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
+    seen = select(angle == 0, seen, turned_student(run, teacher, student, spectrum, angle))
+    alone = run(equal_flow(lead, seen[0]), spectrum)
     return ahead(alone[1], seen[1], matched=seen[0])
 
 
@@ -348,7 +321,7 @@ def single_crossing(run, fits, lead, other, times, start):
     spectrum = jnp.stack([lead, other])
     begin = jnp.stack([jnp.zeros_like(start), start])
     seen = run(chain([GradientFlow(times[i]) for i in range(fits)]), spectrum, start=begin)
-    alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
+    alone = run(equal_flow(lead, seen[0]), spectrum)
     return crosses_once(seen, alone, lead, other)
 
 
@@ -445,7 +418,7 @@ def single_crossing_of_ridge(run, fits, lead, other, penalties, start):
     spectrum = jnp.stack([lead, other])
     begin = jnp.stack([jnp.zeros_like(start), start])
     seen = run(chain([Ridge(penalties[i]) for i in range(fits)]), spectrum, start=begin)
-    alone = run(Ridge(lead * jnp.exp(seen[0].log_residual - seen[0].log_learnt)), spectrum)
+    alone = run(equal_ridge(lead, seen[0]), spectrum)
     return crosses_once(seen, alone, lead, other)
 
 
@@ -489,12 +462,6 @@ def single_crossing_of_larger_steps(run, trail, student_rate, teacher_rate, stud
     return in_steps(run, single, distill(single(taught), student), trail, taught, moment)
 
 
-moderate = clustered(
-    positive(1e-3, 5.0, tame=(0.5, 2.0))
-)  # 60 digits know what is left of e^(-λt) up to λt = 100 or so
-moderate_time = positive(1e-2, 10.0, tame=(0.3, 7.0))
-
-
 @claim(
     source="own",
     standing="proved",
@@ -520,7 +487,7 @@ def exaggerated_bias_of_steeper_kernel(run, lead, trail, exponent, scale, teache
     """
     spectrum, own = jnp.stack([lead, trail]), scale * lead * jnp.stack([1.0, (trail / lead) ** exponent])
     seen = run(GradientFlow(student_time), own, target=run(GradientFlow(teacher_time), spectrum).learnt)
-    alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
+    alone = run(equal_flow(lead, seen[0]), spectrum)
     return ahead(alone[1], seen[1], matched=seen[0])
 
 
@@ -549,13 +516,10 @@ def single_crossing_of_powers(run, method, lead, other, clock, power):
     sum more than q + p. Ridge, with y = c/λ: -G' = y/((1 + y) log(1 + y)) falls with y, and so grows
     with λ, iff log(1 + y) < y. For κ < 1 it is d < 0.
     """
-    learner, matched = dict(
-        flow=(GradientFlow, lambda seen: GradientFlow(-seen.log_residual / lead)),
-        ridge=(lambda t: Ridge(1 / t), lambda seen: Ridge(lead * jnp.exp(seen.log_residual - seen.log_learnt))),
-    )[method]
+    learner, equal = METHODS[method], dict(flow=equal_flow, ridge=equal_ridge)[method]
     spectrum = jnp.stack([lead, other])
     seen = raised(run(learner(clock), spectrum), power)
-    return crosses_once(seen, run(matched(seen[0]), spectrum), lead, other)
+    return crosses_once(seen, run(equal(lead, seen[0]), spectrum), lead, other)
 
 
 @claim(
@@ -583,5 +547,5 @@ def shrunk_labels_reverse_the_bias(run, lead, trail, time, kept):
     spectrum = jnp.stack([lead, trail])
     longest = jnp.where(kept > 1.0, -jnp.log1p(-0.9 / jnp.maximum(kept, 1.0)) / lead, jnp.inf)
     seen = run(GradientFlow(jnp.minimum(time, longest)), spectrum, target=kept * jnp.ones(2))
-    alone = run(GradientFlow(-seen[0].log_residual / lead), spectrum)
+    alone = run(equal_flow(lead, seen[0]), spectrum)
     return ahead(seen[1], alone[1], matched=seen[0])

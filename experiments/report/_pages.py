@@ -1,7 +1,6 @@
 """figures/report.md: for each row what was claimed, what was run, figure, numbers with intervals, verdict."""
 
 import importlib
-import importlib.metadata
 import inspect
 import pkgutil
 from collections import Counter
@@ -10,6 +9,7 @@ import matplotlib.style
 
 import experiments.report
 import kdtheory as kd
+from experiments import _page
 from experiments.report import _study
 from experiments.report._verdicts import overall, table
 
@@ -82,10 +82,7 @@ def build(folder, style, timed, sizes=None):
         result = module.compute(**(sizes or {}).get(name, {}))
         findings = list(module.findings(result))
         with matplotlib.style.context(style):
-            figure = module.draw(result)
-            made = f"kdtheory {importlib.metadata.version('kdtheory')}, experiments.report.{name}"
-            for suffix, metadata in ("svg", {"Date": None}), ("png", {}):
-                figure.savefig(folder / f"{name}.{suffix}", metadata={"Title": title, "Source": made, **metadata})
+            _page.write(module.draw(result), folder, name, title, f"experiments.report.{name}")
         counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(f.verdict for f in findings).items())
         summary.append(f"| {title} | **{overall(findings)}** | {counts} |")
         extra = ""
