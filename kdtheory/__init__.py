@@ -27,6 +27,7 @@ from kdtheory import numerics as numerics
 from kdtheory import plots as plots
 from kdtheory import problems as problems
 from kdtheory import spectra as spectra
+from kdtheory import testing as testing
 from kdtheory import theorems as theorems
 from kdtheory._record import record as record
 from kdtheory._record import static as static

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pytest
 

@@ -15,12 +15,9 @@ from decimal import Decimal as D
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
-from jax.interpreters import batching
 
 from kdtheory import _at_once
 from kdtheory.claims.margins import Seen
-from kdtheory.learners import Distilled, GradientDescent, GradientFlow, HeavyBall, Nesterov, Ridge
 
 DIGITS = 60  # fifty, and ten to spare for what a few formulas lose
 CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
@@ -31,49 +28,10 @@ CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
 
 def exact(learner, spectrum, target=None, start=None) -> Seen:
     """What a claim sees in exact arithmetic: filters from their definitions, and no rounding."""
-    learnt, left = _shares(learner, spectrum)
+    learnt, left = learner.by_definition(spectrum, jnp.exp)
     seen = learnt * (1.0 if target is None else target) + left * (0.0 if start is None else start)
     none = jnp.zeros_like(seen)
     return Seen(seen, 1.0 - seen, jnp.log(seen), jnp.log(1.0 - seen), none, none)
-
-
-def _shares(learner, λ):
-    """How much is learnt of the target, and how much left of the start."""
-    match learner:
-        case Distilled(temperature=1.0):
-            (taught, _), (learnt, left) = _shares(learner.teacher, λ), _shares(learner.student, λ)
-            return learnt * (learner.teacher_weight * taught + (1.0 - learner.teacher_weight)), left
-        case GradientFlow():
-            left = jnp.exp(-λ * learner.time)
-        case Ridge():
-            left = learner.penalty / (λ + learner.penalty)
-        case GradientDescent():
-            left = (1.0 - learner.step_size * λ) ** learner.steps
-        case HeavyBall():
-            rest = (learner.step_size, learner.momentum, learner.steps)
-            left = _HEAVY_BALL.bind(*jnp.broadcast_arrays(λ, *(jnp.asarray(x, float) for x in rest)))
-        case Nesterov():
-            raise NotImplementedError("Nesterov has no definition in decimals")
-        case _:  # a learner of the reader's own, by its shares, with the digits of floats
-            shares = learner.shares(λ)
-            return shares.learnt.value, shares.left.value
-    return 1.0 - left, left
-
-
-_HEAVY_BALL = Primitive("heavy_ball")  # what is left after whole steps: a loop, which no formula replaces
-_HEAVY_BALL.def_abstract_eval(lambda λ, *_: λ)
-
-
-def _batched(given, axes):
-    cases = next(each.shape[axis] for each, axis in zip(given, axes, strict=True) if axis is not None)
-    along = [
-        jnp.broadcast_to(each, (cases, *each.shape)) if axis is None else jnp.moveaxis(each, axis, 0)
-        for each, axis in zip(given, axes, strict=True)
-    ]
-    return _HEAVY_BALL.bind(*along), 0
-
-
-batching.primitive_batchers[_HEAVY_BALL] = _batched
 
 
 # Numbers that know how they were made.

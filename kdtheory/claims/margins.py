@@ -232,7 +232,7 @@ def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
     target = jnp.ones(count) if target is None else target
     problem = problems.Linear(features, features @ (v @ target))
     parameters = learner.fit(problem, None if start is None else v @ (jnp.zeros(count) + start))
-    clock = jnp.max(spectrum) * sum(jnp.sum(part.clock) for part in learner.parts() if hasattr(part, "time"))
+    clock = jnp.max(spectrum) * sum(part.rounded_clock for part in learner.parts())
     return measured(v.T @ parameters, 1e-12 + 10 * EPS * clock)
 
 

@@ -3,12 +3,15 @@
 import abc
 import dataclasses
 import warnings
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory import numerics
 from kdtheory._at_once import quickly
 from kdtheory._checks import as_key, as_real, as_start, concrete
 from kdtheory.numerics import Shares
@@ -16,27 +19,92 @@ from kdtheory.problems import Problem
 
 
 class Learner(abc.ABC):
-    """What all learners share. To write one, give `shares`, `fit` and `clock`."""
+    """What all learners share. To write one, give `fit`, and `filter` where there is a closed form.
+
+    The rest follows, and may be given where it is known better: `shares` instead of `filter`, for logs that keep
+    their digits and for what is lost; `clock` where it is not the last field; `definition`, the formula of the paper,
+    in which claims are judged in 60 digits; `stopped` and `rate`, for measures that look for the best moment. What a
+    learner does not have is refused by name, with a TypeError. `kd.testing.check_learner` says what does not fit.
+
+    >>> import kdtheory as kd
+    >>> @kd.record
+    ... class Twice(kd.Learner):
+    ...     penalty: float
+    ...     def filter(self, eigenvalues):
+    ...         return 1.0 - (self.penalty / (eigenvalues + self.penalty)) ** 2
+    ...     def fit(self, problem, start=None):
+    ...         return kd.Ridge(self.penalty).fit(problem, kd.Ridge(self.penalty).fit(problem, start))
+    >>> kd.testing.check_learner(Twice(0.5))
+    >>> kd.distill(Twice(1.0), kd.Ridge(1.0)).filter(1.0).item()
+    0.375
+    """
+
+    has_algorithm = True  # False for theory only
+    is_semigroup = False  # whether residuals after T and s multiply to those after T + s
 
     def __post_init__(self):
-        for field in _fields(self):  # what is an array to users need not be one to JAX
+        for field in array_fields(self):  # what is an array to users need not be one to JAX
             value = getattr(self, field)
             foreign = hasattr(value, "__array__") and not isinstance(value, (np.ndarray, np.generic, jax.Array))
             if foreign or isinstance(value, range):
                 object.__setattr__(self, field, np.asarray(value))
 
-    @abc.abstractmethod
     def shares(self, eigenvalues) -> Shares:
-        """The shares learnt, left and lost along directions of the given eigenvalues, path axis first."""
+        """The shares learnt, left and lost along directions of the given eigenvalues, path axis first.
+
+        Those of a `filter` that is given: learnt φ, left 1 - φ, and nothing lost.
+        """
+        if type(self).filter is Learner.filter:
+            raise self._without("closed form", "write `filter` or `shares` in it, or run it on data with simulate")
+        learnt = jnp.asarray(self.filter(eigenvalues), float)
+        return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
+
+    @property
+    def has_closed_form(self) -> bool:
+        """Whether it says what theory expects, by a `filter` or `shares` of its own."""
+        return type(self).shares is not Learner.shares or type(self).filter is not Learner.filter
 
     @abc.abstractmethod
     def fit(self, problem, start=None) -> jax.Array:
         """Parameters reached on the data: path axis + parameters. `start` is zero unless given."""
 
     @property
-    @abc.abstractmethod
     def clock(self) -> jax.Array:
-        """The moments at which the learner stops: step size × steps, time, or 1/penalty."""
+        """The moments at which the learner stops: step size × steps, time, or 1/penalty.
+
+        By default its last field, and NaN where there is none.
+        """
+        fields = array_fields(self)
+        return jnp.asarray(getattr(self, fields[-1]) if fields else jnp.nan)
+
+    def stopped(self, clock: float | jax.Array) -> "Learner":
+        """The same learner at another clock."""
+        fields = array_fields(self)
+        if type(self).clock is not Learner.clock or not fields:
+            way_out = "write `stopped(clock)` in it, or take Ridge, GradientFlow or GradientDescent"
+            raise self._without("other clock to stop at", way_out)
+        return dataclasses.replace(self, **{fields[-1]: clock})
+
+    def rate(self, eigenvalues: float | jax.Array) -> jax.Array:
+        """τ(λ), with φ = 1 - e^(-τ·clock)."""
+        raise self._without("rate", "write `rate(eigenvalues)` in it, or take GradientFlow or GradientDescent")
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        """What is left, 1 - φ(λ), as papers write it: one line, in any numbers.
+
+        `eigenvalue` may be a float, a fraction or a decimal, like the fields, or be traced; `exp` is the exponential of
+        such numbers. Floats lose digits in it: `residual` is what keeps them.
+        """
+        raise self._without("definition", "write `definition(eigenvalue, exp)` in it, or take its `residual`")
+
+    def by_definition(self, eigenvalue: Any, exp: Callable) -> tuple[Any, Any]:
+        """How much is learnt of the target and how much is left of the start, by `definition`: what claims are judged
+        by in 60 digits. Where there is none, by `shares`, with the digits of floats."""
+        if type(self).definition is Learner.definition:
+            shares = self.shares(eigenvalue)
+            return shares.learnt.value, shares.left.value
+        left = self.definition(eigenvalue, exp)
+        return 1 - left, left
 
     def filter(self, eigenvalues):
         """φ(λ), the factor that multiplies the target's coordinate: (K,) to path axis + (K,)."""
@@ -65,6 +133,28 @@ class Learner(abc.ABC):
     def max_step_size(self, max_eigenvalue):
         """The step size from which the iteration diverges; infinite where there is no step."""
         return jnp.inf
+
+    @property
+    def given_step(self) -> Any:
+        """The field `step_size` of a loop; None where there is none, and where it waits for the data."""
+        return vars(self).get("step_size")
+
+    def alternates(self, eigenvalues: jax.Array) -> jax.Array:
+        """Where the residual alternates in sign from step to step, short of the bound: theorems are silent there."""
+        return jnp.zeros(jnp.shape(eigenvalues), bool)
+
+    def rise(self, eigenvalues: jax.Array) -> jax.Array:
+        """φ(λ₁) - φ(λ₂) of two eigenvalues (2,): of the filters or the residuals, whichever are small."""
+        learnt, left = self.filter(eigenvalues), self.residual(eigenvalues)
+        return jnp.where(learnt[0] < 0.5, learnt[0] - learnt[1], left[1] - left[0])
+
+    @property
+    def rounded_clock(self) -> float | jax.Array:
+        """The clock in proportion to which `fit` rounds, by 10·eps·λ₁·clock: that of exponentials, else zero."""
+        return 0.0
+
+    def _without(self, what: str, way_out: str) -> TypeError:
+        return TypeError(f"{type(self).__name__} has no {what}; {way_out}")
 
 
 def _checked_face(learner, eigenvalues, face):
@@ -136,14 +226,14 @@ def check_learner(learner, max_eigenvalue=None):
         _check_fields(part)
         if not concrete(part):
             continue
-        name, (*others, last) = type(part).__name__, _fields(part) or [None]
+        name, (*others, last) = type(part).__name__, array_fields(part) or [None]
         for field in others:
             value = getattr(part, field)
             if value is not None and field != "key" and np.isnan(value):
                 raise ValueError(f"{name}.{field} must be a number, got nan")
         if last is not None:
             _check_clock(name, last, getattr(part, last))
-        step_size = getattr(part, "step_size", None)
+        step_size = part.given_step
         if step_size is None:
             continue
         if not step_size > 0:
@@ -164,14 +254,14 @@ def check_learner(learner, max_eigenvalue=None):
             )
 
 
-def _fields(part):
-    """Those that hold arrays."""
+def array_fields(part: Any) -> list[str]:
+    """The fields of a learner that are not static: numbers, of which the last may be a path."""
     return [f.name for f in dataclasses.fields(part) if not f.metadata.get("static")]
 
 
 def _check_fields(part):
     """Numbers, of which only the last may be an array: known from types and shapes, so also under JAX."""
-    name, fields = type(part).__name__, _fields(part)
+    name, fields = type(part).__name__, array_fields(part)
     for field in fields:
         value = getattr(part, field)
         if field == "key":

@@ -1,6 +1,7 @@
 """Learners with a closed form, and filters of your own."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,9 @@ class Ridge(Learner):
 
     penalty: float | jax.Array
 
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return self.penalty / (eigenvalue + self.penalty)
+
     def shares(self, eigenvalues):
         return numerics.ridge_shares(eigenvalues, as_column(self.penalty, eigenvalues))
 
@@ -36,6 +40,11 @@ class Ridge(Learner):
     def stopped(self, clock):
         """The same learner at another clock, 1/penalty."""
         return Ridge(1.0 / clock)
+
+    def rise(self, eigenvalues: jax.Array) -> jax.Array:
+        """φ(λ₁) - φ(λ₂), without the subtraction."""
+        left, gap = self.residual(eigenvalues), eigenvalues[0] - eigenvalues[1]
+        return left[0] * left[1] * (gap / self.penalty)
 
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
@@ -61,6 +70,11 @@ class GradientFlow(Learner):
 
     time: float | jax.Array
 
+    is_semigroup = True
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return exp(-eigenvalue * self.time)
+
     def shares(self, eigenvalues):
         return numerics.exponential_shares(eigenvalues, as_column(self.time, eigenvalues))
 
@@ -75,6 +89,15 @@ class GradientFlow(Learner):
     def rate(self, eigenvalues):
         """τ(λ), with φ = 1 - e^(-τ·clock)."""
         return eigenvalues
+
+    def rise(self, eigenvalues: jax.Array) -> jax.Array:
+        """φ(λ₁) - φ(λ₂), without the subtraction."""
+        left, gap = self.residual(eigenvalues), eigenvalues[0] - eigenvalues[1]
+        return left[1] * -numerics.expm1(-gap * self.time)
+
+    @property
+    def rounded_clock(self) -> jax.Array:
+        return jnp.sum(jnp.asarray(self.time))
 
     def fit(self, problem, start=None):
         """The affine system, by exponentials of its matrix: no eigenvectors."""
@@ -98,6 +121,8 @@ class Filter(Learner):
     """
 
     function: Callable = static()
+
+    has_algorithm = False
 
     def shares(self, eigenvalues):
         learnt = jnp.asarray(as_real(self.function(eigenvalues), "what Filter.function returns"), float)

@@ -1,6 +1,8 @@
 """Learners made of learners: distilled, self-distilled, switched."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +12,7 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 from kdtheory._checks import as_number, as_real, as_temperature
 from kdtheory._record import record
-from kdtheory.learners._base import Learner
-from kdtheory.learners._closed import GradientFlow
-from kdtheory.learners._loops import GradientDescent
+from kdtheory.learners._base import Learner, array_fields
 from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
 from kdtheory.problems import SquaredLoss
 
@@ -66,6 +66,17 @@ class Distilled(Learner):
     student: Learner
     teacher_weight: float | jax.Array
     temperature: float | jax.Array
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return 1 - self.by_definition(eigenvalue, exp)[0]
+
+    def by_definition(self, eigenvalue: Any, exp: Callable) -> tuple[Any, Any]:
+        if self.temperature != 1:  # there is no filter
+            shares = self.shares(eigenvalue)
+            return shares.learnt.value, shares.left.value
+        taught, _ = self.teacher.by_definition(eigenvalue, exp)
+        learnt, left = self.student.by_definition(eigenvalue, exp)
+        return learnt * (self.teacher_weight * taught + (1 - self.teacher_weight)), left
 
     def shares(self, eigenvalues):
         # one axis for the student's path, none for the teacher's, which is stopped
@@ -183,6 +194,13 @@ class Switched(Learner):
 
     first: Learner
     then: Learner
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return 1 - self.by_definition(eigenvalue, exp)[0]
+
+    def by_definition(self, eigenvalue: Any, exp: Callable) -> tuple[Any, Any]:
+        (first, begun), (then, left) = (part.by_definition(eigenvalue, exp) for part in (self.first, self.then))
+        return then + left * first, left * begun
 
     def shares(self, eigenvalues):
         return _switched(self, self.first.shares(eigenvalues), self.then.shares(eigenvalues))
@@ -302,14 +320,16 @@ def every_student(learner, problem, teachers, students):
     >>> every.shape, bool(jnp.max(jnp.abs(every[1, 1] - trained)) < 1e-14)
     ((2, 3, 2), True)
     """
-    if type(learner) not in (GradientFlow, GradientDescent):
+    _learner(learner, "learner")
+    if not learner.is_semigroup:
         raise TypeError(
             "learner must be GradientFlow or GradientDescent, whose residuals after T and s multiply to those after"
-            f" T + s; {type(learner).__name__}'s do not, so its students must be trained: use distill"
+            f" T + s; {type(learner).__name__}'s do not, so its students must be trained: use distill. (A learner of"
+            " your own whose residuals do says is_semigroup = True)"
         )
     if not isinstance(problem, SquaredLoss):
         raise TypeError("problem must have squared loss; otherwise a student is no combination of single runs")
-    field = "time" if isinstance(learner, GradientFlow) else "steps"
+    field = array_fields(learner)[-1]
     teachers, students = (np.atleast_1d(stops) for stops in (teachers, students))
     together = teachers[:, None] + students
     stops, place = np.unique(np.concatenate([teachers, students, together.ravel()]), return_inverse=True)

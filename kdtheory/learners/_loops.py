@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from kdtheory import numerics
 from kdtheory._checks import as_count, as_key, concrete
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, given_step_size
+from kdtheory.learners._definitions import heavy_ball, nesterov
 from kdtheory.learners._running import (
     brief,
     if_whole,
@@ -73,6 +76,11 @@ class GradientDescent(_Loop):
     step_size: float | jax.Array | None
     steps: int | jax.Array
 
+    is_semigroup = True
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return (1 - self.step_size * eigenvalue) ** self.steps
+
     def shares(self, eigenvalues):
         steps, eigenvalues = as_column(self.steps, eigenvalues), eigenvalues
         return numerics.descent_shares(given_step_size(self.step_size), eigenvalues, steps)
@@ -85,6 +93,9 @@ class GradientDescent(_Loop):
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
         x = self.step_size * jnp.asarray(eigenvalues)
         return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
+
+    def alternates(self, eigenvalues: jax.Array) -> jax.Array:
+        return given_step_size(self.step_size) * eigenvalues > 1.0
 
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
@@ -107,6 +118,9 @@ class HeavyBall(_Loop):
     step_size: float | jax.Array | None
     momentum: float | jax.Array
     steps: int | jax.Array
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return heavy_ball(eigenvalue, given_step_size(self.step_size), self.momentum, self.steps)
 
     def shares(self, eigenvalues):
         step_size, momentum, steps = given_step_size(self.step_size), self.momentum, as_column(self.steps, eigenvalues)
@@ -140,6 +154,9 @@ class Nesterov(_Loop):
     step_size: float | jax.Array | None
     momentum: float | jax.Array
     steps: int | jax.Array
+
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return nesterov(eigenvalue, given_step_size(self.step_size), self.momentum, self.steps)
 
     def shares(self, eigenvalues):
         step_size, steps = given_step_size(self.step_size), as_column(self.steps, eigenvalues)
@@ -176,8 +193,14 @@ class StochasticDescent(_Loop):
     key: jax.Array | int
     steps: int | jax.Array
 
+    def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        return (1 - self.step_size * eigenvalue) ** self.steps
+
     def shares(self, eigenvalues):
         return GradientDescent(self.step_size, self.steps).shares(eigenvalues)
+
+    def alternates(self, eigenvalues: jax.Array) -> jax.Array:
+        return given_step_size(self.step_size) * eigenvalues > 1.0
 
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue

@@ -12,8 +12,8 @@ import numpy as np
 
 from kdtheory._checks import as_data, as_real
 from kdtheory._record import record
-from kdtheory.learners._closed import GradientFlow, Ridge
-from kdtheory.numerics import expm1, log1p
+from kdtheory.learners._closed import GradientFlow
+from kdtheory.numerics import log1p
 
 
 @record
@@ -137,23 +137,10 @@ def margin_line(teacher, student, lead, trail) -> MarginLine:
     """
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
     h2, (s1, s2) = teacher.filter(λ)[1], student.filter(λ)
-    gained = h2 * (_rise(student, λ) / _rise(teacher, λ))
+    gained = h2 * (student.rise(λ) / teacher.rise(λ))
     scale_free = 1.0 + gained / s1
     slope = s1 * scale_free
     return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[0], scale_free)
-
-
-def _rise(learner, λ):
-    """φ(λ₁) - φ(λ₂), for flow and ridge without the subtraction."""
-    left, gap = learner.residual(λ), λ[0] - λ[1]
-    match learner:
-        case GradientFlow(time=time):
-            return left[1] * -expm1(-gap * time)
-        case Ridge(penalty=penalty):
-            return left[0] * left[1] * (gap / penalty)
-        case _:
-            learnt = learner.filter(λ)
-            return jnp.where(learnt[0] < 0.5, learnt[0] - learnt[1], left[1] - left[0])
 
 
 def critical_time(lead, trail, teacher_time):
@@ -168,7 +155,7 @@ def critical_time(lead, trail, teacher_time):
     """
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
     teacher = GradientFlow(teacher_time)
-    return log1p(_rise(teacher, λ) / teacher.filter(λ)[1]) / (λ[0] - λ[1])
+    return log1p(teacher.rise(λ) / teacher.filter(λ)[1]) / (λ[0] - λ[1])
 
 
 # Against the truth.

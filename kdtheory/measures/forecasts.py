@@ -14,9 +14,8 @@ from kdtheory import problems
 from kdtheory._checks import as_count, as_number
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner
-from kdtheory.learners._closed import GradientFlow, Ridge
+from kdtheory.learners._closed import GradientFlow
 from kdtheory.learners._composed import distill
-from kdtheory.learners._loops import GradientDescent
 
 
 class Range(NamedTuple):
@@ -135,7 +134,7 @@ def forecast(features, targets=None, *, learner=None, worth=0.01, level=0.9, dra
             " eigendirections of a squared loss are needed"
         )
     learner = GradientFlow(1.0) if learner is None else learner
-    if not isinstance(learner, Ridge | GradientFlow | GradientDescent):
+    if not isinstance(learner, Learner):
         raise TypeError(f"learner must be Ridge, GradientFlow or GradientDescent, got {learner!r}")
     for name, value, least in ("worth", worth, 0.0), ("level", level, 0.5):
         if not least <= as_number(value, name) < 1:
@@ -145,10 +144,15 @@ def forecast(features, targets=None, *, learner=None, worth=0.01, level=0.9, dra
     system, random = problem.eigensystem(), np.random.default_rng(key)
     λ = np.asarray(system.eigenvalues, float)
     learner = learner.tuned(λ[0])
-    if isinstance(learner, GradientDescent) and not 0 < learner.step_size * λ[0] <= 1:
+    try:
+        learner.stopped(1.0)
+    except TypeError as refused:
+        raise TypeError(f"learner must be Ridge, GradientFlow or GradientDescent: {refused}") from None
+    step_size = learner.given_step
+    if step_size is not None and not 0 < step_size * λ[0] <= 1:
         raise ValueError(
             f"step_size must be positive and at most 1/λ_max = {1 / λ[0]:.6g}, or no stop lies between two steps; got"
-            f" {learner.step_size}. Step size None is 1/λ_max"
+            f" {step_size}. Step size None is 1/λ_max"
         )
     seen = _Seen.of(system, np.asarray(problem.targets))
     spectra, noises, mean = _plausible(λ, seen, draws, random)

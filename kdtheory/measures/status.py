@@ -49,9 +49,8 @@ def of_steps(learner, eigenvalues):
     eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
     found = jnp.full(eigenvalues.shape, Status.OK)
     for part in learner.tuned(jnp.max(eigenvalues)).parts():
-        step_size = getattr(part, "step_size", 0.0)
-        alternates = (step_size * eigenvalues > 1.0) & (not hasattr(part, "momentum"))
-        found = jnp.where((found == Status.OK) & alternates, Status.OUTSIDE_HYPOTHESES, found)
+        step_size = 0.0 if part.given_step is None else part.given_step
+        found = jnp.where((found == Status.OK) & part.alternates(eigenvalues), Status.OUTSIDE_HYPOTHESES, found)
         positive = jnp.where(eigenvalues > 0, eigenvalues, 1.0)
         unstable = (eigenvalues > 0) & (step_size > 0) & (step_size >= part.max_step_size(positive))
         found = jnp.where(unstable, Status.DIVERGED, found)

@@ -13,6 +13,7 @@ from kdtheory.problems._eigensystems import Eigensystem
 
 class Problem(abc.ABC):
     """Data with a loss. To write one, give `zeros` and `gradient`, which loops follow; the rest, as far as it exists.
+    `kd.testing.check_problem` says what does not fit together.
 
     Parameters are path axes + (P,) + outputs, predictions path axes + (N,) + outputs. What a problem does not have is
     refused by name, with a TypeError.
@@ -33,6 +34,10 @@ class Problem(abc.ABC):
     def predict(self, parameters, inputs=None) -> jax.Array:
         """Predictions on the training inputs, or on new ones."""
         raise self._without("predictions")
+
+    def loss(self, parameters: jax.Array) -> jax.Array:
+        """What is minimised, a number."""
+        raise self._without("loss that is a number")
 
     def relabel(self, targets) -> "Problem":
         """The same inputs with other targets."""
@@ -70,7 +75,11 @@ class SquaredLoss(Problem):
     """Problems whose loss is half the mean squared residual to `targets` (N,) or (N, C)."""
 
     lacks = ""
-    inputs_name: str  # what users call them, for messages
+    inputs_name: str = "inputs"  # what users call them, for messages
+
+    def loss(self, parameters: jax.Array) -> jax.Array:
+        """Half the mean over samples of the squared residual, summed over outputs."""
+        return jnp.sum((self.predict(parameters) - self.targets) ** 2) / (2 * len(self.targets))
 
     def relabel(self, targets):
         """The same inputs with other targets, (N,) or (N, C)."""
