@@ -13,6 +13,8 @@ import importlib.metadata
 import inspect
 import math
 import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +22,27 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
-from kdtheory._checks import check_memory
+from kdtheory._checks import Numbers, check_memory
 from kdtheory.files import _fingerprint, _pieces
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
 
 BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
 
 
-def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devices=None, **axes):
+def sweep(
+    function: Callable,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    chunk: int | None = None,
+    seeds: int | Sequence[int] | np.ndarray | None = None,
+    progress: bool = True,
+    devices: Sequence[jax.Device] | None = None,
+    **axes: Numbers,
+) -> "Dataset":
     """Apply a function to every combination of its arguments' values; returns a labelled `xarray.Dataset`.
 
     `function` takes one value of each axis and returns a number or an array, or a dict or record of them. It is

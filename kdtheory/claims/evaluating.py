@@ -6,6 +6,8 @@ own, which NumPy does as it comes; what is long, filters and algorithms, it shar
 
 import functools
 import string
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,7 @@ LARGE = 40  # operations from which on a function is compiled
 CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
 
 
-def evaluated(function, *shapes):
+def evaluated(function: Callable, *shapes: Any) -> Callable:
     """`function` of trees of arrays, traced for some shapes, as one of NumPy's arrays that compiles next to nothing.
 
     `shapes` are as those of `jax.make_jaxpr`. Last bits may differ from those of the compiled function.
@@ -41,7 +43,7 @@ def _run(jaxpr, consts, arguments):
     return [value(at) for at in jaxpr.outvars]
 
 
-def done(equation, inputs):
+def done(equation: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """The outputs of one operation on NumPy's arrays."""
     name, settings, inner = equation.primitive.name, equation.params, _inner(equation)
     if inner is not None:

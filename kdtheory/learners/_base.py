@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_key, as_real, as_start, concrete
+from kdtheory._checks import Number, Numbers, as_key, as_real, as_start, concrete
 from kdtheory.numerics import Shares
 from kdtheory.problems import Problem
 
@@ -17,7 +17,7 @@ from kdtheory.problems import Problem
 class Learner(abc.ABC):
     """What all learners share. To write one, give `shares`, `fit` and `clock`."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in _fields(self):  # what is an array to users need not be one to JAX
             value = getattr(self, field)
             foreign = hasattr(value, "__array__") and not isinstance(value, (np.ndarray, np.generic, jax.Array))
@@ -25,11 +25,11 @@ class Learner(abc.ABC):
                 object.__setattr__(self, field, np.asarray(value))
 
     @abc.abstractmethod
-    def shares(self, eigenvalues) -> Shares:
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         """The shares learnt, left and lost along directions of the given eigenvalues, path axis first."""
 
     @abc.abstractmethod
-    def fit(self, problem, start=None) -> jax.Array:
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Parameters reached on the data: path axis + parameters. `start` is zero unless given."""
 
     @property
@@ -37,31 +37,31 @@ class Learner(abc.ABC):
     def clock(self) -> jax.Array:
         """The moments at which the learner stops: step size × steps, time, or 1/penalty."""
 
-    def filter(self, eigenvalues):
+    def filter(self, eigenvalues: Numbers) -> jax.Array:
         """φ(λ), the factor that multiplies the target's coordinate: (K,) to path axis + (K,)."""
         return _checked_face(self, eigenvalues, "filter")
 
-    def residual(self, eigenvalues):
+    def residual(self, eigenvalues: Numbers) -> jax.Array:
         """1 - φ(λ), without the subtraction."""
         return _checked_face(self, eigenvalues, "residual")
 
-    def log_filter(self, eigenvalues):
+    def log_filter(self, eigenvalues: Numbers) -> jax.Array:
         """log φ(λ), also where φ underflows or rounds to one. NaN where φ is negative."""
         return _checked_face(self, eigenvalues, "log_filter")
 
-    def log_residual(self, eigenvalues):
+    def log_residual(self, eigenvalues: Numbers) -> jax.Array:
         """log(1 - φ(λ)), also where φ rounds to one. NaN where φ exceeds one."""
         return _checked_face(self, eigenvalues, "log_residual")
 
-    def parts(self):
+    def parts(self) -> tuple["Learner", ...]:
         """The plain learners inside, in the order in which they run."""
         return (self,)
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "Learner":
         """The learner with step sizes of None replaced by 1/λ_max."""
         return self
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         """The step size from which the iteration diverges; infinite where there is no step."""
         return jnp.inf
 
@@ -119,7 +119,7 @@ def needs_squared_loss(name, problem):
 # What users hand us, checked once.
 
 
-def check_problem(problem):
+def check_problem(problem: Problem) -> None:
     """Refuse what is no problem."""
     if not isinstance(problem, Problem):
         raise TypeError(
@@ -128,7 +128,7 @@ def check_problem(problem):
         )
 
 
-def check_learner(learner, max_eigenvalue=None):
+def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> None:
     """Refuse what has no meaning and warn of what diverges, with a message that names the field."""
     for part in learner.parts():
         _check_fields(part)

@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory import numerics
-from kdtheory._checks import as_real
+from kdtheory._checks import Number, Numbers, as_real
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
 from kdtheory.learners._running import finite_clock, is_wide, run_flow, run_in_small, run_ridge
+from kdtheory.numerics import Shares
+from kdtheory.problems import Problem
 
 
 @record
@@ -24,20 +26,20 @@ class Ridge(Learner):
     0.5
     """
 
-    penalty: float | jax.Array
+    penalty: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         return numerics.ridge_shares(eigenvalues, as_column(self.penalty, eigenvalues))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return 1.0 / jnp.asarray(self.penalty)
 
-    def stopped(self, clock):
+    def stopped(self, clock: Number) -> "Ridge":
         """The same learner at another clock, 1/penalty."""
         return Ridge(1.0 / clock)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
         data. A penalty of zero, or one that rounding would hide there, is least squares by a QR decomposition; it
         then has to be a number, not traced."""
@@ -59,24 +61,24 @@ class GradientFlow(Learner):
     0.632121
     """
 
-    time: float | jax.Array
+    time: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         return numerics.exponential_shares(eigenvalues, as_column(self.time, eigenvalues))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return jnp.asarray(self.time)
 
-    def stopped(self, clock):
+    def stopped(self, clock: Number) -> "GradientFlow":
         """The same learner at another time."""
         return GradientFlow(clock)
 
-    def rate(self, eigenvalues):
+    def rate(self, eigenvalues: jax.Array) -> jax.Array:
         """τ(λ), with φ = 1 - e^(-τ·clock)."""
         return eigenvalues
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """The affine system, by exponentials of its matrix: no eigenvectors."""
         start = begin(self, problem, start)
         needs_squared_loss("GradientFlow", problem)
@@ -97,7 +99,7 @@ class Filter(Learner):
 
     function: Callable = static()
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         learnt = jnp.asarray(as_real(self.function(eigenvalues), "what Filter.function returns"), float)
         if learnt.shape != jnp.shape(eigenvalues):
             raise ValueError(
@@ -107,8 +109,8 @@ class Filter(Learner):
         return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return jnp.asarray(jnp.nan)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         raise TypeError("Filter is theory only: it has no algorithm to fit. Use closed_form, or another learner")

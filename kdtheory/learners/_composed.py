@@ -1,6 +1,7 @@
 """Learners made of learners: distilled, self-distilled, switched."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +9,13 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._checks import as_number, as_real, as_temperature
+from kdtheory._checks import Number, Numbers, as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners._base import Learner
 from kdtheory.learners._closed import GradientFlow
 from kdtheory.learners._loops import GradientDescent
 from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
-from kdtheory.problems import SquaredLoss
+from kdtheory.problems import Problem, SquaredLoss
 
 
 def _apart(combine):
@@ -64,28 +65,28 @@ class Distilled(Learner):
 
     teacher: Learner
     student: Learner
-    teacher_weight: float | jax.Array
-    temperature: float | jax.Array
+    teacher_weight: Number
+    temperature: Number
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         # one axis for the student's path, none for the teacher's, which is stopped
         t, s = self.teacher.shares(eigenvalues), self.student.shares(eigenvalues)
         weight = jnp.where(jnp.asarray(self.temperature) == 1, self.teacher_weight, jnp.nan)
         return _distilled(self, t, s, weight)
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return self.student.clock
 
-    def parts(self):
+    def parts(self) -> tuple[Learner, ...]:
         return self.teacher.parts() + self.student.parts()
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "Distilled":
         return dataclasses.replace(
             self, teacher=self.teacher.tuned(max_eigenvalue), student=self.student.tuned(max_eigenvalue)
         )
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit the teacher, teach the problem, fit the student."""
         taught = problem.taught(problem.predict(self.teacher.fit(problem)), self.teacher_weight, self.temperature)
         return self.student.fit(taught, start)
@@ -116,10 +117,10 @@ class SelfDistilled(Learner):
     """
 
     learner: Learner
-    teacher_weight: float | jax.Array
-    fits: int | jax.Array
+    teacher_weight: Number
+    fits: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         weight, fits = as_number(self.teacher_weight, "teacher_weight"), as_real(self.fits, "fits")
         _single(self.learner, "learner")
         n = jnp.asarray(fits, float).reshape(fits.shape + (1,) * jnp.ndim(eigenvalues)) - 1.0
@@ -145,17 +146,17 @@ class SelfDistilled(Learner):
         return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), alone.left), lost)
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         """How many fits: the clock of every one of them stands still."""
         return jnp.asarray(as_real(self.fits, "fits"), float)
 
-    def parts(self):
+    def parts(self) -> tuple[Learner, ...]:
         return self.learner.parts()
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "SelfDistilled":
         return dataclasses.replace(self, learner=self.learner.tuned(max_eigenvalue))
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit, teach the problem, and fit again."""
         as_number(self.teacher_weight, "teacher_weight")
         _single(self.learner, "learner")
@@ -184,25 +185,25 @@ class Switched(Learner):
     first: Learner
     then: Learner
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         return _switched(self, self.first.shares(eigenvalues), self.then.shares(eigenvalues))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return self.first.clock + self.then.clock
 
-    def parts(self):
+    def parts(self) -> tuple[Learner, ...]:
         return self.first.parts() + self.then.parts()
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "Switched":
         return Switched(self.first.tuned(max_eigenvalue), self.then.tuned(max_eigenvalue))
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit `first`, then `then` with that as its start."""
         return self.then.fit(problem, self.first.fit(problem, start))
 
 
-def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=1.0) -> Distilled:
+def distill(teacher: Learner, student: Learner, teacher_weight: Number = 1.0, temperature: Number = 1.0) -> Distilled:
     """A student trained on its teacher's predictions on the same inputs.
 
     Its targets are teacher_weight · predictions + (1 - teacher_weight) · targets; `teacher_weight` is ξ in
@@ -224,7 +225,7 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
     return Distilled(teacher, student, as_number(teacher_weight, "teacher_weight"), as_temperature(temperature))
 
 
-def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
+def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[Number] = 1.0) -> Learner:
     """The same learner fitted `fits` times in all, each on the predictions of the one before; 1 is the
     learner itself.
 
@@ -282,7 +283,9 @@ def _single(learner, name):
         )
 
 
-def every_student(learner, problem, teachers, students):
+def every_student(
+    learner: GradientFlow | GradientDescent, problem: Problem, teachers: Numbers, students: Numbers
+) -> jax.Array:
     """The parameters of every student of every stop of a teacher, from one run and without training a student.
 
     b_KD(T, s) = b(T) + b(s) - b(T + s), where b(t) are the parameters of a single run from zero stopped at t:

@@ -2,12 +2,14 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable
+from typing import Self
 
 import jax
 import jax.numpy as jnp
 
 from kdtheory import numerics
-from kdtheory._checks import as_count, as_key
+from kdtheory._checks import Key, Number, Numbers, as_count, as_key
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, given_step_size
 from kdtheory.learners._running import (
@@ -19,25 +21,29 @@ from kdtheory.learners._running import (
     what_pays,
     whole_steps,
 )
+from kdtheory.numerics import Shares
+from kdtheory.problems import Problem
 
 
 class _Loop(Learner):
     """An iteration on the gradient; `advance` is one step of it."""
 
     @abc.abstractmethod
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         """The parameters after one step, from those now and one step ago."""
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         if self.step_size is None:
             raise ValueError("step_size is None, so the clock depends on the data; give a number, or use simulate")
         return self.step_size * jnp.asarray(self.steps)
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> Self:
         return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """The loop itself. Many steps run on an equivalent problem that is small, or whose Hessian is
         tridiagonal."""
         start = begin(self, problem, start)
@@ -67,26 +73,28 @@ class GradientDescent(_Loop):
     [0.5, 0.75]
     """
 
-    step_size: float | jax.Array | None
-    steps: int | jax.Array
+    step_size: Number | None
+    steps: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         steps, eigenvalues = as_column(self.steps, eigenvalues), eigenvalues
         return numerics.descent_shares(given_step_size(self.step_size), eigenvalues, steps)
 
-    def stopped(self, clock):
+    def stopped(self, clock: Number) -> "GradientDescent":
         """The same learner at another clock, step size × (real) steps."""
         return GradientDescent(self.step_size, clock / self.step_size)
 
-    def rate(self, eigenvalues):
+    def rate(self, eigenvalues: jax.Array) -> jax.Array:
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
         x = self.step_size * jnp.asarray(eigenvalues)
         return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         return 2.0 / max_eigenvalue
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters)
 
 
@@ -101,19 +109,21 @@ class HeavyBall(_Loop):
     1.0
     """
 
-    step_size: float | jax.Array | None
-    momentum: float | jax.Array
-    steps: int | jax.Array
+    step_size: Number | None
+    momentum: Number
+    steps: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         step_size, momentum, steps = given_step_size(self.step_size), self.momentum, as_column(self.steps, eigenvalues)
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         bounded = jnp.abs(self.momentum) <= 1.0
         return jnp.where(bounded, 2.0 * (1.0 + self.momentum) / max_eigenvalue, 0.0)
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters) + self.momentum * (parameters - previous)
 
 
@@ -134,22 +144,24 @@ class Nesterov(_Loop):
     0.875
     """
 
-    step_size: float | jax.Array | None
-    momentum: float | jax.Array
-    steps: int | jax.Array
+    step_size: Number | None
+    momentum: Number
+    steps: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         step_size, steps = given_step_size(self.step_size), as_column(self.steps, eigenvalues)
         momentum = self.momentum * (1.0 - step_size * eigenvalues)
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         momentum = jnp.asarray(self.momentum, float)
         usual = momentum > -1.0 / 3.0  # below, |ηλ - 1| < 1/|β| binds instead
         bound = jnp.where(usual, 1.0 / (1.0 + 2.0 * jnp.where(usual, momentum, 0.0)), -1.0 / momentum)
         return jnp.where(jnp.abs(momentum) <= 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         ahead = parameters + self.momentum * (parameters - previous)
         return ahead - self.step_size * gradient(ahead)
 
@@ -168,21 +180,23 @@ class StochasticDescent(_Loop):
     [[0.5], [0.75]]
     """
 
-    step_size: float | jax.Array | None
+    step_size: Number | None
     batch: int = static()
-    key: jax.Array | int
-    steps: int | jax.Array
+    key: Key
+    steps: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         return GradientDescent(self.step_size, self.steps).shares(eigenvalues)
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         return 2.0 / max_eigenvalue
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """The loop itself, on batches of the data."""
         start = begin(self, problem, start)
         as_count(self.batch, "StochasticDescent.batch")

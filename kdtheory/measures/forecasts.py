@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
-from kdtheory._checks import as_count, as_number
+from kdtheory._checks import Numbers, as_count, as_number
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner
 from kdtheory.learners._closed import GradientFlow, Ridge
 from kdtheory.learners._composed import distill
 from kdtheory.learners._loops import GradientDescent
+from kdtheory.problems import Problem
 
 
 class Range(NamedTuple):
@@ -81,7 +82,7 @@ class Forecast:
             return "helps"
         return "hurts or is neutral" if self.probability <= 1.0 - self.level else "undecidable"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         value, low, high = (round(100.0 * share, 2) for share in self.relative_gain)
         return (
             f"Forecast({self.verdict}: gain {value:.3g} % of the best teacher's risk [{low:.3g}, {high:.3g}],"
@@ -93,7 +94,16 @@ def _range(draws):
     return Range(*(float(x) for x in np.quantile(draws, [0.5, 0.05, 0.95])))
 
 
-def forecast(features, targets=None, *, learner=None, worth=0.01, level=0.9, draws=200, key=0) -> Forecast:
+def forecast(
+    features: Numbers | Problem,
+    targets: Numbers | None = None,
+    *,
+    learner: Ridge | GradientFlow | GradientDescent | None = None,
+    worth: float = 0.01,
+    level: float = 0.9,
+    draws: int = 200,
+    key: int = 0,
+) -> Forecast:
     """How much the best student will gain over the best-stopped teacher on these data, before training either.
 
     `features` (N, P) and `targets` (N,) or (N, C) make a linear problem; or give one problem, of
