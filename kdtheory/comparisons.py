@@ -159,4 +159,4 @@ def compare(
     paths = student, distill(teacher, student)
     runs = [simulate(path, problem, eigensystem) for path in paths]
     theory = tuple(closed_form(path, eigensystem) for path in paths)
-    return Comparison(problem, teacher, *runs, theory, directions, level)
+    return Comparison(problem, teacher, *runs, theory, directions, level)  # type: ignore[call-arg]

@@ -443,7 +443,7 @@ def ridge_shares(eigenvalues: jax.Array, penalty: jax.Array) -> Shares:
     return nothing_lost(learnt, left, sharp=True)
 
 
-def _fraction(a, b) -> Share:
+def _fraction(a: jax.Array, b: jax.Array) -> Share:
     """a / (a + b), also where a + b, a/b or b/a leaves the range of floats."""
     mostly_a = jnp.abs(b) < jnp.abs(a)
     ratio = jnp.where(mostly_a, b, a) / jnp.where(mostly_a, a, b)

@@ -5,6 +5,7 @@ Every function here returns `(K,)` of them, K = `count`, descending, and is diff
 parameters, so that a spectrum can be swept by `vmap` and followed by `grad`.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -110,7 +111,7 @@ def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.A
     return variance * stretch * jnp.where(in_bulk, quantile, 0.0)
 
 
-def _root_within_pi(function, like: jax.Array) -> jax.Array:
+def _root_within_pi(function: Callable, like: jax.Array) -> jax.Array:
     """The zero in (0, π) of an increasing function, elementwise, with implicit derivatives of every order."""
 
     def solve(function, start):

@@ -11,7 +11,7 @@ Needs the extra `kdtheory[certify]`.
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from kdtheory._record import KNOWN, address
@@ -90,7 +90,7 @@ def crossing(
     raise ValueError(f"route must be 'delay' or 'definition', got {route!r}")
 
 
-def _decide(quantity) -> Certificate:
+def _decide(quantity: Callable) -> Certificate:
     import flint
 
     before = flint.ctx.prec

@@ -48,10 +48,10 @@ class Margin:
     the margin.
     """
 
-    value: jax.Array
-    rounding: jax.Array
-    size: jax.Array = 1.0
-    tolerance: jax.Array = 0.0
+    value: Number
+    rounding: Number
+    size: Number = 1.0
+    tolerance: Number = 0.0
 
 
 Run = Callable[..., Seen]  # a lane: what a claim's function is given first

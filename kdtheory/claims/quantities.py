@@ -125,7 +125,7 @@ def on_edges(
         for case in np.flatnonzero(random.random(len(next(iter(moved.values())))) < 0.5) if len(cells) > 1 else []:
             tied = random.permutation(len(cells))[: random.integers(2, len(cells) + 1)]
             first, *others = [(moved[cells[i][0]], (case, *cells[i][1:])) for i in tied]
-            low, high = quantities[cells[tied[0]][0]].range(tame)
+            low, high = quantities[cells[tied[0]][0]].range(tame)  # type: ignore[misc]
             for array, at in others:
                 near = first[0][first[1]] * (1.0 + random.choice([-1.0, 1.0]) * random.choice(apart))
                 array[at] = np.clip(near, low, high)

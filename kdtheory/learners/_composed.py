@@ -39,7 +39,7 @@ def _apart(combine):
 
 
 @_apart
-def _distilled(t: Shares, s: Shares, weight) -> Shares:
+def _distilled(t: Shares, s: Shares, weight: Number) -> Shares:
     """A student's shares s, taught by what a teacher of shares t predicts."""
     w, rest, missing = share(weight), share(1.0 - weight), t.missing
     taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))

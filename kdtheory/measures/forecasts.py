@@ -168,7 +168,7 @@ def forecast(
     clocks = search.alone(mean, noise)[1], *search.pair(mean, noise)[1]
     alone, first, then = (learner.stopped(float(np.exp(clock))) for clock in clocks)
     best = alone, distill(first, then)
-    return Forecast(system.eigenvalues, np.sqrt(mean / λ), noise, *best, *risks.T, worth, level)
+    return Forecast(system.eigenvalues, np.sqrt(mean / λ), noise, *best, *risks.T, worth, level)  # type: ignore[call-arg]
 
 
 # What the data leave plausible.

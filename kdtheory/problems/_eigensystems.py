@@ -113,7 +113,7 @@ def _slices(a, digits, axis):
     return *slices, a
 
 
-def of_kernel(sizes, u, tolerance, trace, targets) -> Eigensystem:
+def of_kernel(sizes: np.ndarray, u: np.ndarray, tolerance: float, trace: float, targets: np.ndarray) -> Eigensystem:
     """The eigensystem of a kernel from eigenvalues and -vectors of its matrix K, known to within `tolerance`."""
     root, u, samples = np.sqrt(sizes), jnp.asarray(u), len(u)
     unresolved, total = samples - len(sizes), trace / samples
