@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -204,7 +205,7 @@ def hint(trials: list[Trial]) -> str:
     return certify.missing() if undecided else ""
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command: returns its exit status."""
     parser = _command.Parser(prog=PROG, description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="claims to show in detail; the table if left out")

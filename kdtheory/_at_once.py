@@ -8,6 +8,8 @@ compiled once for all that call them; `elementwise` does so for a function of si
 
 import functools
 import string
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -10,6 +10,11 @@ import os
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
+
+Numbers = jax.Array | ArrayLike  # what `as_real` reads: numbers, lists of them, arrays of any library
+Number = float | np.number | np.ndarray | jax.Array  # one number, or what JAX makes of many
+Key = int | jax.Array  # what `as_key` reads: a seed or a JAX random key
 
 
 def concrete(tree):

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"this needs float64, and JAX_ENABLE_X64={value} switches it off; unset that variable")
 
 
-def seed(text) -> int:
+def seed(text: str) -> int:
     """The type of a seed among arguments: what `jax.random.key` takes."""
     value = int(text)
     if not -(2**63) <= value < 2**63:

@@ -3,9 +3,12 @@
 import dataclasses
 import html
 from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
+
+_Class = TypeVar("_Class")
 
 KNOWN: dict[str, object] = {}  # what files may name and `load` gives back: classes and functions of this session
 
@@ -14,13 +17,19 @@ KNOWN: dict[str, object] = {}  # what files may name and `load` gives back: clas
 LISTED: dict[str, tuple[type, Callable]] = {}
 
 
-def address(thing) -> str:
+def static() -> Any:
+    """A field that is not an array: JAX compiles anew when it changes."""
+    return dataclasses.field(metadata={"static": True})
+
+
+def address(thing: Any) -> str:
     """The name of a class or function, by which files know it: of the module that it is imported from."""
     module = ".".join(part for part in str(getattr(thing, "__module__", None)).split(".") if part[0] != "_")
     return f"{module or thing.__module__}:{getattr(thing, '__qualname__', None)}"
 
 
-def record(cls):
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static, dataclasses.field))
+def record(cls: type[_Class]) -> type[_Class]:
     """Make a class a frozen dataclass, registered as a pytree whose leaves are its fields.
 
     Equality is identity, since comparing arrays has no single answer. Nothing is validated here: JAX
@@ -55,11 +64,6 @@ def record(cls):
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
     KNOWN[address(cls)] = cls
     return cls
-
-
-def static():
-    """A field that is not an array: JAX compiles anew when it changes."""
-    return dataclasses.field(metadata={"static": True})
 
 
 # How records look: arrays by their shape, in a line or, in a notebook, as a table.

@@ -1,14 +1,19 @@
 """Teacher against student on your own data, in one call."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kdtheory import measures, plots, problems
+from kdtheory._checks import Numbers
 from kdtheory._record import record, static
 from kdtheory.learners import GradientDescent, Learner, distill
 from kdtheory.trajectories import Trajectory, closed_form, simulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Lag(NamedTuple):
@@ -60,7 +65,7 @@ class Comparison:
         return float(np.nanmax(np.abs(gaps)))
 
     @property
-    def figure(self):
+    def figure(self) -> "Figure":
         """A new matplotlib Figure: progress against the clock, progress against matched time, and the lag.
 
         Lines are theory, markers the runs. Save it with `figure.savefig(path)`; pyplot is not involved.
@@ -88,7 +93,7 @@ class Comparison:
         figure.legend(handles, names, loc="outside lower center", ncols=math.ceil(len(names) / 2))
         return figure
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         head = "direction  eigenvalue  share of |y|²  teacher  student  exaggeration  in theory"
         lines = [
             f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.share:13.4f}  {r.teacher:7.4f}  {r.student:7.4f}"
@@ -100,7 +105,15 @@ class Comparison:
         return "\n".join([head, *lines, f"{when}; {stop}; {plots.loop(self.disagreement)}"])
 
 
-def compare(features, targets=None, *, teacher=None, student=None, directions=(0, 4, 9), level=0.5) -> Comparison:
+def compare(
+    features: Numbers | problems.Linear | problems.Kernel,
+    targets: Numbers | None = None,
+    *,
+    teacher: Learner | None = None,
+    student: Learner | None = None,
+    directions: Sequence[int] = (0, 4, 9),
+    level: float = 0.5,
+) -> Comparison:
     """Train a teacher and its student on your data, in a loop and in theory, and see where the student lags.
 
     `features` (N, P) and `targets` (N,) or (N, C) make a linear problem; or give one problem, of
@@ -146,4 +159,4 @@ def compare(features, targets=None, *, teacher=None, student=None, directions=(0
     paths = student, distill(teacher, student)
     runs = [simulate(path, problem, eigensystem) for path in paths]
     theory = tuple(closed_form(path, eigensystem) for path in paths)
-    return Comparison(problem, teacher, *runs, theory, directions, level)
+    return Comparison(problem, teacher, *runs, theory, directions, level)  # type: ignore[call-arg]

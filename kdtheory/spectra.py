@@ -5,16 +5,17 @@ Every function here returns `(K,)` of them, K = `count`, descending, and is diff
 parameters, so that a spectrum can be swept by `vmap` and followed by `grad`.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import as_count, as_real
+from kdtheory._checks import Number, Numbers, as_count, as_real
 
 
-def power_law(count: int, exponent: float | jax.Array = 1.0, scale: float | jax.Array = 1.0) -> jax.Array:
+def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Array:
     """Eigenvalues that decay as a power of their rank: kernels of finite smoothness, natural data.
 
     λ_k = scale · k^(−exponent), k = 1, …, count; shape `(K,)`. The trace stays finite as count grows for
@@ -28,7 +29,7 @@ def power_law(count: int, exponent: float | jax.Array = 1.0, scale: float | jax.
     return scale * rank**-exponent
 
 
-def exponential(count: int, rate: float | jax.Array, scale: float | jax.Array = 1.0) -> jax.Array:
+def exponential(count: int, rate: Number, scale: Number = 1.0) -> jax.Array:
     """Eigenvalues that decay geometrically: analytic kernels, such as the Gaussian one.
 
     λ_k = scale · exp(−rate · (k − 1)), k = 1, …, count, so that `scale` is the first; shape `(K,)`.
@@ -40,7 +41,7 @@ def exponential(count: int, rate: float | jax.Array, scale: float | jax.Array = 
     return scale * jnp.exp(-rate * jnp.arange(as_count(count, "count")))
 
 
-def spiked(count: int, spikes: jax.Array, bulk: float | jax.Array = 1.0) -> jax.Array:
+def spiked(count: int, spikes: Numbers, bulk: Number = 1.0) -> jax.Array:
     """A few given eigenvalues, the rest all equal: the population spectrum of the spiked covariance model.
 
     The `spikes`, and count − len(spikes) times `bulk`, sorted; shape `(K,)`. Johnstone 2001 (as recalled).
@@ -54,7 +55,7 @@ def spiked(count: int, spikes: jax.Array, bulk: float | jax.Array = 1.0) -> jax.
     return jnp.sort(jnp.concatenate([spikes, bulk * jnp.ones(rest)]))[::-1]
 
 
-def flat(count: int, value: float | jax.Array = 1.0) -> jax.Array:
+def flat(count: int, value: Number = 1.0) -> jax.Array:
     """All eigenvalues equal to `value`: isotropic data, for which no direction is learnt first. Shape `(K,)`.
 
     >>> import kdtheory as kd
@@ -65,7 +66,7 @@ def flat(count: int, value: float | jax.Array = 1.0) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames="count")
-def marchenko_pastur(count: int, ratio: float | jax.Array, variance: float | jax.Array = 1.0) -> jax.Array:
+def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.Array:
     """Eigenvalues of the sample covariance XᵀX/N of white noise, in the limit of large N and P.
 
     With q = `ratio` = P/N > 0 and entries of X of variance σ² = `variance`, the eigenvalues have the density
@@ -110,7 +111,7 @@ def marchenko_pastur(count: int, ratio: float | jax.Array, variance: float | jax
     return variance * stretch * jnp.where(in_bulk, quantile, 0.0)
 
 
-def _root_within_pi(function, like: jax.Array) -> jax.Array:
+def _root_within_pi(function: Callable, like: jax.Array) -> jax.Array:
     """The zero in (0, π) of an increasing function, elementwise, with implicit derivatives of every order."""
 
     def solve(function, start):

@@ -13,6 +13,8 @@ import importlib.metadata
 import inspect
 import math
 import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +31,16 @@ BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and i
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
 
 
-def sweep(function, *, folder=None, chunk=None, seeds=None, progress=True, devices=None, **axes):
+def sweep(
+    function: Callable,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    chunk: int | None = None,
+    seeds: int | Sequence[int] | np.ndarray | None = None,
+    progress: bool = True,
+    devices: Sequence[jax.Device] | None = None,
+    **axes: Numbers,
+) -> "Dataset":
     """Apply a function to every combination of its arguments' values; returns a labelled `xarray.Dataset`.
 
     `function` takes one value of each axis and returns a number or an array, or a dict or record of them. It is

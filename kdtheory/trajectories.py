@@ -52,7 +52,7 @@ class Trajectory:
         sizes = jnp.zeros(count).at[self.spaces].add(size)
         return (sums / jnp.where(sizes > 0, sizes, jnp.nan))[..., self.spaces]
 
-    def towards(self, target, spaces=None) -> "Trajectory":
+    def towards(self, target: Numbers, spaces: Numbers | None = None) -> "Trajectory":
         """The same run, its progress measured towards another target (K,) + outputs.
 
         Softmax runs have none of their own; that of the teacher's last coordinates is usual. `spaces` (K,)
@@ -70,7 +70,7 @@ class Trajectory:
                 raise ValueError(f"{name} must have the shape {shape} of the trajectory's, got {jnp.shape(given)}")
         return Trajectory(self.eigenvalues, self.coordinates, jnp.asarray(target), self.clock, spaces)
 
-    def __getitem__(self, moment) -> "Trajectory":
+    def __getitem__(self, moment: int | slice | np.ndarray | jax.Array) -> "Trajectory":
         """The trajectory at some moments: an index or slice of the path axis."""
         if self.clock.ndim == 0:
             raise TypeError("this trajectory has a single moment; there is nothing to index")
@@ -79,13 +79,15 @@ class Trajectory:
             raise IndexError(f"moment {moment} is out of range: this trajectory has {count}")
         return Trajectory(self.eigenvalues, self.coordinates[moment], self.target, self.clock[moment], self.spaces)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         moments = f"{self.clock.shape[0]} moments" if self.clock.ndim else "1 moment"
         outputs = f", {self.target.shape[1]} outputs" if self.target.ndim == 2 else ""
         return f"<Trajectory: {moments}, {len(self.eigenvalues)} directions{outputs}>"
 
 
-def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, start=None) -> Trajectory:
+def simulate(
+    learner: Learner, problem: Problem, eigensystem: Eigensystem | None = None, start: Numbers | None = None
+) -> Trajectory:
     """Run the learner on the data and project what it reaches: practice.
 
     Pass `eigensystem` to pay for it once. `start` (P,) + outputs is where the learner begins, zero unless
@@ -107,7 +109,7 @@ def simulate(learner: Learner, problem, eigensystem: Eigensystem | None = None, 
     return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
 
 
-def closed_form(learner: Learner, eigensystem, start=None) -> Trajectory:
+def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Numbers | None = None) -> Trajectory:
     """What theory says the learner does: filter × target, with no data: theory.
 
     `eigensystem` is a problem's, or bare eigenvalues (K,), whose targets are then one. `start` holds
@@ -160,7 +162,12 @@ def _coordinates(learner, eigenvalues, target, begin):
 
 
 def project(
-    problem, *, parameters=None, predictions=None, clock=None, eigensystem: Eigensystem | None = None
+    problem: Problem,
+    *,
+    parameters: Numbers | None = None,
+    predictions: Numbers | None = None,
+    clock: Numbers | None = None,
+    eigensystem: Eigensystem | None = None,
 ) -> Trajectory:
     """Your own run in the eigen-coordinates of the problem: the third lane.
 

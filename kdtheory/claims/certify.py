@@ -11,12 +11,14 @@ Needs the extra `kdtheory[certify]`.
 import dataclasses
 import importlib.util
 import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from kdtheory._record import KNOWN, address
-from kdtheory.learners import GradientDescent, GradientFlow, Ridge
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 
 PRECISIONS = tuple(64 * 2**k for k in range(9))  # bits, up to 16384
+Exact = float | Fraction
 INSTALL = "pip install 'kdtheory[certify]'"
 
 
@@ -27,14 +29,16 @@ class Certificate:
     sign: int | None
     bits: int  # the precision that sufficed; 0 where no arithmetic was needed
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.sign is not None
 
 
 KNOWN[address(Certificate)] = Certificate
 
 
-def sign(lead, trail, time, teacher_time, *, learner=None, route="delay") -> Certificate:
+def sign(
+    lead: Exact, trail: Exact, time: Exact, teacher_time: Exact, *, learner: Learner | None = None, route: str = "delay"
+) -> Certificate:
     """Prove the sign of `measures.margin`: that the student trails (+1) on `trail` when matched on `lead`.
 
     Inputs are exact: floats, ints or Fractions. `learner` says what is trained: `GradientFlow` (the default),
@@ -63,7 +67,9 @@ def sign(lead, trail, time, teacher_time, *, learner=None, route="delay") -> Cer
     raise ValueError(f"route must be 'delay' or 'definition', got {route!r}")
 
 
-def crossing(lead, other, clocks, *, learner=None, route="delay") -> Certificate:
+def crossing(
+    lead: Exact, other: Exact, clocks: Sequence[Exact], *, learner: Learner | None = None, route: str = "delay"
+) -> Certificate:
     """Prove on which side of a single fit a chain of fits stands on `other`, when it equals it on `lead`.
 
     +1 where the single fit is ahead on `other`, -1 where the chain is. `clocks` are those of all fits of the
@@ -84,7 +90,7 @@ def crossing(lead, other, clocks, *, learner=None, route="delay") -> Certificate
     raise ValueError(f"route must be 'delay' or 'definition', got {route!r}")
 
 
-def _decide(quantity) -> Certificate:
+def _decide(quantity: Callable) -> Certificate:
     import flint
 
     before = flint.ctx.prec

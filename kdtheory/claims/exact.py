@@ -11,6 +11,7 @@ import math
 import operator
 import re
 from decimal import Decimal as D
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,9 @@ CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
 # Filters from their definitions, as a third lane of a claim.
 
 
-def exact(learner, spectrum, target=None, start=None) -> Seen:
+def exact(
+    learner: Learner, spectrum: jax.Array, target: jax.Array | None = None, start: jax.Array | None = None
+) -> Seen:
     """What a claim sees in exact arithmetic: filters from their definitions, and no rounding."""
     learnt, left = learner.by_definition(spectrum, jnp.exp)
     seen = learnt * (1.0 if target is None else target) + left * (0.0 if start is None else start)
@@ -42,27 +45,27 @@ class Number:
 
     __slots__ = ("form", "level", "parts", "value")
 
-    def __init__(self, value, form, level=9, parts=()):
+    def __init__(self, value: D, form: str | None, level: int = 9, parts: tuple = ()) -> None:
         self.value, self.form, self.level, self.parts = value, form, level, parts
 
     @property
-    def given(self):
+    def given(self) -> bool:
         """Whether it is a plain number and not a formula."""
         return self.form is None
 
-    def __add__(self, other):
+    def __add__(self, other: "Number") -> "Number":
         if other.form == "-{}":
             return self - other.parts[0][0]
         return other if _is(self, 0) else self if _is(other, 0) else _made("{} + {}", 1, self, other)
 
-    def __sub__(self, other):
+    def __sub__(self, other: "Number") -> "Number":
         if _is(other, 0):
             return self
         if other.form == "{} - {}" and self.given and _is(other.parts[0][0], self.value):  # a - (a - b)
             return other.parts[1][0]
         return -other if _is(self, 0) else _made("{} - {}", 1, self, other, right=2)
 
-    def __mul__(self, other):
+    def __mul__(self, other: "Number") -> "Number":
         if _is(self, 0) or _is(other, 0):
             return literal(0)
         if self.form == other.form == "-{}":
@@ -71,23 +74,23 @@ class Number:
             return -other
         return other if _is(self, 1) else self if _is(other, 1) else _made("{} * {}", 3, self, other)
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: "Number") -> "Number":
         if _is(self, 0) and other.value != 0:
             return self
         return self if _is(other, 1) else _made("{} / {}", 3, self, other, right=4)
 
-    def __neg__(self):
+    def __neg__(self) -> "Number":
         if self.form == "-{}":
             return self.parts[0][0]
         return literal(-self.value) if self.given else _made("-{}", 4, self)
 
-    def __pow__(self, power):
+    def __pow__(self, power: "Number") -> "Number":
         if _is(power, 1):
             return self
         return literal(1) if _is(power, 0) else _made("{} ** {}", 6, self, power, left=7, right=7)
 
 
-def literal(value):
+def literal(value: float | D) -> Number:
     """A number that is given: a float is taken as the decimal that it prints."""
     return Number(D(repr(value)) if isinstance(value, float) else D(value), None)
 
@@ -346,7 +349,7 @@ def _doubles(array):
 # What users call.
 
 
-def margin(claim, **instance) -> D:
+def margin(claim: "Claim", **instance: Any) -> D:
     """The margin of a claim at one instance, in 60 digits, from the definitions of the filters.
 
     Negative where the claim is violated there. Floats are taken as the decimals that they print, 0.1 as one tenth.
@@ -363,7 +366,7 @@ def margin(claim, **instance) -> D:
     return _traced(claim, instance)[0].value
 
 
-def script(claim, **instance) -> str:
+def script(claim: "Claim", **instance: Any) -> str:
     """A script that computes the margin of a claim at one instance with nothing but Python, and asserts its sign.
 
     Every formula is written out, with numbers in decimal arithmetic of 60 digits. Where the claim chooses between
@@ -398,7 +401,7 @@ def script(claim, **instance) -> str:
     return f"{head}{helpers}\n{note}{body}\nmargin = {formula}\nprint(margin)  # {said}\nassert margin {sign} 0"
 
 
-def signs(claim, instances) -> list:
+def signs(claim: "Claim", instances: dict[str, Any]) -> list[int | None]:
     """The signs of a claim's margin where floats cannot tell them: done in 60 digits, and again in 120.
 
     `instances` maps quantities to arrays, (cases,) + shape, and alternatives to their one value. None unless both

@@ -5,7 +5,8 @@ import functools
 import inspect
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -105,12 +106,12 @@ class Check:
         """The margin of the worst case."""
         return float(self.margins[self.worst])
 
-    def instance(self, case=None) -> dict:
+    def instance(self, case: int | None = None) -> dict[str, Any]:
         """The inputs of one case, by default the worst: `claim.at(**check.instance())` repeats it."""
         case = self.worst if case is None else case
         return {name: plain(values[case]) for name, values in self.instances.items()}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
         by = "in more digits" if self.lane == "theory" else "by theory, with which they agree"
         counts += f" ({self.certified.sum()} decided {by})" if self.certified.any() else ""
@@ -130,7 +131,7 @@ class Check:
         )
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """An array as lists of Python's numbers."""
     return value.tolist() if hasattr(value, "tolist") else value
 
@@ -187,15 +188,15 @@ class Claim:
         """What it is about: the module that it is written in."""
         return self.function.__module__.rpartition(".")[2].replace("_", " ").strip()
 
-    def check(self, key, count=10_000) -> Check:
+    def check(self, key: Key, count: int = 10_000) -> Check:
         """Judge the claim in theory, on `count` random instances within its hypotheses."""
         return self._judge(key, count, "theory")
 
-    def practice(self, key, count=100) -> Check:
+    def practice(self, key: Key, count: int = 100) -> Check:
         """Judge the claim in practice: the algorithm runs on data, `count` times."""
         return self._judge(key, count, "practice")
 
-    def falsify(self, key, drop=None, count=10_000, descent=0) -> Check:
+    def falsify(self, key: Key, drop: str | None = None, count: int = 10_000, descent: int = 0) -> Check:
         """Search for a counterexample outside the hypothesis `drop` and inside all others; inside all if none is
         dropped, where there should be none.
 
@@ -213,7 +214,7 @@ class Claim:
         drawn = self._judge(key, count, "theory", drop=drop)
         return search.descend(drawn, descent) if descent else drawn
 
-    def trial(self, key, count=10_000, loops=100, descent=0) -> "Trial":
+    def trial(self, key: Key, count: int = 10_000, loops: int = 100, descent: int = 0) -> "Trial":
         """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
         the loop. With `descent`, every search goes down the margin's gradient, also that inside all hypotheses."""
         key = as_key(key)
@@ -234,7 +235,7 @@ class Claim:
                 return tries[-1]
         return tries[0]
 
-    def simplify(self, refutation: Check, case=None) -> dict:
+    def simplify(self, refutation: Check, case: int | None = None) -> dict[str, Any]:
         """A counterexample of `falsify`, the clearest unless another `case` is asked for, in as few digits as
         still refute.
 
@@ -247,7 +248,7 @@ class Claim:
         """
         return search.simplify(refutation, case)
 
-    def at(self, lane="theory", **instance) -> Check:
+    def at(self, lane: str = "theory", **instance: Any) -> Check:
         """Judge one instance of your own, hypotheses or not, in theory or in practice.
 
         What is outside the claim's domain, of which it does not speak, is *outside hypotheses*.
@@ -260,7 +261,7 @@ class Claim:
         inside = self._met(instances, self.domain)
         return self.verdicts(instances, lane, None, inside)
 
-    def expects(self, instance):
+    def expects(self, instance: dict[str, Any]) -> None:
         """ValueError unless an instance gives every quantity, and no other."""
         missing = self.quantities.keys() ^ instance.keys()
         if missing:
@@ -309,7 +310,7 @@ class Claim:
             " quantities that they draw from"
         )
 
-    def within(self, instances, drop):
+    def within(self, instances: dict[str, Any], drop: str | None) -> np.ndarray:
         """Which cases are in the domain and meet every hypothesis, with the dropped one negated."""
         kept = {name: slack for name, slack in self.hypotheses.items() if name != drop}
         inside = self._met(instances, self.domain | kept)
@@ -324,7 +325,7 @@ class Claim:
             inside &= np.asarray(slack(*wanted), float) > 0
         return inside
 
-    def verdicts(self, instances, lane, drop, inside) -> Check:
+    def verdicts(self, instances: dict[str, Any], lane: str, drop: str | None, inside: np.ndarray) -> Check:
         """Judge given instances; `inside` says which of them are within the hypotheses."""
         margins, rounding, sizes, tolerances = np.empty((4, len(inside)))
         found_out, equalities, met = [], [], []
@@ -410,7 +411,7 @@ class Claim:
         verdicts[told] = HOLDS
         return told
 
-    def alternatives(self, instances):
+    def alternatives(self, instances: dict[str, Any]) -> Iterator[tuple[tuple, np.ndarray]]:
         """Instances by the values of their named alternatives: pairs of ((name, value), ...) and cases (n,)."""
         fixed = [name for name, quantity in self.quantities.items() if quantity.values]
         if not fixed:
@@ -420,14 +421,14 @@ class Claim:
         for values in sorted(set(chosen)):
             yield tuple(zip(fixed, values, strict=True)), np.flatnonzero([each == values for each in chosen])
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return listed, (self.name,)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<claim {self.name} ({self.standing}): {self.statement.splitlines()[0]}>"
 
 
-def listed(name) -> Claim:
+def listed(name: str) -> Claim:
     """The claim of a name: what pickles and files of checks hold of it."""
     if name not in CLAIMS:
         raise ValueError(f"there is no claim {name!r} in this session; import or define it, then load again")
@@ -549,7 +550,7 @@ def claim(
     certificate: Callable | None = None,
     lie: float = 1e-3,
     **quantities: Quantity,
-):
+) -> Callable[[Callable[..., Margin]], Claim]:
     """Turn a function of `run` and quantities into a `Claim`, and list it in the table.
 
     The function's docstring is the statement. `quantities` say how each argument is drawn; `hypotheses` map

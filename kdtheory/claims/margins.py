@@ -3,12 +3,15 @@
 import contextvars
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
+from kdtheory._checks import Number
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.numerics import Shares, share
@@ -32,7 +35,7 @@ class Seen:
     log_learnt_error: jax.Array
     log_residual_error: jax.Array
 
-    def __getitem__(self, direction) -> "Seen":
+    def __getitem__(self, direction: int | slice | jax.Array) -> "Seen":
         return jax.tree.map(lambda array: array[direction], self)
 
 
@@ -45,11 +48,14 @@ class Margin:
     the margin.
     """
 
-    value: jax.Array
-    rounding: jax.Array
-    size: jax.Array = 1.0
-    tolerance: jax.Array = 0.0
+    value: Number
+    rounding: Number
+    size: Number = 1.0
+    tolerance: Number = 0.0
 
+
+Run = Callable[..., Seen]  # a lane: what a claim's function is given first
+_T = TypeVar("_T")
 
 EQUALITY = 1e-6  # the lie, relative to what is compared, that a claim of equality has to find out
 
@@ -72,7 +78,7 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
     return Margin(value, rounding)
 
 
-def uncertainty(seen: Seen):
+def uncertainty(seen: Seen) -> jax.Array:
     """The absolute error of `learnt` and of `residual`, whichever logarithm knows it better."""
     return jnp.nanmin(
         jnp.stack([seen.log_learnt_error * jnp.abs(seen.learnt), seen.log_residual_error * jnp.abs(seen.residual)]),
@@ -80,14 +86,14 @@ def uncertainty(seen: Seen):
     )
 
 
-def exceeds(first, second, rounding, size=None) -> Margin:
+def exceeds(first: Number, second: Number, rounding: Number, size: Number | None = None) -> Margin:
     """first - second, for claims that one number is larger than another: relative to the larger of the two in size, or
     to a `size` of your own."""
     size = jnp.maximum(jnp.abs(first), jnp.abs(second)) if size is None else size
     return Margin(first - second, rounding, size)
 
 
-def at_least(first, second, error, size=None) -> Margin:
+def at_least(first: Number, second: Number, error: Number, size: Number | None = None) -> Margin:
     """first - second and the allowed error, for claims that one number is never below another, but may equal it.
 
     As in `same`, an error of more than 1e-6 of what is compared leaves the margin unknown within it.
@@ -97,7 +103,7 @@ def at_least(first, second, error, size=None) -> Margin:
     return Margin(value, jnp.where((error > EQUALITY * size) & (value >= 0) & (value <= 2 * error), jnp.inf, 0.0), size)
 
 
-def same(first, second, error, size=None) -> Margin:
+def same(first: Number, second: Number, error: Number, size: Number | None = None) -> Margin:
     """The allowed difference minus |first - second|, for claims of equality: never negative within `error`.
 
     An error of more than 1e-6 of what is compared, the larger of the two unless `size` is given, shows no equality:
@@ -143,11 +149,11 @@ class Lies:
     by the lie; an inequality has its margin lowered by it. `asked` are the lanes that the function called.
     """
 
-    def __init__(self, sizes):
+    def __init__(self, sizes: jax.Array) -> None:
         self.sizes, self.asked, self.equalities, self.exactly, self._known = sizes, set(), [], [], []
 
     @property
-    def parts(self):
+    def parts(self) -> int:
         """How many parts there were."""
         return len(self.equalities)
 
@@ -172,11 +178,11 @@ class Lies:
         self._known.append(margin)
         return margin
 
-    def __enter__(self):
+    def __enter__(self) -> "Lies":
         self._before = _LIES.set(self)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         _LIES.reset(self._before)
 
 
@@ -203,7 +209,7 @@ def _known(margin):
 # The two lanes.
 
 
-def theory(learner: Learner, spectrum, target=None, start=None) -> Seen:
+def theory(learner: Learner, spectrum: jax.Array, target: Number | None = None, start: Number | None = None) -> Seen:
     """What the filters say. `target` is one and `start` zero along each direction unless given."""
     _asked("theory")
     return _theory(learner, spectrum, target, start)
@@ -223,7 +229,7 @@ def _theory(learner, spectrum, target, start):
     )
 
 
-def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
+def practice(learner: Learner, spectrum: jax.Array, target: Number | None = None, start: Number | None = None) -> Seen:
     """What the algorithm does, on data whose sample eigenvalues are exactly the given ones."""
     _asked("practice")
     count = len(spectrum)
@@ -236,18 +242,18 @@ def practice(learner: Learner, spectrum, target=None, start=None) -> Seen:
     return measured(v.T @ parameters, 1e-12 + 10 * EPS * clock)
 
 
-def filters(run):
+def filters(run: Run) -> Run:
     """The lane of filters beside `run`: theory for practice, else `run` itself."""
     return theory if run is practice else run
 
 
-def face(run, formula, algorithm):
+def face(run: Run, formula: _T, algorithm: _T) -> _T:
     """For statements about no filter: the closed form where `run` is theory, the algorithm on data in practice."""
     _asked("practice" if run is practice else "theory")
     return algorithm if run is practice else formula
 
 
-def measured(learnt, error) -> Seen:
+def measured(learnt: jax.Array, error: Number) -> Seen:
     """Fractions known up to an absolute error."""
     residual = 1.0 - learnt
     log_learnt = jnp.log(learnt)

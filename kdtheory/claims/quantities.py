@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Quantity:
     length: int | None = None  # of a vector
 
 
-def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
+def positive(low: float = 1e-3, high: float = 1e3, tame: tuple[float, float] = (0.2, 3.0)) -> Quantity:
     """A positive number, uniform in its logarithm; loops get it from the narrower range `tame`."""
     if not 0 < low <= high or not 0 < tame[0] <= tame[1]:
         raise ValueError(
@@ -37,7 +38,7 @@ def positive(low=1e-3, high=1e3, tame=(0.2, 3.0)) -> Quantity:
     return Quantity(draw, None, lambda gentle: tame if gentle else (low, high), ("positive", low, high, *tame))
 
 
-def uniform(low, high, tame=None) -> Quantity:
+def uniform(low: float, high: float, tame: tuple[float, float] | None = None) -> Quantity:
     """A number uniform between low and high, both of them included; loops get it from the range `tame`, if given."""
     tame = (low, high) if tame is None else tame
     _ordered("uniform", low, high)
@@ -50,7 +51,7 @@ def uniform(low, high, tame=None) -> Quantity:
     return Quantity(draw, None, ends, ("uniform", low, high, *tame))
 
 
-def whole(low, high) -> Quantity:
+def whole(low: int, high: int) -> Quantity:
     """A whole number from low to high, at least one, uniform in its logarithm."""
     _ordered("whole", low, high)
     if low < 1 or low != int(low) or high != int(high):
@@ -78,7 +79,7 @@ def several(count: int, quantity: Quantity) -> Quantity:
     return dataclasses.replace(quantity, draw=draw, length=count)
 
 
-def usually(value, otherwise: Quantity) -> Quantity:
+def usually(value: float, otherwise: Quantity) -> Quantity:
     """A fixed value in three cases of four, and otherwise drawn: for a hypothesis that pins a quantity."""
 
     def draw(random, count, tame):
@@ -87,7 +88,7 @@ def usually(value, otherwise: Quantity) -> Quantity:
     return Quantity(draw)
 
 
-def among(*values) -> Quantity:
+def among(*values: Any) -> Quantity:
     """One of a few fixed alternatives, such as numbers of fits or names; cases are shared out evenly."""
     if not values:
         raise ValueError("among takes at least one alternative")
@@ -100,7 +101,9 @@ def among(*values) -> Quantity:
 APART = dict(theory=(0.0, 0.0, 1e-1, 1e-2, 1e-3, 1e-6, 1e-9, 1e-12), loops=(0.0, 1e-1, 1e-2, 1e-3))
 
 
-def on_edges(random, quantities, drawn, tame):
+def on_edges(
+    random: np.random.Generator, quantities: dict[str, Quantity], drawn: dict[str, np.ndarray], tame: bool
+) -> dict[str, np.ndarray]:
     """The same instances moved to the edges of their ranges: `drawn` maps quantities to values, (cases,) + shape.
 
     Each number is moved to an end of its range in one case of three. Then, in half of the cases, numbers that may tie
@@ -122,7 +125,7 @@ def on_edges(random, quantities, drawn, tame):
         for case in np.flatnonzero(random.random(len(next(iter(moved.values())))) < 0.5) if len(cells) > 1 else []:
             tied = random.permutation(len(cells))[: random.integers(2, len(cells) + 1)]
             first, *others = [(moved[cells[i][0]], (case, *cells[i][1:])) for i in tied]
-            low, high = quantities[cells[tied[0]][0]].range(tame)
+            low, high = quantities[cells[tied[0]][0]].range(tame)  # type: ignore[misc]
             for array, at in others:
                 near = first[0][first[1]] * (1.0 + random.choice([-1.0, 1.0]) * random.choice(apart))
                 array[at] = np.clip(near, low, high)

@@ -1,6 +1,7 @@
 """The search for counterexamples: down the margin's gradient, and to few digits."""
 
 import functools
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,14 @@ import numpy as np
 from kdtheory._at_once import evaluated
 from kdtheory.claims.margins import theory
 
+if TYPE_CHECKING:
+    from kdtheory.claims.judging import Check
+
+
 STARTS, STRIDES = 32, 0.5 ** np.arange(0, 16, 2)  # of numbers relative to themselves
 
 
-def descend(check, steps):
+def descend(check: "Check", steps: int) -> "Check":
     """From the clearest instances of a check, down the gradient of the margin: the check of where that ends.
 
     Numbers move relative to their size, and stay within the hypotheses and the range that they were drawn from;
@@ -78,7 +83,7 @@ def _gradient(claim, fixed, *kinds):
     return evaluated(jax.vmap(jax.jacfwd(margin)), *shapes)
 
 
-def simplify(refutation, case=None) -> dict:
+def simplify(refutation: "Check", case: int | None = None) -> dict[str, Any]:
     """A counterexample, the clearest unless told, each number rounded to as few digits as still refute the claim."""
     claim, dropped = refutation.claim, refutation.dropped
     instance = refutation.instance(case)

@@ -23,6 +23,7 @@ import site
 import sys
 import sysconfig
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -48,7 +49,7 @@ def describe(value) -> str:
     return _Reading().text("value", value)
 
 
-def source(function) -> str:
+def source(function: Callable) -> str:
     """The text of a function, or its instructions where the text is not kept."""
     while isinstance(function, functools.partial):
         function = function.func

@@ -9,9 +9,12 @@ import dataclasses
 import functools
 import inspect
 import json
+import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +30,10 @@ _ACTIVATIONS = """celu elu gelu identity leaky_relu log_sigmoid relu relu6 selu 
 squareplus swish tanh""".split()
 
 
-def register(thing):
+_Named = TypeVar("_Named", bound=Callable)
+
+
+def register(thing: _Named) -> _Named:
     """Let `load` give back a function, or a dataclass that is no record, by its name; a decorator.
 
     Records made with `kd.record` are known without it, as are the functions of the library and the elementwise
@@ -45,7 +51,7 @@ def register(thing):
     return thing
 
 
-def save(path, result):
+def save(path: str | os.PathLike[str], result: Any) -> None:
     """Write a record, a trajectory, a check, or a tuple, list or dict of them; all of it or, if killed, nothing.
 
     `path` is taken as it is; `.npz` is the usual ending. A link stays a link, and a file that is there keeps its
@@ -70,7 +76,7 @@ def save(path, result):
     _pieces.write_atomically(Path(path), _pieces.archive({**arrays, _STRUCTURE: np.array(structure)}))
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> Any:
     """What `save` wrote, to the last bit; arrays of JAX come back as such.
 
     Only records and functions that this session knows are made, by their names: the library's own, those of

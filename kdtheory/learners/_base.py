@@ -65,7 +65,7 @@ class Learner(abc.ABC):
         return type(self).shares is not Learner.shares or type(self).filter is not Learner.filter
 
     @abc.abstractmethod
-    def fit(self, problem, start=None) -> jax.Array:
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Parameters reached on the data: path axis + parameters. `start` is zero unless given."""
 
     @property
@@ -106,31 +106,31 @@ class Learner(abc.ABC):
         left = self.definition(eigenvalue, exp)
         return 1 - left, left
 
-    def filter(self, eigenvalues):
+    def filter(self, eigenvalues: Numbers) -> jax.Array:
         """φ(λ), the factor that multiplies the target's coordinate: (K,) to path axis + (K,)."""
         return _checked_face(self, eigenvalues, "filter")
 
-    def residual(self, eigenvalues):
+    def residual(self, eigenvalues: Numbers) -> jax.Array:
         """1 - φ(λ), without the subtraction."""
         return _checked_face(self, eigenvalues, "residual")
 
-    def log_filter(self, eigenvalues):
+    def log_filter(self, eigenvalues: Numbers) -> jax.Array:
         """log φ(λ), also where φ underflows or rounds to one. NaN where φ is negative."""
         return _checked_face(self, eigenvalues, "log_filter")
 
-    def log_residual(self, eigenvalues):
+    def log_residual(self, eigenvalues: Numbers) -> jax.Array:
         """log(1 - φ(λ)), also where φ rounds to one. NaN where φ exceeds one."""
         return _checked_face(self, eigenvalues, "log_residual")
 
-    def parts(self):
+    def parts(self) -> tuple["Learner", ...]:
         """The plain learners inside, in the order in which they run."""
         return (self,)
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "Learner":
         """The learner with step sizes of None replaced by 1/λ_max."""
         return self
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         """The step size from which the iteration diverges; infinite where there is no step."""
         return jnp.inf
 
@@ -211,7 +211,7 @@ def needs_squared_loss(name, problem):
 # What users hand us, checked once.
 
 
-def check_problem(problem):
+def check_problem(problem: Problem) -> None:
     """Refuse what is no problem."""
     if not isinstance(problem, Problem):
         raise TypeError(
@@ -220,7 +220,7 @@ def check_problem(problem):
         )
 
 
-def check_learner(learner, max_eigenvalue=None):
+def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> None:
     """Refuse what has no meaning and warn of what diverges, with a message that names the field."""
     for part in learner.parts():
         _check_fields(part)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory import numerics
-from kdtheory._checks import as_real
+from kdtheory._checks import Number, Numbers, as_real
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
 from kdtheory.learners._running import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
@@ -25,7 +25,7 @@ class Ridge(Learner):
     0.5
     """
 
-    penalty: float | jax.Array
+    penalty: Numbers
 
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
         return self.penalty / (eigenvalue + self.penalty)
@@ -34,10 +34,10 @@ class Ridge(Learner):
         return numerics.ridge_shares(eigenvalues, as_column(self.penalty, eigenvalues))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return 1.0 / jnp.asarray(self.penalty)
 
-    def stopped(self, clock):
+    def stopped(self, clock: Number) -> "Ridge":
         """The same learner at another clock, 1/penalty."""
         return Ridge(1.0 / clock)
 
@@ -68,7 +68,7 @@ class GradientFlow(Learner):
     0.632121
     """
 
-    time: float | jax.Array
+    time: Numbers
 
     is_semigroup = True
 
@@ -79,14 +79,14 @@ class GradientFlow(Learner):
         return numerics.exponential_shares(eigenvalues, as_column(self.time, eigenvalues))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return jnp.asarray(self.time)
 
-    def stopped(self, clock):
+    def stopped(self, clock: Number) -> "GradientFlow":
         """The same learner at another time."""
         return GradientFlow(clock)
 
-    def rate(self, eigenvalues):
+    def rate(self, eigenvalues: jax.Array) -> jax.Array:
         """τ(λ), with φ = 1 - e^(-τ·clock)."""
         return eigenvalues
 
@@ -134,8 +134,8 @@ class Filter(Learner):
         return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return jnp.asarray(jnp.nan)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         raise TypeError("Filter is theory only: it has no algorithm to fit. Use closed_form, or another learner")

@@ -10,11 +10,11 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._checks import as_number, as_real, as_temperature
+from kdtheory._checks import Number, Numbers, as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners._base import Learner, array_fields
 from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
-from kdtheory.problems import SquaredLoss
+from kdtheory.problems import Problem, SquaredLoss
 
 
 def _apart(combine):
@@ -38,7 +38,7 @@ def _apart(combine):
 
 
 @_apart
-def _distilled(t: Shares, s: Shares, weight) -> Shares:
+def _distilled(t: Shares, s: Shares, weight: Number) -> Shares:
     """A student's shares s, taught by what a teacher of shares t predicts."""
     w, rest, missing = share(weight), share(1.0 - weight), t.missing
     taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))
@@ -64,8 +64,8 @@ class Distilled(Learner):
 
     teacher: Learner
     student: Learner
-    teacher_weight: float | jax.Array
-    temperature: float | jax.Array
+    teacher_weight: Number
+    temperature: Number
 
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
         return 1 - self.by_definition(eigenvalue, exp)[0]
@@ -85,18 +85,18 @@ class Distilled(Learner):
         return _distilled(self, t, s, weight)
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return self.student.clock
 
-    def parts(self):
+    def parts(self) -> tuple[Learner, ...]:
         return self.teacher.parts() + self.student.parts()
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "Distilled":
         return dataclasses.replace(
             self, teacher=self.teacher.tuned(max_eigenvalue), student=self.student.tuned(max_eigenvalue)
         )
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit the teacher, teach the problem, fit the student."""
         taught = problem.taught(problem.predict(self.teacher.fit(problem)), self.teacher_weight, self.temperature)
         return self.student.fit(taught, start)
@@ -127,10 +127,10 @@ class SelfDistilled(Learner):
     """
 
     learner: Learner
-    teacher_weight: float | jax.Array
-    fits: int | jax.Array
+    teacher_weight: Number
+    fits: Numbers
 
-    def shares(self, eigenvalues):
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         weight, fits = as_number(self.teacher_weight, "teacher_weight"), as_real(self.fits, "fits")
         _single(self.learner, "learner")
         n = jnp.asarray(fits, float).reshape(fits.shape + (1,) * jnp.ndim(eigenvalues)) - 1.0
@@ -156,17 +156,17 @@ class SelfDistilled(Learner):
         return Shares(learnt, jax.tree.map(lambda left: left + jnp.zeros_like(learnt.value), alone.left), lost)
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         """How many fits: the clock of every one of them stands still."""
         return jnp.asarray(as_real(self.fits, "fits"), float)
 
-    def parts(self):
+    def parts(self) -> tuple[Learner, ...]:
         return self.learner.parts()
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "SelfDistilled":
         return dataclasses.replace(self, learner=self.learner.tuned(max_eigenvalue))
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit, teach the problem, and fit again."""
         as_number(self.teacher_weight, "teacher_weight")
         _single(self.learner, "learner")
@@ -206,21 +206,21 @@ class Switched(Learner):
         return _switched(self, self.first.shares(eigenvalues), self.then.shares(eigenvalues))
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         return self.first.clock + self.then.clock
 
-    def parts(self):
+    def parts(self) -> tuple[Learner, ...]:
         return self.first.parts() + self.then.parts()
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> "Switched":
         return Switched(self.first.tuned(max_eigenvalue), self.then.tuned(max_eigenvalue))
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit `first`, then `then` with that as its start."""
         return self.then.fit(problem, self.first.fit(problem, start))
 
 
-def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=1.0) -> Distilled:
+def distill(teacher: Learner, student: Learner, teacher_weight: Number = 1.0, temperature: Number = 1.0) -> Distilled:
     """A student trained on its teacher's predictions on the same inputs.
 
     Its targets are teacher_weight · predictions + (1 - teacher_weight) · targets; `teacher_weight` is ξ in
@@ -242,7 +242,7 @@ def distill(teacher: Learner, student: Learner, teacher_weight=1.0, temperature=
     return Distilled(teacher, student, as_number(teacher_weight, "teacher_weight"), as_temperature(temperature))
 
 
-def self_distill(learner: Learner, fits: int, teacher_weight=1.0) -> Learner:
+def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[Number] = 1.0) -> Learner:
     """The same learner fitted `fits` times in all, each on the predictions of the one before; 1 is the
     learner itself.
 
@@ -300,7 +300,9 @@ def _single(learner, name):
         )
 
 
-def every_student(learner, problem, teachers, students):
+def every_student(
+    learner: GradientFlow | GradientDescent, problem: Problem, teachers: Numbers, students: Numbers
+) -> jax.Array:
     """The parameters of every student of every stop of a teacher, from one run and without training a student.
 
     b_KD(T, s) = b(T) + b(s) - b(T + s), where b(t) are the parameters of a single run from zero stopped at t:

@@ -24,25 +24,29 @@ from kdtheory.learners._running import (
     what_pays,
     whole_steps,
 )
+from kdtheory.numerics import Shares
+from kdtheory.problems import Problem
 
 
 class _Loop(Learner):
     """An iteration on the gradient; `advance` is one step of it."""
 
     @abc.abstractmethod
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         """The parameters after one step, from those now and one step ago."""
 
     @property
-    def clock(self):
+    def clock(self) -> jax.Array:
         if self.step_size is None:
             raise ValueError("step_size is None, so the clock depends on the data; give a number, or use simulate")
         return self.step_size * jnp.asarray(self.steps)
 
-    def tuned(self, max_eigenvalue):
+    def tuned(self, max_eigenvalue: Number) -> Self:
         return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """The loop itself. Many steps run on an equivalent problem that is small, or whose Hessian is
         tridiagonal."""
         start = begin(self, problem, start)
@@ -73,8 +77,8 @@ class GradientDescent(_Loop):
     [0.5, 0.75]
     """
 
-    step_size: float | jax.Array | None
-    steps: int | jax.Array
+    step_size: Number | None
+    steps: Numbers
 
     is_semigroup = True
 
@@ -85,11 +89,11 @@ class GradientDescent(_Loop):
         steps, eigenvalues = as_column(self.steps, eigenvalues), eigenvalues
         return numerics.descent_shares(given_step_size(self.step_size), eigenvalues, steps)
 
-    def stopped(self, clock):
+    def stopped(self, clock: Number) -> "GradientDescent":
         """The same learner at another clock, step size × (real) steps."""
         return GradientDescent(self.step_size, clock / self.step_size)
 
-    def rate(self, eigenvalues):
+    def rate(self, eigenvalues: jax.Array) -> jax.Array:
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
         x = self.step_size * jnp.asarray(eigenvalues)
         return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
@@ -100,7 +104,9 @@ class GradientDescent(_Loop):
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters)
 
 
@@ -115,9 +121,9 @@ class HeavyBall(_Loop):
     1.0
     """
 
-    step_size: float | jax.Array | None
-    momentum: float | jax.Array
-    steps: int | jax.Array
+    step_size: Number | None
+    momentum: Number
+    steps: Numbers
 
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
         return heavy_ball(eigenvalue, given_step_size(self.step_size), self.momentum, self.steps)
@@ -126,11 +132,13 @@ class HeavyBall(_Loop):
         step_size, momentum, steps = given_step_size(self.step_size), self.momentum, as_column(self.steps, eigenvalues)
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         bounded = jnp.abs(self.momentum) <= 1.0
         return jnp.where(bounded, 2.0 * (1.0 + self.momentum) / max_eigenvalue, 0.0)
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters) + self.momentum * (parameters - previous)
 
 
@@ -151,9 +159,9 @@ class Nesterov(_Loop):
     0.875
     """
 
-    step_size: float | jax.Array | None
-    momentum: float | jax.Array
-    steps: int | jax.Array
+    step_size: Number | None
+    momentum: Number
+    steps: Numbers
 
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
         return nesterov(eigenvalue, given_step_size(self.step_size), self.momentum, self.steps)
@@ -163,13 +171,15 @@ class Nesterov(_Loop):
         momentum = self.momentum * (1.0 - step_size * eigenvalues)
         return numerics.momentum_shares(step_size, eigenvalues, steps, momentum)
 
-    def max_step_size(self, max_eigenvalue):
+    def max_step_size(self, max_eigenvalue: Number) -> Number:
         momentum = jnp.asarray(self.momentum, float)
         usual = momentum > -1.0 / 3.0  # below, |ηλ - 1| < 1/|β| binds instead
         bound = jnp.where(usual, 1.0 / (1.0 + 2.0 * jnp.where(usual, momentum, 0.0)), -1.0 / momentum)
         return jnp.where(jnp.abs(momentum) <= 1.0, (1.0 + bound) / max_eigenvalue, 0.0)
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         ahead = parameters + self.momentum * (parameters - previous)
         return ahead - self.step_size * gradient(ahead)
 
@@ -188,10 +198,10 @@ class StochasticDescent(_Loop):
     [[0.5], [0.75]]
     """
 
-    step_size: float | jax.Array | None
+    step_size: Number | None
     batch: int = static()
-    key: jax.Array | int
-    steps: int | jax.Array
+    key: Key
+    steps: Numbers
 
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
         return (1 - self.step_size * eigenvalue) ** self.steps
@@ -205,10 +215,12 @@ class StochasticDescent(_Loop):
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
 
-    def advance(self, gradient, parameters, previous):
+    def advance(
+        self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
+    ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters)
 
-    def fit(self, problem, start=None):
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """The loop itself, on batches of the data."""
         start = begin(self, problem, start)
         as_count(self.batch, "StochasticDescent.batch")

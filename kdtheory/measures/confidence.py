@@ -6,11 +6,13 @@ one: the student is less sure than its teacher where that was unsure, relative t
 reads the slope off in several ways, since each alone misleads.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_data, as_real
+from kdtheory._checks import Number, Numbers, as_data, as_real
 from kdtheory._record import record
 from kdtheory.learners._closed import GradientFlow
 from kdtheory.numerics import log1p
@@ -26,13 +28,13 @@ class Comparison:
     low_residual: float  # mean of y - x over the third of inputs on which the teacher is least sure
     high_residual: float  # the same where it is surest; exaggeration is low < high
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = (f"{name}={float(value):.3g}" for name, value in vars(self).items())
         return f"Comparison({', '.join(parts)})"
 
 
 @jax.jit
-def class_logit(logits, classes):
+def class_logit(logits: Numbers, classes: Numbers) -> jax.Array:
     """The logit of the probability of one class per row, log p/(1 - p): (N, C) and (N,) to (N,).
 
     Computed as z_c - logsumexp of the other logits, so that it is right where p rounds to one.
@@ -47,7 +49,7 @@ def class_logit(logits, classes):
     return own - jax.nn.logsumexp(jnp.where(chosen, -jnp.inf, logits), axis=1)
 
 
-def top_class(teacher_logits, student_logits):
+def top_class(teacher_logits: Numbers, student_logits: Numbers) -> tuple[jax.Array, jax.Array]:
     """The points of the picture: logits of the teacher's top class, the teacher's x (N,) and the student's y (N,).
 
     Raises ValueError where the two differ in shape or are not (N, C) with two classes or more.
@@ -64,7 +66,7 @@ def top_class(teacher_logits, student_logits):
     return class_logit(teacher, top), class_logit(student, top)
 
 
-def compare(teacher_logits, student_logits, scale=1.0) -> Comparison:
+def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.0) -> Comparison:
     """Slopes, intercept and residuals of the student's confidence against the teacher's, over the rows.
 
     The student's logits are multiplied by `scale` first. A student that was merely trained for a short time
@@ -81,7 +83,7 @@ def compare(teacher_logits, student_logits, scale=1.0) -> Comparison:
     return of_points(x, y)
 
 
-def of_points(x, y) -> Comparison:
+def of_points(x: Numbers, y: Numbers) -> Comparison:
     """`compare` for points already in the plane of the picture, x (N,) and y (N,)."""
     x, y = np.asarray(x), np.asarray(y)
     order = np.argsort(x, kind="stable")
@@ -94,7 +96,7 @@ def of_points(x, y) -> Comparison:
     return Comparison(slope, orthogonal, y.mean() - slope * x.mean(), excess[:third].mean(), excess[-third:].mean())
 
 
-def matching_scale(teacher_coordinates, student_coordinates, directions=1) -> float:
+def matching_scale(teacher_coordinates: Numbers, student_coordinates: Numbers, directions: int = 1) -> float:
     """The factor that brings the student's logits to the teacher's along the top `directions` eigendirections.
 
     ⟨teacher, student⟩/|student|² over the first rows of the coordinates (K, C), those of a `Trajectory` at
@@ -119,7 +121,7 @@ class MarginLine:
     scale_free: jax.Array  # the slope once the student's top direction is scaled to the teacher's
 
 
-def margin_line(teacher, student, lead, trail) -> MarginLine:
+def margin_line(teacher: Learner, student: Learner, lead: Number, trail: Number) -> MarginLine:
     """Margins of a student against its teacher's in the two-level model, exactly: a line.
 
     Where the Gram matrix has two eigenvalues λ₁ = `lead` > λ₂ = `trail` on the labels y = ±1, every training
@@ -172,7 +174,7 @@ def _judged(logits, labels):
     return logits, labels
 
 
-def accuracy(logits, labels) -> float:
+def accuracy(logits: Numbers, labels: Numbers) -> float:
     """The share of rows (N, C) whose top class is the label, given as column numbers (N,).
 
     >>> import kdtheory as kd
@@ -183,7 +185,7 @@ def accuracy(logits, labels) -> float:
     return float(np.mean(np.argmax(logits, axis=1) == labels))
 
 
-def log_loss(logits, labels) -> float:
+def log_loss(logits: Numbers, labels: Numbers) -> float:
     """Mean cross-entropy, in nats, of logits (N, C) against column numbers (N,) or probabilities (N, C).
 
     >>> import kdtheory as kd
@@ -199,7 +201,7 @@ def log_loss(logits, labels) -> float:
     return float(-jnp.mean(jnp.sum(jnp.where(labels > 0, labels * logs, 0.0), axis=1)))
 
 
-def calibration_error(logits, labels, bins=15) -> float:
+def calibration_error(logits: Numbers, labels: Numbers, bins: int = 15) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, over bins of equal width.
 
     Σ_b (n_b/N) |accuracy_b - mean top probability_b|. Guo, Pleiss, Sun & Weinberger 2017, equation 3.
@@ -219,7 +221,9 @@ def calibration_error(logits, labels, bins=15) -> float:
 # How sure we are.
 
 
-def bootstrap(statistic, *arrays, key=0, draws=1000, level=0.95):
+def bootstrap(
+    statistic: Callable[..., Numbers], *arrays: Numbers, key: int = 0, draws: int = 1000, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """The percentile interval (low, high) of `statistic(*arrays)` over resampled rows, the same in all arrays.
 
     `statistic` returns a number, or an array whose entries each get an interval; `key` seeds NumPy's
@@ -238,7 +242,7 @@ def bootstrap(statistic, *arrays, key=0, draws=1000, level=0.95):
     return tuple(np.quantile(np.asarray(values, float), [tail, 1 - tail], axis=0))
 
 
-def mean_interval(values, level=0.95):
+def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean of independent runs (S, ...) and its Student-t interval: (mean, low, high), each (...).
 
     Raises ValueError for fewer than two runs.

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kdtheory._checks import Number, Numbers
 from kdtheory.numerics import two_sum
 
 # Constrained self-distillation.
 
 
-def constrained_penalty(eigenvalues, labels, tolerance):
+def constrained_penalty(eigenvalues: Numbers, labels: Numbers, tolerance: Number) -> jax.Array:
     """The ridge penalty of the smallest fit, in norm, whose total squared residual is at most `tolerance`.
 
     The root c of Σ (c/(c + λ_k))² z_k² = `tolerance` with z = `labels` (K,) in eigen-coordinates, the sum of their

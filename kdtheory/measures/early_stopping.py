@@ -1,6 +1,8 @@
 """Early stopping against ridge: ratios of filters and risks, what chains of fits can reach, the best moment to stop."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +36,7 @@ WORST_BAYES_X = 3.2135635202169793
 TUNED_RATIO = 1.0748517291
 
 
-def filter_excess(x):
+def filter_excess(x: Number) -> jax.Array:
     """By what fraction the filter of flow exceeds that of ridge with the same clock: 0 <= excess <= C - 1.
 
     (1 - e^(-x)) / (x/(1 + x)) - 1 = (1 - (1 + x) e^(-x)) / x for x = λt >= 0, elementwise, without the
@@ -56,7 +58,7 @@ def filter_excess(x):
     )
 
 
-def log_bias_ratio(x):
+def log_bias_ratio(x: Number) -> jax.Array:
     """The log of flow's residual over ridge's with the same clock: log(1 + x) - x <= 0 for x = λt >= 0.
 
     Half the log of the ratio of squared biases, elementwise. It has no lower bound, so that the risk of ridge
@@ -73,7 +75,7 @@ def log_bias_ratio(x):
     return jnp.where(x < 0.5, 2.0 * r**3 * series - z * r, log1p(jnp.where(x < 0.5, 1.0, x)) - x)
 
 
-def lowest_flow(top, ratio, fits) -> Share:
+def lowest_flow(top: Number, ratio: Number, fits: Number) -> Share:
     """The least filter on a lower eigenvalue that m fits by gradient flow can have, given that on the top one.
 
     (1 - (1 - h^(1/m))^ρ)^m with h = `top` in (0, 1), ρ = `ratio` = λ₂/λ₁ <= 1 and m = `fits`, elementwise, as a
@@ -90,7 +92,7 @@ def lowest_flow(top, ratio, fits) -> Share:
     return Share(jnp.power(root, fits), fits * jnp.log(root))
 
 
-def lowest_ridge(top, ratio, fits) -> Share:
+def lowest_ridge(top: Number, ratio: Number, fits: Number) -> Share:
     """The least filter on a lower eigenvalue that m ridge fits can have, given that on the top one.
 
     (1 + (h^(-1/m) - 1)/ρ)^(-m), in the notation of `lowest_flow`. It falls to h^(1/ρ) > 0 as m grows
@@ -107,7 +109,7 @@ def lowest_ridge(top, ratio, fits) -> Share:
     return Share(jnp.where(jnp.isinf(fits), jnp.power(top, 1.0 / ratio), jnp.power(inverse, -m)), log)
 
 
-def best_clock(risk, low, high):
+def best_clock(risk: Callable[[jax.Array], jax.Array], low: Number, high: Number) -> jax.Array:
     """The clock between `low` and `high` of least `risk(clock)`, a number, under jit and vmap.
 
     A grid of 65 clocks, even in their logarithm, then four finer ones around the best: to a relative 1e-7 or so
@@ -133,7 +135,13 @@ def _best_clock(risk, low, high):
     return jnp.exp((ends[0] + ends[1]) / 2)
 
 
-def best_stop(learner, eigenvalues, signal, noise_variance, weights=None):
+def best_stop(
+    learner: Ridge | GradientFlow | GradientDescent,
+    eigenvalues: Numbers,
+    signal: Numbers,
+    noise_variance: Number,
+    weights: Numbers | None = None,
+) -> Ridge | GradientFlow | GradientDescent:
     """The learner stopped at its best moment: the clock of least `risk`, over all real clocks.
 
     `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock
@@ -154,7 +162,7 @@ def _total(log_clock, learner, eigenvalues, signal, weights, noise_variance):
     return risk(learner.stopped(jnp.exp(log_clock)), eigenvalues, signal, noise_variance, weights).total
 
 
-def padded(eigenvalues, signal, weights):
+def padded(eigenvalues: Numbers, signal: Numbers, weights: Numbers | None) -> list[np.ndarray]:
     """A spectrum, its signal and its quadratic form, filled up to a power of two with null directions that count for
     nothing."""
     λ = np.asarray(eigenvalues, float)
@@ -176,7 +184,7 @@ def _slope(log_clock, *arguments, total):
     return jax.grad(total)(log_clock, *arguments)
 
 
-def least(total, eigenvalues, *arguments):
+def least(total: Callable, eigenvalues: np.ndarray, *arguments: Any) -> float:
     """The logarithm of the clock at which `total(log_clock, *arguments)` is least: on a grid, and then where its slope
     changes sign."""
     from scipy.optimize import brentq

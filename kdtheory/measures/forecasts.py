@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
-from kdtheory._checks import as_count, as_number
+from kdtheory._checks import Numbers, as_count, as_number
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner
 from kdtheory.learners._closed import GradientFlow
@@ -80,7 +80,7 @@ class Forecast:
             return "helps"
         return "hurts or is neutral" if self.probability <= 1.0 - self.level else "undecidable"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         value, low, high = (round(100.0 * share, 2) for share in self.relative_gain)
         return (
             f"Forecast({self.verdict}: gain {value:.3g} % of the best teacher's risk [{low:.3g}, {high:.3g}],"
@@ -92,7 +92,16 @@ def _range(draws):
     return Range(*(float(x) for x in np.quantile(draws, [0.5, 0.05, 0.95])))
 
 
-def forecast(features, targets=None, *, learner=None, worth=0.01, level=0.9, draws=200, key=0) -> Forecast:
+def forecast(
+    features: Numbers | Problem,
+    targets: Numbers | None = None,
+    *,
+    learner: Ridge | GradientFlow | GradientDescent | None = None,
+    worth: float = 0.01,
+    level: float = 0.9,
+    draws: int = 200,
+    key: int = 0,
+) -> Forecast:
     """How much the best student will gain over the best-stopped teacher on these data, before training either.
 
     `features` (N, P) and `targets` (N,) or (N, C) make a linear problem; or give one problem, of
@@ -162,7 +171,7 @@ def forecast(features, targets=None, *, learner=None, worth=0.01, level=0.9, dra
     clocks = search.alone(mean, noise)[1], *search.pair(mean, noise)[1]
     alone, first, then = (learner.stopped(float(np.exp(clock))) for clock in clocks)
     best = alone, distill(first, then)
-    return Forecast(system.eigenvalues, np.sqrt(mean / λ), noise, *best, *risks.T, worth, level)
+    return Forecast(system.eigenvalues, np.sqrt(mean / λ), noise, *best, *risks.T, worth, level)  # type: ignore[call-arg]
 
 
 # What the data leave plausible.

@@ -6,11 +6,12 @@ and has the logistic loss. No bias term.
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import as_data
+from kdtheory._checks import Numbers, as_data
 from kdtheory._record import record
 
 
@@ -23,7 +24,7 @@ class LinearStudent:
     distance: float  # to the teacher
 
 
-def soft_label_limit(features, teacher_parameters) -> LinearStudent:
+def soft_label_limit(features: Numbers, teacher_parameters: Numbers) -> LinearStudent:
     """Where gradient flow from zero on a linear teacher's soft labels ends: the teacher, projected on the data's span.
 
     P w* with P the projection on the rows of `features` (N, P), w* = `teacher_parameters` (P,); it is w* itself where
@@ -64,7 +65,7 @@ def _residual(teacher, features, weights, low):
     return np.array([math.fsum(column) for column in terms.T])
 
 
-def angle(first, second):
+def angle(first: Numbers, second: Numbers) -> jax.Array:
     """The angle between two vectors (P,), in [0, π], right to the last digits for small and for straight ones.
 
     2 atan2(|a - b|, |a + b|) with a and b the unit vectors (Kahan 2006, as recalled).
@@ -78,7 +79,7 @@ def angle(first, second):
     return 2.0 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
 
 
-def transfer_risk(student_parameters, teacher_parameters, deviations):
+def transfer_risk(student_parameters: Numbers, teacher_parameters: Numbers, deviations: Numbers) -> jax.Array:
     """How often student and teacher disagree on x ~ N(0, diag(`deviations`²)): the angle there over π.
 
     The angle is that of the parameters multiplied by the standard deviations (P,) of the inputs.

@@ -4,10 +4,13 @@ import itertools
 import warnings
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._checks import Number, Numbers
 from kdtheory._record import record
+from kdtheory.learners import Distilled, Learner
 from kdtheory.learners._closed import Filter, Ridge
 from kdtheory.learners._composed import distill
 from kdtheory.measures.early_stopping import least, padded
@@ -16,7 +19,14 @@ from kdtheory.measures.risks import risk
 # Mixing weights.
 
 
-def best_weight(teacher, student, eigenvalues, signal, noise_variance, weights=None):
+def best_weight(
+    teacher: Learner,
+    student: Learner,
+    eigenvalues: Numbers,
+    signal: Numbers,
+    noise_variance: Number,
+    weights: Numbers | None = None,
+) -> jax.Array:
     """The teacher weight ξ at which a student has the least `risk`: any real number, as the formula has it.
 
     The student's filter φ_S (1 - ξ (1 - φ_T)) is affine in ξ, so that the risk is a parabola with its least
@@ -36,7 +46,14 @@ def best_weight(teacher, student, eigenvalues, signal, noise_variance, weights=N
     return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S))
 
 
-def noise_threshold(teacher, student, eigenvalues, signal, weight=0.0, weights=None):
+def noise_threshold(
+    teacher: Learner,
+    student: Learner,
+    eigenvalues: Numbers,
+    signal: Numbers,
+    weight: Number = 0.0,
+    weights: Numbers | None = None,
+) -> jax.Array:
     """The noise variance above which, and only above which, the best teacher weight exceeds `weight`.
 
     At `weight` 0 it says when a positive weight helps, at 1 when one above one beats pure distillation: v > Σ w θ² φ_S
@@ -67,7 +84,7 @@ def _mixture(teacher, student, eigenvalues, signal, weights):
     return weights, jnp.asarray(signal, float) ** 2, learnt, *missed, per_noise
 
 
-def validated_weight(plain, distilled, target, form=None):
+def validated_weight(plain: Numbers, distilled: Numbers, target: Numbers, form: Numbers | None = None) -> jax.Array:
     """The teacher weight with which a student comes closest to a target: for one data set, whatever its law.
 
     `plain` and `distilled` are parameters, or predictions on any inputs, of the student fitted with the weights
@@ -90,7 +107,9 @@ def validated_weight(plain, distilled, target, form=None):
     return jnp.vdot(target - plain, along) / jnp.vdot(step, along)
 
 
-def best_ridge_student(eigenvalues, signal, noise_variance, weights=None):
+def best_ridge_student(
+    eigenvalues: Numbers, signal: Numbers, noise_variance: Number, weights: Numbers | None = None
+) -> Distilled | Filter:
     """The learner of least `risk` among ridge students with any one penalty and any teacher weight.
 
     Their filters are λ/(λ + c) · (1 - ξ c/(λ + c)). The set is not closed: the least risk may be approached only
@@ -135,7 +154,14 @@ class MixingWeights:
     reached: float  # and when they are rounded to floats and used in float arithmetic
 
 
-def best_weights(learner, fits, eigenvalues, signal, noise_variance, weights=None) -> MixingWeights:
+def best_weights(
+    learner: Learner,
+    fits: int,
+    eigenvalues: Numbers,
+    signal: Numbers,
+    noise_variance: Number,
+    weights: Numbers | None = None,
+) -> MixingWeights:
     """The teacher weights at which repeated self-distillation has the least `risk`: one for every student.
 
     Give them to `self_distill` as `teacher_weight`. With s the filter of the single `learner`, the filters of

@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from kdtheory._checks import Number, Numbers
 from kdtheory._record import record
+from kdtheory.learners import Learner
 
 
 @record
@@ -14,12 +16,14 @@ class Risk:
     variance: jax.Array  # path axes + (K,)
 
     @property
-    def total(self):
+    def total(self) -> jax.Array:
         """The sum over eigendirections: path axes."""
         return jnp.sum(self.bias + self.variance, axis=-1)
 
 
-def risk(learner, eigenvalues, signal, noise_variance, weights=None) -> Risk:
+def risk(
+    learner: Learner, eigenvalues: Numbers, signal: Numbers, noise_variance: Number, weights: Numbers | None = None
+) -> Risk:
     """Bias and variance of a learner along each eigendirection, for a fixed design.
 
     With φ the filter: bias w θ² (1 - φ)² and variance w v φ²/λ, with θ = `signal` (K,) the true parameter along
@@ -54,7 +58,7 @@ def _form(eigenvalues, weights):
     return weights, jnp.where(seen, weights / jnp.where(seen, eigenvalues, 1.0), 0.0)
 
 
-def wiener_filter(eigenvalues, signal, noise_variance):
+def wiener_filter(eigenvalues: Numbers, signal: Numbers, noise_variance: Number) -> jax.Array:
     """The filter of least risk, φ = λθ²/(λθ² + v) along each direction, (K,): whatever the quadratic form.
 
     Arguments as in `risk`. It sees the signal of each direction, so no learner need attain it: a learner gives
@@ -75,7 +79,7 @@ def _wiener(eigenvalues, signal, noise_variance):
     return jnp.where(known, power / safe, 0.0), jnp.where(known, noise_variance / safe, 1.0)
 
 
-def wiener_risk(eigenvalues, signal, noise_variance, weights=None) -> Risk:
+def wiener_risk(eigenvalues: Numbers, signal: Numbers, noise_variance: Number, weights: Numbers | None = None) -> Risk:
     """The least risk of any filter: for predictions Σ v φ with φ the `wiener_filter`. Arguments as in `risk`.
 
     >>> import kdtheory as kd

@@ -20,7 +20,7 @@ class LabelRisk:
     soft_bias: jax.Array  # mean of the teacher's mean loss, less the risk; zero for the true probabilities
 
 
-def label_risk(inputs, labels, teacher, losses) -> LabelRisk:
+def label_risk(inputs: Numbers, labels: Numbers, teacher: Numbers, losses: Numbers) -> LabelRisk:
     """How well a fixed predictor's risk is estimated from labels, and from a teacher's probabilities.
 
     Over M inputs with probabilities `inputs` (M,) and C classes: `labels` (M, C) are the true p(y|x), `teacher`
@@ -47,7 +47,7 @@ def label_risk(inputs, labels, teacher, losses) -> LabelRisk:
     )
 
 
-def supervision_complexity(eigenvalues, targets):
+def supervision_complexity(eigenvalues: Numbers, targets: Numbers) -> jax.Array:
     """How hard targets are for a kernel, v'K⁻¹v: the squared norm of the function that interpolates them.
 
     Σ v_k²/λ_k with v = `targets` (K,) along the eigendirections of the kernel and λ = `eigenvalues` (K,) those
@@ -62,7 +62,9 @@ def supervision_complexity(eigenvalues, targets):
     return jnp.sum(targets * (targets / eigenvalues))
 
 
-def effective_logit(teacher_logit, label, teacher_weight, temperature=1.0):
+def effective_logit(
+    teacher_logit: Numbers, label: Numbers, teacher_weight: Numbers, temperature: Numbers = 1.0
+) -> jax.Array:
     """The logit at which a student of one example aims, whose loss mixes its label with its teacher.
 
     The root z of (1 - w)(σ(z) - y) + wτ (σ(z/τ) - σ(z_T/τ)) = 0: the slope of the loss of `distill`, with z_T =
@@ -100,7 +102,7 @@ def _effective_logit(z_T, y, w, τ):
     return lax.fori_loop(0, 80, narrow, (-reach, reach, z_T))[2]
 
 
-def denoising_fits(flipped, learner, lead, trail):
+def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Number) -> jax.Array:
     """The number of self-distilled fits above which flipped training labels are told right.
 
     log(2(1 - p)/(1 - 2p)) / log(φ(λ₁)/φ(λ₂)) with p = `flipped` < 1/2 the share of flipped labels, the same in

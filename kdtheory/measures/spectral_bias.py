@@ -3,6 +3,7 @@
 On eigenvalues, exactly; on trajectories the same, as observed.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -13,6 +14,7 @@ from kdtheory import numerics
 from kdtheory._at_once import elementwise
 from kdtheory._checks import as_direction, as_floats, as_level
 from kdtheory.numerics import expm1, log1mexp, log1p
+from kdtheory.trajectories import Trajectory
 
 # Student and teacher on eigenvalues, under gradient flow.
 #
@@ -20,7 +22,7 @@ from kdtheory.numerics import expm1, log1mexp, log1p
 # both have φ = 1 - e^(-rate·clock).
 
 
-def matched_time(eigenvalue, time, teacher_time):
+def matched_time(eigenvalue: Numbers, time: Numbers, teacher_time: Numbers) -> jax.Array:
     """When the student is where the teacher was at `time`, along one eigendirection.
 
     The t̃ with (1 - e^(-λt̃)) (1 - e^(-λT)) = 1 - e^(-λt), for λ = `eigenvalue`, t = `time` and T =
@@ -40,7 +42,7 @@ def _matched_time(λ, t, T):
     return t + _delay(λ, t, T)
 
 
-def delay(eigenvalue, time, teacher_time):
+def delay(eigenvalue: Numbers, time: Numbers, teacher_time: Numbers) -> jax.Array:
     """How much later than its teacher the student reaches the same progress: matched_time - time.
 
     δ(λ) = log(1 + (1 - e^(-λt)) / (e^(λ(T-t)) - 1)) / λ = ∫ ds / (e^(λs) - 1) from T - t to T, which falls as
@@ -60,7 +62,7 @@ def _delay(λ, t, T):
     return jnp.where(reached, value, jnp.where((t == T) & (T > 0), jnp.inf, jnp.nan))
 
 
-def margin(lead, trail, time, teacher_time):
+def margin(lead: Numbers, trail: Numbers, time: Numbers, teacher_time: Numbers) -> jax.Array:
     """By how much the student trails on `trail` when its clock is matched to the teacher's on `lead`.
 
     Teacher's progress at `time` minus student's at the time matched on the eigenvalue `lead`, both along the
@@ -79,7 +81,7 @@ def _margin(λ1, λ2, t, T):
     return jnp.sign(λ1 - λ2) * jnp.exp(_log_margin(λ1, λ2, t, T))
 
 
-def log_margin(lead, trail, time, teacher_time):
+def log_margin(lead: Numbers, trail: Numbers, time: Numbers, teacher_time: Numbers) -> jax.Array:
     """The logarithm of |margin|, also where the margin itself underflows.
 
     >>> import kdtheory as kd
@@ -106,7 +108,7 @@ def _log_margin(λ1, λ2, t, T):
     return jnp.where(inside, value, jnp.where(matched, -jnp.inf, jnp.nan))
 
 
-def exaggeration(lead, trail, level, teacher_time):
+def exaggeration(lead: Numbers, trail: Numbers, level: Numbers, teacher_time: Numbers) -> jax.Array:
     """How far the student lags on `trail` when both have learnt the fraction `level` of `lead`: 1 - ρ.
 
     ρ is the student's progress on the eigenvalue `trail` over the teacher's, at matched progress on the
@@ -125,7 +127,7 @@ def _exaggeration(λ1, λ2, level, T):
     return _margin(λ1, λ2, t, T) / -expm1(-λ2 * t)
 
 
-def matched_penalty(eigenvalue, penalty, teacher_penalty):
+def matched_penalty(eigenvalue: Numbers, penalty: Numbers, teacher_penalty: Numbers) -> jax.Array:
     """The student's ridge penalty at which it is where a single ridge fit with `penalty` is, along one
     eigendirection.
 
@@ -144,7 +146,9 @@ def _matched_penalty(λ, c, c_T):
     return jnp.where(c >= c_T, λ * (c - c_T) / (λ + c_T), jnp.nan)
 
 
-def crossing_criterion(log_filter, eigenvalues, clocks):
+def crossing_criterion(
+    log_filter: Callable[[jax.Array, jax.Array], jax.Array], eigenvalues: Numbers, clocks: Numbers
+) -> jax.Array:
     """∂²q/∂λ∂t with q = log(∂/∂t log h(λ, t)): negative everywhere, it implies the single crossing, for any
     filter.
 
@@ -228,7 +232,7 @@ def _log_delay_difference(λ1, λ2, t, T):
 # Trajectories.
 
 
-def matched_clock(teacher, student, direction=0) -> np.ndarray:
+def matched_clock(teacher: Trajectory, student: Trajectory, direction: int = 0) -> np.ndarray:
     """At each moment of the student, the teacher's clock at which it had made the same progress on one
     direction.
 
@@ -241,7 +245,7 @@ def matched_clock(teacher, student, direction=0) -> np.ndarray:
     return _monotone(depth, np.asarray(teacher.clock)[moments])(_depth(student)[..., direction])
 
 
-def progress_at(run, level, lead=0) -> np.ndarray:
+def progress_at(run: Trajectory, level: float, lead: int = 0) -> np.ndarray:
     """Progress along every direction, (K,), when the fraction `level` of direction `lead` is learnt.
 
     Between the saved moments of the path, -log(1 - progress) of each direction is interpolated monotonically
@@ -258,7 +262,7 @@ def progress_at(run, level, lead=0) -> np.ndarray:
     return np.array([-np.expm1(-_monotone(depth[moments, lead], along[moments])(reached)) for along in depth.T])
 
 
-def observed_exaggeration(teacher, student, level, lead=0) -> np.ndarray:
+def observed_exaggeration(teacher: Trajectory, student: Trajectory, level: float, lead: int = 0) -> np.ndarray:
     """`exaggeration` as seen in two trajectories: 1 - ρ for every direction, (K,).
 
     Each of the two is read by `progress_at`, when it has learnt the fraction `level` of direction `lead`. NaN
@@ -304,7 +308,7 @@ def _monotone(x, y):
     return PchipInterpolator(x[known], y[known], extrapolate=False)
 
 
-def semigroup_defect(distilled, teacher, student, together):
+def semigroup_defect(distilled: Numbers, teacher: Numbers, student: Numbers, together: Numbers) -> jax.Array:
     """How far a trained model is from one whose residuals multiply: |f_KD - (f(s) + f(T) - f(T + s))| / |f_KD|.
 
     Arrays of predictions on the same inputs, as differences from those at the start of training: of the

@@ -5,9 +5,11 @@ Compiled functions raise nothing; they answer NaN where there is no answer, and 
 
 import enum
 
+import jax
 import jax.numpy as jnp
 
-from kdtheory._checks import as_floats, as_real
+from kdtheory._checks import Numbers, as_floats, as_real
+from kdtheory.learners import Learner
 from kdtheory.measures.spectral_bias import matched_time
 
 
@@ -21,7 +23,7 @@ class Status(enum.IntEnum):
     OUTSIDE_HYPOTHESES = 4  # it runs, but theorems on gradient descent say nothing of it
 
 
-def of_match(eigenvalue, time, teacher_time):
+def of_match(eigenvalue: Numbers, time: Numbers, teacher_time: Numbers) -> jax.Array:
     """Why `measures.matched_time` is what it is, elementwise: OK, LIMIT (time = teacher_time) or NO_MATCH.
 
     No student reaches its teacher's progress at a time past the teacher's stop, and none learns of a teacher
@@ -35,7 +37,7 @@ def of_match(eigenvalue, time, teacher_time):
     return jnp.where(jnp.isnan(matched), Status.NO_MATCH, jnp.where(jnp.isinf(matched), Status.LIMIT, Status.OK))
 
 
-def of_steps(learner, eigenvalues):
+def of_steps(learner: Learner, eigenvalues: Numbers) -> jax.Array:
     """What is known in advance of a learner along each eigenvalue (K,): OK, DIVERGED or OUTSIDE_HYPOTHESES.
 
     DIVERGED where a step size η is at or past the learner's own bound, judged by ηλ and never by whether

@@ -2,12 +2,13 @@
 
 import abc
 import dataclasses
+from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_data, as_number, as_real, as_temperature, check_range, concrete
+from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_temperature, check_range, concrete
 from kdtheory.problems._eigensystems import Eigensystem
 
 
@@ -28,10 +29,10 @@ class Problem(abc.ABC):
         """Parameters that are all zero: where learners start."""
 
     @abc.abstractmethod
-    def gradient(self, parameters, rows=slice(None)) -> jax.Array:
+    def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """What loops follow. `rows` picks a mini-batch, over which it is then the mean."""
 
-    def predict(self, parameters, inputs=None) -> jax.Array:
+    def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions on the training inputs, or on new ones."""
         raise self._without("predictions")
 
@@ -43,7 +44,7 @@ class Problem(abc.ABC):
         """The same inputs with other targets."""
         raise self._without("targets to change")
 
-    def taught(self, predictions, teacher_weight=1.0, temperature=1.0) -> "Problem":
+    def taught(self, predictions: Numbers, teacher_weight: Number = 1.0, temperature: Number = 1.0) -> "Problem":
         """The student's problem: the same inputs, and a teacher's `predictions` (N,) + outputs on them.
 
         They are predictions and not parameters, so the teacher may be another model, of other features. ValueError for
@@ -55,7 +56,7 @@ class Problem(abc.ABC):
         """λ_max, for the default step size."""
         raise self._without("largest eigenvalue, so a loop needs a step_size that is a number")
 
-    def eigensystem(self, count=None) -> Eigensystem:
+    def eigensystem(self, count: int | None = None) -> Eigensystem:
         """The directions of the data, all or the top `count` of them."""
         raise self._without("eigensystem")
 
@@ -63,7 +64,7 @@ class Problem(abc.ABC):
         """H and b, with Hw = b at the solution."""
         raise self._without("normal equations")
 
-    def ridge(self, penalty, start) -> jax.Array | None:
+    def ridge(self, penalty: Number, start: jax.Array) -> jax.Array | None:
         """Ridge by a way of its own, for each penalty; None to leave it to the normal equations."""
         return None
 
@@ -81,13 +82,13 @@ class SquaredLoss(Problem):
         """Half the mean over samples of the squared residual, summed over outputs."""
         return jnp.sum((self.predict(parameters) - self.targets) ** 2) / (2 * len(self.targets))
 
-    def relabel(self, targets):
+    def relabel(self, targets: Numbers) -> Self:
         """The same inputs with other targets, (N,) or (N, C)."""
         if concrete(targets):
             targets = as_targets(targets, self.inputs_name, len(self.targets), self.targets.dtype)
         return dataclasses.replace(self, targets=targets)
 
-    def taught(self, predictions, teacher_weight=1.0, temperature=1.0):
+    def taught(self, predictions: Numbers, teacher_weight: Number = 1.0, temperature: Number = 1.0) -> Self:
         """The student's problem: targets weight · teacher's `predictions` + (1 - weight) · own targets."""
         if not concrete(as_temperature(temperature)):
             teacher_weight = jnp.where(temperature == 1, teacher_weight, jnp.nan)

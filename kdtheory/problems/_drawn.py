@@ -13,7 +13,7 @@ from kdtheory.problems._linear import Linear
 # Problems drawn at random.
 
 
-def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
+def gaussian(key: Key, eigenvalues: Numbers, samples: int, signal: Numbers = 1.0, noise: Number = 0.0) -> Linear:
     """Linear regression on Gaussian features with the given *population* eigenvalues.
 
     Row n is x_n ~ N(0, diag(eigenvalues)), targets are y = X·signal + noise·ε with ε ~ N(0, I).
@@ -34,7 +34,9 @@ def gaussian(key, eigenvalues, samples, signal=1.0, noise=0.0) -> Linear:
     return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
 
 
-def with_spectrum(key, eigenvalues, samples=None, signal=1.0, noise=0.0) -> Linear:
+def with_spectrum(
+    key: Key, eigenvalues: Numbers, samples: int | None = None, signal: Numbers = 1.0, noise: Number = 0.0
+) -> Linear:
     """Linear regression on features whose *sample* eigenvalues are exactly the given ones, within rounding.
 
     X = √N·U diag(√λ) Vᵀ with random orthonormal U and V. `signal`, a number or (P,) or (P, C), is the true
@@ -78,7 +80,7 @@ def _drawn(key, shape):
     return jax.random.normal(key, shape)
 
 
-def orthonormal(key, rows, columns):
+def orthonormal(key: jax.Array, rows: int, columns: int) -> jax.Array:
     """A random (rows, columns) matrix with orthonormal columns."""
     return jnp.asarray(np.linalg.qr(np.asarray(_normal(key, (rows, columns))))[0])
 

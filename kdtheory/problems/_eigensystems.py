@@ -44,21 +44,21 @@ class Eigensystem:
     rest: jax.Array | float = 0.0  # the sum of their eigenvalues
 
     @property
-    def max_step_size(self):
+    def max_step_size(self) -> jax.Array:
         """The step size 2/λ_max from which gradient descent diverges. Momentum has bounds of its own."""
         return 2.0 / self.eigenvalues[0]
 
-    def of_parameters(self, parameters):
+    def of_parameters(self, parameters: jax.Array) -> jax.Array:
         """Coordinates of parameters: path axes + (P,) + outputs becomes path axes + (K,) + outputs."""
         return along(self.reading.T, parameters, self.target.ndim)
 
-    def of_predictions(self, predictions):
+    def of_predictions(self, predictions: jax.Array) -> jax.Array:
         """Coordinates of predictions on the training inputs: path axes + (N,) + outputs to path axes + (K,) +
         outputs."""
         scale = jnp.sqrt(len(self.samples_basis) * self.eigenvalues)
         return along((self.samples_basis / scale).T, predictions, self.target.ndim, "predictions")
 
-    def parameters(self, coordinates, start=None):
+    def parameters(self, coordinates: jax.Array, start: jax.Array | None = None) -> jax.Array:
         """Parameters with the given coordinates. Outside the directions they are zero, or those of
         `start`."""
         parameters = along(self.writing, coordinates, self.target.ndim, "coordinates")
@@ -113,7 +113,7 @@ def _slices(a, digits, axis):
     return *slices, a
 
 
-def of_kernel(sizes, u, tolerance, trace, targets) -> Eigensystem:
+def of_kernel(sizes: np.ndarray, u: np.ndarray, tolerance: float, trace: float, targets: np.ndarray) -> Eigensystem:
     """The eigensystem of a kernel from eigenvalues and -vectors of its matrix K, known to within `tolerance`."""
     root, u, samples = np.sqrt(sizes), jnp.asarray(u), len(u)
     unresolved, total = samples - len(sizes), trace / samples

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_data, check_memory
+from kdtheory._checks import Numbers, as_data, check_memory
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, along, is_few, of_kernel, refined, some_start, top_eigenvalue
@@ -23,29 +23,29 @@ class Kernel(SquaredLoss):
 
     inputs_name = "gram"
 
-    def zeros(self):
+    def zeros(self) -> jax.Array:
         return jnp.zeros_like(self.targets)
 
-    def predict(self, parameters, inputs=None):
+    def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions Kα on the training inputs, or on new ones, given their kernel (M, N) with the training
         inputs."""
         gram = self.gram if inputs is None else new_inputs(inputs, len(self.gram), "inputs (the cross-gram)")
         return along(gram, parameters, self.targets.ndim)
 
-    def gradient(self, parameters, rows=slice(None)):
+    def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
         residual = self.gram[rows] @ parameters - self.targets[rows]
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 
-    def normal_equations(self):
+    def normal_equations(self) -> tuple[jax.Array, jax.Array]:
         """H = K/N and b = y/N, with Hα = b at the solution."""
         return self.gram / len(self.gram), self.targets / len(self.gram)
 
-    def max_eigenvalue(self):
+    def max_eigenvalue(self) -> jax.Array:
         """λ_max of K/N, for the default step size."""
         return top_eigenvalue(self.gram) / len(self.gram)
 
-    def eigensystem(self, count=None) -> Eigensystem:
+    def eigensystem(self, count: int | None = None) -> Eigensystem:
         """By eigh of the Gram matrix, refined. Eigenvalues below N·eps·λ_max are not resolved; they are cut and
         counted.
 
@@ -80,7 +80,7 @@ class Kernel(SquaredLoss):
         return of_kernel(d[:kept], u[:, :kept], tolerance, np.trace(gram), targets)
 
 
-def kernel(gram, targets) -> Kernel:
+def kernel(gram: Numbers, targets: Numbers) -> Kernel:
     """Kernel regression on a Gram matrix (N, N) of your own and targets (N,) or (N, C).
 
     Raises ValueError for a matrix that is not square, not symmetric or not finite, and when its eigensystem

@@ -1,10 +1,12 @@
 """Linear regression on features."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_data, check_range
+from kdtheory._checks import Numbers, as_data, check_range
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import (
@@ -33,26 +35,26 @@ class Linear(SquaredLoss):
 
     inputs_name, is_table = "features", True
 
-    def zeros(self):
+    def zeros(self) -> jax.Array:
         return jnp.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype)
 
-    def predict(self, parameters, inputs=None):
+    def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions Xw on the training features, or on the rows of `inputs` (M, P)."""
         features = self.features if inputs is None else new_inputs(inputs, self.features.shape[1], "inputs")
         return along(features, parameters, self.targets.ndim)
 
-    def gradient(self, parameters, rows=slice(None)):
+    def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """Xᵀ(Xw - y)/N. `rows` picks a mini-batch, over which it is then the mean."""
         features = self.features[rows]
         residual = features @ parameters - self.targets[rows]
         return (residual.T @ features).T / len(features)  # contiguous: three times as fast as X.T @ r
 
-    def normal_equations(self):
+    def normal_equations(self) -> tuple[jax.Array, jax.Array]:
         """H = XᵀX/N and b = Xᵀy/N, with Hw = b at the solution."""
         samples = len(self.features)
         return self.features.T @ self.features / samples, self.features.T @ self.targets / samples
 
-    def reduced(self, start):
+    def reduced(self, start: jax.Array) -> tuple["Linear", Callable[[jax.Array], jax.Array]]:
         """An equivalent problem with min(N, P) samples and parameters that starts at zero, and the way back.
 
         From X = QR, or X = LQ when P > N, the loss changes by a constant only. For plain learners only: what
@@ -71,13 +73,13 @@ class Linear(SquaredLoss):
         small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
         return small, lambda z: start + z
 
-    def max_eigenvalue(self):
+    def max_eigenvalue(self) -> jax.Array:
         """λ_max of XᵀX/N, for the default step size."""
         samples, count = self.features.shape
         x = self.features
         return top_eigenvalue(x @ x.T if count > samples else x.T @ x) / samples
 
-    def eigensystem(self, count=None) -> Eigensystem:
+    def eigensystem(self, count: int | None = None) -> Eigensystem:
         """By the SVD of the features: the eigenvalues of XᵀX would lose half the digits of the small ones.
 
         With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
@@ -105,7 +107,7 @@ class Linear(SquaredLoss):
 # Entry points: what users hand us is checked here, once, on the host.
 
 
-def linear(features, targets) -> Linear:
+def linear(features: Numbers, targets: Numbers) -> Linear:
     """Linear regression on your own features (N, P) and targets (N,) or (N, C).
 
     Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an

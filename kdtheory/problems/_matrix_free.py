@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory._checks import as_data, check_memory
+from kdtheory._checks import Number, Numbers, as_data, check_memory
 from kdtheory._record import record, static
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel
@@ -42,10 +42,10 @@ class MatrixFree(SquaredLoss):
 
     inputs_name, lacks = "inputs", "exponentials of the matrix, of which there are only products"
 
-    def zeros(self):
+    def zeros(self) -> jax.Array:
         return jnp.zeros_like(self.targets)
 
-    def predict(self, parameters, inputs=None):
+    def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions Kα on the training inputs, or on new ones (M, D)."""
         rows = self.inputs if inputs is None else new_inputs(inputs, self.inputs.shape[1], "inputs")
         parameters = jnp.asarray(parameters)
@@ -54,19 +54,19 @@ class MatrixFree(SquaredLoss):
         product = _product(self.kernel, rows, self.inputs, columns.reshape(len(self.inputs), -1))
         return jnp.moveaxis(product.reshape(len(rows), *columns.shape[1:]), 0, samples)
 
-    def gradient(self, parameters, rows=slice(None)):
+    def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
         residual = _product(self.kernel, self.inputs[rows], self.inputs, parameters) - self.targets[rows]
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 
-    def max_eigenvalue(self):
+    def max_eigenvalue(self) -> jax.Array:
         """λ_max of K/N, for the default step size: by Lanczos, from products."""
         from scipy.sparse.linalg import eigsh
 
         start = np.random.default_rng(0).standard_normal(len(self.inputs))
         return eigsh(self._operator(), 1, v0=start, return_eigenvectors=False)[0] / len(self.inputs)
 
-    def ridge(self, penalty, start):
+    def ridge(self, penalty: Number, start: jax.Array) -> jax.Array:
         """(K/N + cI)α = y/N + c·start, by conjugate gradients, for each penalty c; for c = 0 least squares by LSMR.
 
         All outputs are one system, each scaled to what it has to move. Raises ValueError where they do not converge:
@@ -105,7 +105,7 @@ class MatrixFree(SquaredLoss):
             np.stack([solve(float(c)) for c in np.ravel(penalty)]).reshape(*np.shape(penalty), *self.targets.shape)
         )
 
-    def eigensystem(self, count=None) -> Eigensystem:
+    def eigensystem(self, count: int | None = None) -> Eigensystem:
         """The largest `count` eigenvalues and their directions, by LOBPCG on blocks of 2 · count vectors.
 
         Residuals |Kv - λv| are below 1e-9 λ₁. Eigenvalues are right to the square of that over their gap; those
@@ -170,7 +170,7 @@ def _largest(operator, count):
     )
 
 
-def matrix_free(kernel, inputs, targets):
+def matrix_free(kernel: Callable[[jax.Array, jax.Array], jax.Array], inputs: Numbers, targets: Numbers) -> MatrixFree:
     """Kernel regression whose matrix is never formed, for many samples; see `MatrixFree`.
 
     `kernel` takes rows (N, D) and (M, D) to their Gram matrix (N, M), as all of `kernels` do; `inputs` (N, D). It must

@@ -6,12 +6,14 @@ project on the eigendirections of the data, so `simulate` shows how far a run go
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_data, as_number, as_temperature, check_range, concrete
+from kdtheory._checks import Number, Numbers, as_data, as_number, as_temperature, check_range, concrete
 from kdtheory._record import record, static
 from kdtheory.problems._base import Problem, as_gram, as_predictions, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, along
@@ -29,14 +31,14 @@ class Term:
     """
 
     targets: jax.Array  # (N, C) probabilities
-    weight: float | jax.Array
-    temperature: float | jax.Array
+    weight: Number
+    temperature: Number
 
-    def loss(self, logits):
+    def loss(self, logits: jax.Array) -> jax.Array:
         crossed = jnp.sum(self.targets * jax.nn.log_softmax(logits / self.temperature), axis=-1)
         return -self.weight * self.temperature**2 * jnp.mean(crossed)
 
-    def slope(self, logits, rows):
+    def slope(self, logits: jax.Array, rows: slice | jax.Array) -> jax.Array:
         """N times the gradient in the logits of some rows."""
         surplus = jax.nn.softmax(logits / self.temperature) - self.targets[rows]
         return self.weight * self.temperature * surplus
@@ -64,25 +66,25 @@ class Softmax(Problem):
     curvature, lacks = 0.5, "squared loss"
 
     @property
-    def targets(self):
+    def targets(self) -> jax.Array:
         """The probabilities (N, C) of the first term: what the problem was made with."""
         return self.terms[0].targets
 
-    def zeros(self):
+    def zeros(self) -> jax.Array:
         return jnp.zeros((self.inputs.shape[1], self.targets.shape[1]), self.targets.dtype)
 
-    def predict(self, parameters, inputs=None):
+    def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Logits on the training inputs, or on new features (M, P); for a kernel on a cross-gram (M, N)."""
         name = "inputs (the cross-gram)" if self.is_kernel else "inputs"
         inputs = self.inputs if inputs is None else new_inputs(inputs, self.inputs.shape[1], name)
         return along(inputs, parameters, rank=2)
 
-    def loss(self, parameters):
+    def loss(self, parameters: jax.Array) -> jax.Array:
         """Σ weight · τ² · mean cross-entropy over the terms."""
         logits = self.predict(parameters)
         return sum(term.loss(logits) for term in self.terms)
 
-    def gradient(self, parameters, rows=slice(None)):
+    def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """Xᵀs/N with s = Σ weight · τ · (softmax(z/τ) - targets); for a kernel s/N, that of function space.
 
         `rows` picks a mini-batch, over which it is then the mean.
@@ -92,14 +94,14 @@ class Softmax(Problem):
         slope = sum(term.slope(logits, rows) for term in self.terms) / len(logits)
         return jnp.zeros_like(parameters).at[rows].add(slope) if self.is_kernel else (slope.T @ inputs).T
 
-    def relabel(self, targets):
+    def relabel(self, targets: Numbers) -> "Softmax":
         """The same inputs with other probabilities (N, C), of the same classes, as the only targets."""
         if concrete(targets):
             name, classes = "gram" if self.is_kernel else "features", range(self.targets.shape[1])
             targets = as_probabilities(targets, classes, len(self.inputs), name, self.inputs.dtype)
         return dataclasses.replace(self, terms=(Term(targets, 1.0, 1.0),))
 
-    def taught(self, predictions, teacher_weight=1.0, temperature=1.0):
+    def taught(self, predictions: Numbers, teacher_weight: Number = 1.0, temperature: Number = 1.0) -> "Softmax":
         """The student's problem: (1 - weight) · this loss + weight · τ² · cross-entropy from a teacher at τ, whose
         `predictions` are logits (N, C)."""
         as_number(teacher_weight, "teacher_weight")
@@ -107,11 +109,11 @@ class Softmax(Problem):
         own = (dataclasses.replace(term, weight=(1.0 - teacher_weight) * term.weight) for term in self.terms)
         return dataclasses.replace(self, terms=(*own, Term(soft, teacher_weight, temperature)))
 
-    def max_eigenvalue(self):
+    def max_eigenvalue(self) -> jax.Array:
         """λ_max of XᵀX/N or K/N, for the default step size."""
         return self._regression().max_eigenvalue()
 
-    def eigensystem(self, count=None) -> Eigensystem:
+    def eigensystem(self, count: int | None = None) -> Eigensystem:
         """The eigendirections of the features or of the Gram matrix, or the top `count` of them.
 
         Its targets are NaN: no filter leads to them.
@@ -186,7 +188,7 @@ def _one_hot(labels, classes, samples, other, dtype, name):
     return jnp.asarray(labels[:, None] == classes, dtype)
 
 
-def softmax(features, targets, classes=None):
+def softmax(features: Numbers, targets: Numbers, classes: Sequence[Any] | np.ndarray | None = None) -> Softmax:
     """Softmax regression on your own features (N, P) and labels (N,), or probabilities (N, C).
 
     The loss is the mean cross-entropy to softmax(Xw). Labels may be of any kind; columns are in the order of
@@ -204,7 +206,7 @@ def softmax(features, targets, classes=None):
     return _made(features, targets, classes, is_kernel=False)
 
 
-def softmax_kernel(gram, targets, classes=None):
+def softmax_kernel(gram: Numbers, targets: Numbers, classes: Sequence[Any] | np.ndarray | None = None) -> Softmax:
     """Softmax regression on a Gram matrix (N, N) of your own: logits Kα, the gradient that of function space.
 
     Labels, probabilities and errors are those of `softmax`.
