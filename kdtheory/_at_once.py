@@ -8,8 +8,6 @@ compiled once for all that call them; `elementwise` does so for a function of si
 
 import functools
 import string
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -23,8 +23,11 @@ from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
 from kdtheory._at_once import quick_options
-from kdtheory._checks import check_memory
+from kdtheory._checks import Numbers, check_memory
 from kdtheory.files import _fingerprint, _pieces
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 BRIEF = 10_000  # cells, at most, of a sweep that is over before a better program would be made
 BUDGET = 2**28  # bytes that a chunk may hold on a device at once, results and intermediates

@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory._at_once import quickly
-from kdtheory._checks import as_data, as_real, as_spectrum, as_start, check_memory, concrete
+from kdtheory._checks import Numbers, as_data, as_real, as_spectrum, as_start, check_memory, concrete
 from kdtheory._record import record
 from kdtheory.learners import Learner, check_learner, check_problem
 from kdtheory.problems import Eigensystem, Problem

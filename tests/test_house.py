@@ -7,12 +7,19 @@ import kdtheory
 
 ROOT = pathlib.Path(kdtheory.__file__).parent
 FLOORS = """_record _checks _at_once _command numerics spectra kernels datasets files sweeps problems learners
-trajectories measures claims theorems plots comparisons __main__ __init__""".split()
+trajectories measures claims theorems plots comparisons testing __main__ __init__""".split()
 
 
 def imports(path):
-    """The modules of the package that a file imports, wherever it does, as their parts after `kdtheory`."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules of the package that a file imports, wherever it does, as their parts after `kdtheory`.
+
+    What only a type checker reads is no import.
+    """
+    tree = ast.parse(path.read_text())
+    tree.body = [
+        node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+    ]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "kdtheory":
             yield from [[*node.module.split(".")[1:], name.name] for name in node.names]
         elif isinstance(node, ast.Import):

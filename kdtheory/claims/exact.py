@@ -19,6 +19,10 @@ import numpy as np
 
 from kdtheory import _at_once
 from kdtheory.claims.margins import Seen
+from kdtheory.learners import Learner
+
+if TYPE_CHECKING:
+    from kdtheory.claims.judging import Claim
 
 DIGITS = 60  # fifty, and ten to spare for what a few formulas lose
 CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)

@@ -14,7 +14,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from kdtheory._at_once import evaluated
-from kdtheory._checks import as_key
+from kdtheory._checks import Key, as_key
 from kdtheory._record import KNOWN, LISTED, address
 from kdtheory.claims import certify, exact, search
 from kdtheory.claims.margins import EQUALITY, MOST_PARTS, Lies, Margin, practice, theory

@@ -13,7 +13,7 @@ import numpy as np
 
 from kdtheory import numerics
 from kdtheory._at_once import quickly
-from kdtheory._checks import as_key, as_real, as_start, concrete
+from kdtheory._checks import Number, Numbers, as_key, as_real, as_start, concrete
 from kdtheory.numerics import Shares
 from kdtheory.problems import Problem
 
@@ -49,7 +49,7 @@ class Learner(abc.ABC):
             if foreign or isinstance(value, range):
                 object.__setattr__(self, field, np.asarray(value))
 
-    def shares(self, eigenvalues) -> Shares:
+    def shares(self, eigenvalues: jax.Array) -> Shares:
         """The shares learnt, left and lost along directions of the given eigenvalues, path axis first.
 
         Those of a `filter` that is given: learnt φ, left 1 - φ, and nothing lost.
@@ -226,7 +226,8 @@ def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> Non
         _check_fields(part)
         if not concrete(part):
             continue
-        name, (*others, last) = type(part).__name__, array_fields(part) or [None]
+        name, fields = type(part).__name__, array_fields(part)
+        others, last = fields[:-1], fields[-1] if fields else None
         for field in others:
             value = getattr(part, field)
             if value is not None and field != "key" and np.isnan(value):

@@ -11,6 +11,7 @@ from kdtheory._checks import Number, Numbers, as_real
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
 from kdtheory.learners._running import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
+from kdtheory.problems import Problem
 
 
 @record
@@ -86,7 +87,7 @@ class GradientFlow(Learner):
         """The same learner at another time."""
         return GradientFlow(clock)
 
-    def rate(self, eigenvalues: jax.Array) -> jax.Array:
+    def rate(self, eigenvalues: float | jax.Array) -> jax.Array:
         """τ(λ), with φ = 1 - e^(-τ·clock)."""
         return eigenvalues
 

@@ -3,14 +3,14 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import as_count, as_key, concrete
+from kdtheory._checks import Key, Number, Numbers, as_count, as_key, concrete
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, given_step_size
 from kdtheory.learners._definitions import heavy_ball, nesterov
@@ -24,7 +24,6 @@ from kdtheory.learners._running import (
     what_pays,
     whole_steps,
 )
-from kdtheory.numerics import Shares
 from kdtheory.problems import Problem
 
 
@@ -93,7 +92,7 @@ class GradientDescent(_Loop):
         """The same learner at another clock, step size × (real) steps."""
         return GradientDescent(self.step_size, clock / self.step_size)
 
-    def rate(self, eigenvalues: jax.Array) -> jax.Array:
+    def rate(self, eigenvalues: float | jax.Array) -> jax.Array:
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
         x = self.step_size * jnp.asarray(eigenvalues)
         return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)

@@ -14,6 +14,7 @@ import numpy as np
 
 from kdtheory._checks import Number, Numbers, as_data, as_real
 from kdtheory._record import record
+from kdtheory.learners import Learner
 from kdtheory.learners._closed import GradientFlow
 from kdtheory.numerics import log1p
 

@@ -11,6 +11,8 @@ from jax import lax
 
 from kdtheory import numerics
 from kdtheory._at_once import quickly, room_for
+from kdtheory._checks import Number, Numbers
+from kdtheory.learners import GradientDescent, GradientFlow, Ridge
 from kdtheory.measures.risks import risk
 from kdtheory.numerics import Share, expm1, log1p
 

@@ -14,8 +14,10 @@ from kdtheory import problems
 from kdtheory._checks import Numbers, as_count, as_number
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner
-from kdtheory.learners._closed import GradientFlow
+from kdtheory.learners._closed import GradientFlow, Ridge
 from kdtheory.learners._composed import distill
+from kdtheory.learners._loops import GradientDescent
+from kdtheory.problems import Problem
 
 
 class Range(NamedTuple):

@@ -40,7 +40,7 @@ class Problem(abc.ABC):
         """What is minimised, a number."""
         raise self._without("loss that is a number")
 
-    def relabel(self, targets) -> "Problem":
+    def relabel(self, targets: Numbers) -> "Problem":
         """The same inputs with other targets."""
         raise self._without("targets to change")
 

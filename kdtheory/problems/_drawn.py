@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._at_once import quickly
-from kdtheory._checks import as_count, as_key, as_real, as_spectrum, check_memory, concrete
+from kdtheory._checks import Key, Number, Numbers, as_count, as_key, as_real, as_spectrum, check_memory, concrete
 from kdtheory.problems._linear import Linear
 
 # Problems drawn at random.
