@@ -249,7 +249,7 @@ def test_a_path_equals_its_points_in_their_order(name):
     near(fitted, np.stack([point.fit(WIDE) for point in points]))
     np.testing.assert_array_equal(learner.clock, [point.clock for point in points])
     np.testing.assert_array_equal(at(stops.tolist()).fit(WIDE), fitted)  # a list is as good as an array
-    np.testing.assert_array_equal(at(stops.tolist()).filter(eigenvalues), path["filter"])
+    np.testing.assert_array_equal(at(stops.tolist()).filter(eigenvalues), learner.filter(eigenvalues))
     # one moment is a path of one, and no moment one of none
     for few in (stops[:1], stops[:0]) if name in ("descent", "flow") else ():
         assert at(few).fit(WIDE).shape == (len(few), 9) and at(few).filter(eigenvalues).shape == (len(few), 4)
