@@ -113,7 +113,8 @@ def forget():
 
 @pytest.fixture
 def afresh():
-    """Claims traced and compiled anew, so that a mutant of the library is seen, and again afterwards."""
+    """Claims traced and compiled anew, so that a mutant of the library is seen, and again afterwards; call it to do so
+    in between."""
     forget()
-    yield
+    yield forget
     forget()

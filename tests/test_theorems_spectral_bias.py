@@ -232,12 +232,13 @@ def test_steeper_kernels_in_balls():
 # Mutants.
 
 
-def test_filters_are_compared_with_their_formulas(monkeypatch):  # F25
+def test_filters_are_compared_with_their_formulas(monkeypatch, afresh):  # F25
     instance = dict(method="flow", eigenvalue=2.0, first=3, second=2, rate=0.1, momentum=0.0, start=0.0, angle=0.0)
     assert multiply.at(**instance).verdict == HOLDS
     plain = GradientFlow.shares
     late = lambda self, eigenvalues: plain(GradientFlow(self.time * (1 + 1e-5)), eigenvalues)
     monkeypatch.setattr(GradientFlow, "shares", late)
+    afresh()
     assert dataclasses.replace(multiply).at(**instance).verdict == VIOLATED
 
 

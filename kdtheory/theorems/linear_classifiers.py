@@ -121,7 +121,7 @@ def nearly_off(student, teacher, slant, aside, point):
     teacher=teacher3,
     beside=positive(1e-3, 1.0, tame=(1e-3, 1.0)),
     point=several(3, uniform(-1.0, 1.0)),
-    aside=uniform(0.0, 1.0),
+    aside=usually(0.0, uniform(0.0, 1.0)),
     slant=uniform(-1e-4, 1e-4),
     begun=begun,
     hypotheses=dict(zero_start=lambda begun: begun == 0.0),
