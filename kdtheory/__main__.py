@@ -107,7 +107,7 @@ def for_machines(trials: list[Trial]) -> str:
     def lane(check):
         found_out = [float(lie) if np.isfinite(lie) else None for lie in check.found_out]
         said = dict(cases=len(check.margins), verdicts=check.counts, worst=check.margin, instance=check.instance())
-        return said | dict(found_out=found_out, blind=check.blind)
+        return said | dict(found_out=found_out, blind=check.blind, decided=int(check.certified.sum()))
 
     def hypothesis(trial, name):
         instance = trial.counterexamples.get(name)
@@ -125,7 +125,7 @@ def for_machines(trials: list[Trial]) -> str:
                 source=trial.claim.source,
                 passed=trial.passed,
                 power=trial.power if np.isfinite(trial.power) else None,
-                theory=lane(trial.theory) | dict(decided=int(trial.theory.certified.sum())),
+                theory=lane(trial.theory),
                 practice=lane(trial.practice),
                 hypotheses={name: hypothesis(trial, name) for name in trial.refutations},
             )

@@ -155,11 +155,6 @@ def best_single_with_error(learner, spectrum, signal, noise, ulp=EPS) -> Best:
     return Best(learner(jnp.exp(u)), jnp.exp(u), clock_error, risk_error)
 
 
-def best_single(learner, spectrum, signal, noise):
-    """The single fit of least risk, tuned on the filter."""
-    return best_single_with_error(learner, spectrum, signal, noise).learner
-
-
 def log_least_risk(run, learner, spectrum, signal, noise) -> Margin:
     """The log of the risk of the best single fit; the search's error is part of the rounding."""
     ulp = jnp.max(last_digits(filters(run)(learner(1.0), spectrum)))
