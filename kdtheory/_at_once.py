@@ -1,9 +1,9 @@
 """Answers at once: what takes longer to compile than to run is compiled quickly, once, or not at all.
 
 To compile a closed form that keeps its digits takes XLA seconds, and it then runs for a moment. Small calls with plain
-numbers go through here: `evaluated` does a traced function in NumPy, but for the large functions inside it, which are
-compiled once for all that call them; `elementwise` does so for a function of single numbers, whatever their shape;
-`quickly` compiles with less care. What JAX traces is left to it.
+numbers go through here: `promptly` leaves an operation to NumPy; `evaluated` does a traced function in NumPy, but
+for the large functions inside it, which are compiled once for all that call them; `elementwise` does so for a function
+of single numbers, whatever their shape; `quickly` compiles with less care. What JAX traces is left to it.
 """
 
 import functools
@@ -17,6 +17,7 @@ from jax.extend.core import jaxpr_as_fun
 from kdtheory._checks import concrete
 
 LARGE = 40  # operations from which on a function inside another is compiled
+FEW = 2**20  # entries up to which one operation in NumPy takes less than to compile it
 SMALL = 4096  # entries up to which NumPy is faster than to compile
 CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
 
@@ -44,6 +45,14 @@ _in_xla = functools.cache(jax.jit)
 @functools.cache
 def _in_numpy(function, count, room, kind):
     return evaluated(function, *[jax.ShapeDtypeStruct((room,), kind)] * count, large=np.inf)
+
+
+def promptly(function, *arrays):
+    """A function of arrays that is written in operators alone: by NumPy, where they are plain numbers and few."""
+    if not concrete(arrays) or sum(map(np.size, arrays)) > FEW:
+        return function(*arrays)
+    with np.errstate(all="ignore"):
+        return jnp.asarray(function(*map(np.asarray, arrays)))
 
 
 def room_for(size):

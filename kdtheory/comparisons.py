@@ -48,20 +48,25 @@ class Comparison:
     def rows(self) -> list[Lag]:
         """The lag on each direction when both have learnt `level` of the lead. NaN if one of them never
         has."""
-        lead, λ, targets = self.directions[0], self.teacher.eigenvalues, np.asarray(self.problem.targets)
+        lead, λ, targets = self.directions[0], np.asarray(self.teacher.eigenvalues), np.asarray(self.problem.targets)
         target = np.asarray(self.teacher.target).reshape(len(λ), -1)
         share = len(targets) * λ * np.sum(target**2, axis=1) / np.sum(targets**2)
-        learnt = measures.progress_at(self.teacher, self.level, lead)
-        seen = measures.observed_exaggeration(self.teacher, self.student, self.level, lead)
-        theory = measures.observed_exaggeration(*self.theory, self.level, lead)
-        columns = λ, share, learnt, learnt * (1 - seen), seen, theory
-        return [Lag(k, *(float(column[k]) for column in columns)) for k in self.directions]
+        learnt, seen, theory = map(
+            np.asarray,
+            [
+                measures.progress_at(self.teacher, self.level, lead),
+                measures.observed_exaggeration(self.teacher, self.student, self.level, lead),
+                measures.observed_exaggeration(*self.theory, self.level, lead),
+            ],
+        )
+        columns = np.stack([λ, share, learnt, learnt * (1 - seen), seen, theory], axis=1)
+        return [Lag(k, *columns[k].tolist()) for k in self.directions]
 
     @property
     def disagreement(self) -> float:
         """The largest difference of progress between the runs and theory, on the directions compared."""
         pairs = zip((self.teacher, self.student), self.theory, strict=True)
-        gaps = [np.asarray(seen.progress - expected.progress)[:, self.directions] for seen, expected in pairs]
+        gaps = [(np.asarray(seen.progress) - expected.progress)[:, self.directions] for seen, expected in pairs]
         return float(np.nanmax(np.abs(gaps)))
 
     @property
@@ -146,7 +151,7 @@ def compare(
 
     descent = GradientDescent(0.1 / λ[0], steps=0)
     if teacher is None:
-        half = math.log(2) / descent.rate(λ[directions[len(directions) // 2]])
+        half = math.log(2) / float(descent.rate(λ[directions[len(directions) // 2]]))
         teacher = GradientDescent(descent.step_size, min(math.ceil(half / descent.step_size), 4000))
     teacher = distill(teacher, descent).teacher.tuned(λ[0])  # distill refuses a path
     if student is None:

@@ -225,7 +225,7 @@ def _ready(learner, eigensystem, entries, curvature=1.0):
             f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
         )
     known = concrete(eigensystem.eigenvalues)
-    largest = np.max(eigensystem.eigenvalues) if known else jnp.max(eigensystem.eigenvalues)
+    largest = np.max(np.asarray(eigensystem.eigenvalues)) if known else jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)
     check_learner(learner, curvature * largest if known else None)
     moments = math.prod(jnp.shape(learner.clock))

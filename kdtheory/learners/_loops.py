@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import operator
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -10,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Key, Number, Numbers, as_count, as_key, concrete
+from kdtheory._at_once import elementwise, promptly
+from kdtheory._checks import Key, Number, Numbers, as_count, as_floats, as_key, concrete
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, given_step_size
 from kdtheory.learners._definitions import heavy_ball, nesterov
@@ -40,7 +42,7 @@ class _Loop(Learner):
     def clock(self) -> jax.Array:
         if self.step_size is None:
             raise ValueError("step_size is None, so the clock depends on the data; give a number, or use simulate")
-        return self.step_size * jnp.asarray(self.steps)
+        return promptly(operator.mul, self.step_size, jnp.asarray(self.steps))
 
     def tuned(self, max_eigenvalue: Number) -> Self:
         return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
@@ -94,8 +96,7 @@ class GradientDescent(_Loop):
 
     def rate(self, eigenvalues: float | jax.Array) -> jax.Array:
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
-        x = self.step_size * jnp.asarray(eigenvalues)
-        return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / self.step_size)
+        return elementwise(_descent_rate, *as_floats(step_size=self.step_size, eigenvalues=eigenvalues))
 
     def alternates(self, eigenvalues: jax.Array) -> jax.Array:
         return given_step_size(self.step_size) * eigenvalues > 1.0
@@ -107,6 +108,11 @@ class GradientDescent(_Loop):
         self, gradient: Callable[[jax.Array], jax.Array], parameters: jax.Array, previous: jax.Array
     ) -> jax.Array:
         return parameters - self.step_size * gradient(parameters)
+
+
+def _descent_rate(step_size, eigenvalues):
+    x = step_size * eigenvalues
+    return jnp.where(x < 1e-290, eigenvalues, -numerics.log1p(-x) / step_size)
 
 
 @record

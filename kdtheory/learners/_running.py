@@ -23,13 +23,12 @@ def finite_clock(clock, field):
 
 def whole_steps(steps):
     steps = finite_clock(steps, "steps")
-    if concrete(steps) and not np.all(np.asarray(steps) == np.round(steps)):
-        raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
-    return (
-        steps.astype(int)
-        if jnp.issubdtype(steps.dtype, np.integer)
-        else jnp.where(_is_whole(steps), steps, 0).astype(int)
-    )
+    if concrete(steps):
+        host = np.asarray(steps)
+        if not np.all(host == np.round(host)):
+            raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+        return jnp.asarray(host.astype(int))
+    return jnp.where(_is_whole(steps), steps, 0).astype(int)
 
 
 def _is_whole(steps):

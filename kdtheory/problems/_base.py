@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._at_once import promptly
 from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_temperature, check_range, concrete
 from kdtheory.problems._eigensystems import Eigensystem
 
@@ -99,7 +100,8 @@ class SquaredLoss(Problem):
             )
         as_number(teacher_weight, "teacher_weight")
         predictions = as_predictions(predictions, self.targets)
-        return dataclasses.replace(self, targets=teacher_weight * predictions + (1.0 - teacher_weight) * self.targets)
+        mixed = promptly(lambda w, f, y: w * f + (1.0 - w) * y, teacher_weight, predictions, self.targets)
+        return dataclasses.replace(self, targets=mixed)
 
 
 def as_predictions(predictions, targets):

@@ -1,12 +1,13 @@
 """Problems drawn at random."""
 
+import operator
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import quickly
+from kdtheory._at_once import elementwise, promptly, quickly
 from kdtheory._checks import Key, Number, Numbers, as_count, as_key, as_real, as_spectrum, check_memory, concrete
 from kdtheory.problems._linear import Linear
 
@@ -30,7 +31,8 @@ def gaussian(key: Key, eigenvalues: Numbers, samples: int, signal: Numbers = 1.0
     eigenvalues, samples = as_spectrum(eigenvalues), as_count(samples, "samples")
     _check_drawn(3, samples, len(eigenvalues))
     features_key, noise_key = jax.random.split(as_key(key))
-    features = _normal(features_key, (samples, len(eigenvalues))) * jnp.sqrt(eigenvalues)
+    drawn = _normal(features_key, (samples, len(eigenvalues)))
+    features = promptly(operator.mul, drawn, elementwise(jnp.sqrt, eigenvalues))
     return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
 
 
@@ -54,8 +56,9 @@ def with_spectrum(
     _check_drawn(6, samples, count)
     left_key, right_key, noise_key = jax.random.split(as_key(key), 3)
     u, v = orthonormal(left_key, samples, count), orthonormal(right_key, count, count)
-    features = jnp.sqrt(samples) * (u * jnp.sqrt(eigenvalues)) @ v.T
-    return _labelled(noise_key, features, v @ _as_signal(signal, count), noise)
+    root = elementwise(jnp.sqrt, eigenvalues)
+    features = promptly(lambda u, root, v: samples**0.5 * (u * root) @ v.T, u, root, v)
+    return _labelled(noise_key, features, promptly(operator.matmul, v, _as_signal(signal, count)), noise)
 
 
 def _check_drawn(copies, samples, count):
@@ -67,8 +70,8 @@ def _check_drawn(copies, samples, count):
 def _labelled(key, features, parameters, noise):
     if concrete(as_real(noise, "noise")) and not (np.ndim(noise) == 0 and 0 <= noise < np.inf):
         raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
-    clean = features @ parameters
-    return Linear(features, clean + noise * _normal(key, clean.shape))
+    clean = promptly(operator.matmul, features, parameters)
+    return Linear(features, promptly(lambda f, σ, ε: f + σ * ε, clean, noise, _normal(key, clean.shape)))
 
 
 def _normal(key, shape):
@@ -90,7 +93,7 @@ def _as_signal(signal, count):
     if concrete(signal) and not np.isfinite(signal).all():
         raise ValueError(f"signal must be finite, got {signal}")
     if signal.ndim == 0:
-        return jnp.full(count, signal)
+        return promptly(lambda one: one + np.zeros(count), signal)
     if signal.shape[0] != count or signal.ndim > 2:
         raise ValueError(
             f"signal has shape {signal.shape}, but there are {count} eigenvalues: ({count},) or ({count}, C)"

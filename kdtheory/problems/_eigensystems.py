@@ -1,9 +1,12 @@
 """Eigensystems: the directions in which theory lives."""
 
+import operator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._at_once import elementwise, promptly
 from kdtheory._checks import as_count, as_real, concrete
 from kdtheory._record import record, static
 
@@ -16,7 +19,7 @@ def along(matrix, array, rank, name="parameters"):
         raise ValueError(
             f"{name} must be of shape {shape}, after the axes of a path if there are any; got {array.shape}"
         )
-    return matrix @ array if rank > 1 else array @ matrix.T
+    return promptly(operator.matmul if rank > 1 else lambda m, a: a @ m.T, matrix, array)
 
 
 @record
@@ -50,13 +53,14 @@ class Eigensystem:
 
     def of_parameters(self, parameters: jax.Array) -> jax.Array:
         """Coordinates of parameters: path axes + (P,) + outputs becomes path axes + (K,) + outputs."""
-        return along(self.reading.T, parameters, self.target.ndim)
+        return along(promptly(lambda v: v.T, self.reading), parameters, self.target.ndim)
 
     def of_predictions(self, predictions: jax.Array) -> jax.Array:
         """Coordinates of predictions on the training inputs: path axes + (N,) + outputs to path axes + (K,) +
         outputs."""
-        scale = jnp.sqrt(len(self.samples_basis) * self.eigenvalues)
-        return along((self.samples_basis / scale).T, predictions, self.target.ndim, "predictions")
+        root = elementwise(jnp.sqrt, promptly(lambda λ: len(self.samples_basis) * λ, self.eigenvalues))
+        reading = promptly(lambda u, root: (u / root).T, self.samples_basis, root)
+        return along(reading, predictions, self.target.ndim, "predictions")
 
     def parameters(self, coordinates: jax.Array, start: jax.Array | None = None) -> jax.Array:
         """Parameters with the given coordinates. Outside the directions they are zero, or those of

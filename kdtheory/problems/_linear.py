@@ -1,11 +1,13 @@
 """Linear regression on features."""
 
+import operator
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._at_once import promptly
 from kdtheory._checks import Numbers, as_data, check_range
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
@@ -36,7 +38,7 @@ class Linear(SquaredLoss):
     inputs_name, is_table = "features", True
 
     def zeros(self) -> jax.Array:
-        return jnp.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype)
+        return jnp.asarray(np.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype))
 
     def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions Xw on the training features, or on the rows of `inputs` (M, P)."""
@@ -61,17 +63,17 @@ class Linear(SquaredLoss):
         a distilled learner loses shrinks towards zero, not towards `start`.
         """
         samples, count = self.features.shape
-        targets = np.asarray(self.targets - self.features @ start)
         features = np.asarray(self.features)
+        targets = np.asarray(self.targets) - features @ np.asarray(start)
         scale = float(np.sqrt(min(samples, count) / samples))  # keeps XᵀX/N, and float32
         if count > samples:
             q, r = np.linalg.qr(features.T)
             small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
-            return small, lambda z: start + along(jnp.asarray(q), z, self.targets.ndim)
+            return small, lambda z: promptly(operator.add, start, along(jnp.asarray(q), z, self.targets.ndim))
         both = np.hstack([features, targets.reshape(samples, -1)])
         r = np.linalg.qr(both, mode="r")[:count] * scale  # R of X, beside it Qᵀy: no need of Q
         small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
-        return small, lambda z: start + z
+        return small, lambda z: promptly(operator.add, start, z)
 
     def max_eigenvalue(self) -> jax.Array:
         """λ_max of XᵀX/N, for the default step size."""
