@@ -5,6 +5,7 @@ those has no meaning.
 """
 
 import math
+import operator
 import os
 
 import jax
@@ -118,13 +119,17 @@ def as_temperature(temperature):
 
 def as_count(value, name, least=1, reason=""):
     """A whole number that is known before anything is traced."""
+    if not concrete(value):
+        return operator.index(value)  # JAX says what is wrong, and `sweep` understands it
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}{reason}; got {value!r}")
     return int(value)
 
 
 def as_key(key):
-    """A JAX random key; an int is taken as the seed of one."""
+    """A JAX random key; an int, traced or not, is taken as the seed of one."""
+    if isinstance(key, jax.core.Tracer) and key.ndim == 0 and jnp.issubdtype(key.dtype, np.integer):
+        return jax.random.key(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         if not -(2**63) <= key < 2**63:
             raise ValueError(f"key must be a seed that fits in 64 bits, got {key}; take it modulo 2**63")

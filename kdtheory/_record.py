@@ -22,6 +22,11 @@ def static() -> Any:
     return dataclasses.field(metadata={"static": True})
 
 
+def moments(count: int) -> tuple[str, ...]:
+    """Names for the axes of a path, in tables."""
+    return ("moment",) if count == 1 else tuple(f"moment_{i}" for i in range(count))
+
+
 def address(thing: Any) -> str:
     """The name of a class or function, by which files know it: of the module that it is imported from."""
     module = ".".join(part for part in str(getattr(thing, "__module__", None)).split(".") if part[0] != "_")

@@ -14,7 +14,7 @@ from jax import lax
 
 from kdtheory._at_once import quickly
 from kdtheory._checks import Numbers, as_data, as_real, as_spectrum, as_start, check_memory, concrete
-from kdtheory._record import record
+from kdtheory._record import moments, record
 from kdtheory.learners import Learner, check_learner, check_problem
 from kdtheory.problems import Eigensystem, Problem
 
@@ -51,6 +51,14 @@ class Trajectory:
         sums = jnp.zeros(along.shape).at[..., self.spaces].add(along)
         sizes = jnp.zeros(count).at[self.spaces].add(size)
         return (sums / jnp.where(sizes > 0, sizes, jnp.nan))[..., self.spaces]
+
+    labels = "eigenvalues", "clock", "spaces"  # of axes, in tables
+
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """What the axes of each field are called in tables."""
+        times, each = moments(self.clock.ndim), ("direction", *["output"] * (self.target.ndim - 1))
+        alone = dict.fromkeys(("eigenvalues", "spaces"), ("direction",))
+        return alone | {"coordinates": (*times, *each), "target": each, "clock": times}
 
     def towards(self, target: Numbers, spaces: Numbers | None = None) -> "Trajectory":
         """The same run, its progress measured towards another target (K,) + outputs.

@@ -531,3 +531,42 @@ def test_how_records_look():
     assert "<caption>Distilled</caption>" in shown and "Ridge(penalty=1.0)" in shown
     assert "&lt;(3, 2) float64&gt;" in PROBLEM._repr_html_()
     jax.jit(lambda run: (repr(run), run)[1])(kd.Ridge(1.0))  # tracers too
+
+
+def test_tables_come_back(tmp_path):
+    def risk(time, kind):
+        return kd.measures.risk(kd.GradientFlow(float(time)), jnp.array([1.0, 0.1]), 1.0, 1e-3)
+
+    table = kd.sweep(risk, time=[1.0, 2.0], kind=["a", "bc"]).assign_attrs(note=[1, 2.5])
+    table["bias"].attrs["units"] = "σ²"
+    kd.save(tmp_path / "table.npz", {"all": table, "one": (table.bias, 3)})
+    found = kd.load(tmp_path / "table.npz")
+    assert found["all"].identical(table) and found["one"][0].identical(table.bias) and found["one"][1] == 3
+    np.testing.assert_array_equal(np.load(tmp_path / "table.npz")["all.bias"], table.bias)
+    with pytest.raises(TypeError, match="has dtype object"):
+        kd.save(tmp_path / "odd.npz", table.assign(odd=("time", np.array([None, "x"]))))
+    with pytest.raises(TypeError, match="with the label 3; labels must be strings"):
+        kd.save(tmp_path / "odd.npz", table.assign({3: ("time", [1, 2])}))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("variables", "variable"),
+        ('"attributes"', '"attribute"'),
+        ("coordinates", "coordinate"),
+        ('["lambda", ["time"]', '["lambda", ["time", "more"]'),
+        ('["lambda", ["time"]', '["lambda", 3'),
+    ],
+)
+def test_damaged_tables_are_refused_in_words(tmp_path, damage):
+    path = tmp_path / "table.npz"
+    kd.save(path, kd.sweep(lambda time: 2 * time, time=[1.0, 2.0]))
+    with np.load(path) as there:
+        arrays = dict(there)
+    told = str(arrays["__structure__"])
+    assert damage[0] in told
+    arrays["__structure__"] = np.array(told.replace(*damage))
+    path.write_bytes(kd.files._pieces.archive(arrays))
+    with pytest.raises(ValueError, match="has been changed since"):
+        kd.load(path)

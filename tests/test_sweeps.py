@@ -57,7 +57,7 @@ def test_chunks_do_not_change_the_result():
 
 @given(shape=st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple), size=st.integers(1, 100))
 def test_blocks_cover_the_grid_once(shape, size):
-    grid = kd.sweeps._Grid(shape, size)
+    grid = kd.sweeps._grid.Grid(shape, size)
     assert np.prod(grid.block) <= size
     numbers = np.arange(np.prod(shape)).reshape(shape)
     covered = []
@@ -124,7 +124,7 @@ def test_memory_stays_under_the_budget(monkeypatch):
         return jnp.sort(jnp.outer(jnp.arange(50.0), jnp.arange(50.0) * a).ravel())[:3]
 
     whole = kd.sweep(outer, a=np.arange(256.0))
-    monkeypatch.setattr(kd.sweeps, "BUDGET", 60_000)  # three cells
+    monkeypatch.setattr(kd.sweeps._programs, "BUDGET", 60_000)  # three cells
     sizes = []
     monkeypatch.setattr(_pieces.Folder, "__init__", lambda self, path, configuration: sizes.append(configuration))
     with pytest.raises(AttributeError):  # of a folder that was not made
@@ -142,8 +142,8 @@ def test_memory_is_counted_from_shapes(monkeypatch):
         return jax.lax.cond(a > 1, lambda: jnp.sort(rows)[0], lambda: jax.random.normal(jax.random.key(0), (99,))[0])
 
     work = jax.jit(branches).trace(1.0)
-    memory = work.lower().compile().memory_analysis()
-    assert memory.temp_size_in_bytes + memory.output_size_in_bytes <= kd.sweeps._peak(work.jaxpr.jaxpr) < 3 * 8 * 100**2
+    memory, counted = work.lower().compile().memory_analysis(), kd.sweeps._programs.peak(work.jaxpr.jaxpr)
+    assert memory.temp_size_in_bytes + memory.output_size_in_bytes <= counted < 3 * 8 * 100**2
 
 
 def test_results_too_large_are_refused(monkeypatch):
@@ -186,6 +186,96 @@ def test_what_sweep_refuses(monkeypatch):
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(ImportError, match=r"pip install 'kdtheory\[sweep\]'"):
         kd.sweep(product, a=[1.0], b=[1.0])
+
+
+def test_dimension_and_number_of_fits_are_axes():
+    table = kd.sweep(lambda count: kd.spectra.power_law(count, 1.0).sum(), count=[10, 20])
+    np.testing.assert_allclose(table["lambda"], [np.sum(1 / np.arange(1, n + 1)) for n in (10, 20)], rtol=1e-15)
+
+    def learnt(fits, penalty):
+        return kd.self_distill(kd.Ridge(penalty), fits).filter(1.0)
+
+    table = kd.sweep(learnt, fits=[1, 2, 3], penalty=[0.5, 1.0])
+    expected = (1 / (1 + np.array([0.5, 1.0]))) ** np.array([1, 2, 3])[:, None]
+    np.testing.assert_allclose(table.learnt, expected, rtol=1e-15)
+
+
+def test_what_a_tracer_breaks_runs_on_numbers():
+    def picky(a):
+        if not isinstance(a, float):
+            raise RuntimeError("not a number")
+        return 2 * a
+
+    assert kd.sweep(picky, a=[1.0, 2.0]).picky.values.tolist() == [2, 4]
+
+
+def test_a_single_value_stays_fixed():
+    table = kd.sweep(product, a=[1.0, 2.0], b=3)
+    assert table["product"].dims == ("a",) and table["product"].values.tolist() == [13, 23]
+    assert table.b.dims == () and table.b.item() == 3 and table.attrs["axes"] == "a (2), b = 3"
+    assert kd.sweep(lambda kind, a: a if kind == "plain" else -a, kind="other", a=[1.0])["lambda"].item() == -1
+    with pytest.raises(ValueError, match="at least one axis"):
+        kd.sweep(product, a=1.0, b=2.0)
+    with pytest.raises(ValueError, match="b must be numbers or strings, got object"):
+        kd.sweep(product, a=[1.0], b=None)
+
+
+def test_axes_of_records_have_names_that_fields_share():
+    eigenvalues = kd.spectra.power_law(4)
+
+    def risk(time):
+        return kd.measures.risk(kd.GradientFlow(time), eigenvalues, 1.0, 1e-3)
+
+    table = kd.sweep(risk, time=[1.0, 2.0, 3.0])
+    assert table.bias.dims == table.variance.dims == (table.bias + table.variance).dims == ("time", "direction")
+    expected = kd.measures.risk(kd.GradientFlow(jnp.array([1.0, 2.0, 3.0])), eigenvalues, 1.0, 1e-3).total
+    np.testing.assert_allclose((table.bias + table.variance).sum("direction"), expected, rtol=1e-14)
+
+    def path(exponent, scale):
+        run = kd.closed_form(kd.GradientFlow([1.0, 2.0]), kd.spectra.power_law(3, exponent))
+        return {"run": run, "scaled": scale * run.progress}
+
+    table = kd.sweep(path, exponent=[1.0, 2.0], scale=[1.0, -1.0])
+    assert table.run_coordinates.dims == ("exponent", "scale", "moment", "direction")
+    assert table.run_eigenvalues.dims == ("exponent", "direction") and table.run_clock.dims == ("moment",)
+    assert set(table.coords) == {"exponent", "scale", "run_eigenvalues", "run_clock", "run_spaces"}
+    np.testing.assert_array_equal(table.run_eigenvalues[1], kd.spectra.power_law(3, 2.0))
+    assert table.scaled.dims == ("exponent", "scale", "scaled_0", "scaled_1")
+    with pytest.raises(ValueError, match="bias has an axis direction already; rename that of the sweep"):
+        kd.sweep(lambda direction: kd.measures.risk(kd.GradientFlow(direction), eigenvalues, 1.0, 0.0), direction=[1.0])
+
+
+def test_labels_survive_in_a_folder(tmp_path):
+    def run(noise):
+        return kd.closed_form(kd.GradientFlow([1.0, 2.0]), [float(noise), 0.5])  # float: a plain loop
+
+    first = kd.sweep(run, folder=tmp_path / "runs", noise=[1.0, 2.0])
+    assert kd.sweep(run, folder=tmp_path / "runs", noise=[1.0, 2.0]).identical(first)
+    assert first.coordinates.dims == ("noise", "moment", "direction") and first.clock.dims == ("moment",)
+
+
+def test_the_same_sweep_compiles_once(monkeypatch):
+    kd.sweep(lambda a: a, a=[1.0])  # which finds out what quick options there are
+    made = []
+    compiled = jax.stages.Lowered.compile
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self, *a: made.append(1) or compiled(self, *a))
+    shift = np.array([0.25, 0.5])
+
+    def shifted(a, b):
+        return a * b + jnp.asarray(shift)
+
+    first = kd.sweep(shifted, a=[0.0, 2.0], b=[3.0, 4.0])
+    again = kd.sweep(shifted, a=[5.0, 6.0], b=[7.0, 8.0])  # other values, as many
+    assert len(made) == 1 and again.shifted[1, 0].values.tolist() == [42.25, 42.5]
+    shift[0] = np.nextafter(0.25, 1)  # what it reads has changed in its last bit
+    changed = kd.sweep(shifted, a=[0.0, 2.0], b=[3.0, 4.0])
+    assert len(made) == 2 and changed.shifted[0, 0, 0] != first.shifted[0, 0, 0]
+    assert kd.sweep(shifted, a=[0.0, 2.0], b=[3.0, 4.0], chunk=1).shifted.identical(changed.shifted) and len(made) == 3
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_programs_differ_by_the_sign_of_zero(zero):
+    assert np.signbit(kd.sweep(lambda a: jnp.copysign(a, zero), a=[1.0])["lambda"].item()) == np.signbit(zero)
 
 
 # Folders.
@@ -364,6 +454,46 @@ def test_a_folder_in_use_says_by_whom(tmp_path):
     kd.sweep(product, folder=tmp_path, a=[1.0], b=[1.0])  # the lock is gone with its holder
 
 
+def test_a_folder_takes_more_cells(tmp_path, monkeypatch):
+    calls, count = tmp_path / "calls", []
+    plain = kd.sweeps._programs.Plain._stacked
+    counted = lambda self, cells: count.append(cells.stop - cells.start) or plain(self, cells)
+    with monkeypatch.context() as watched:
+        watched.setattr(kd.sweeps._programs.Plain, "_stacked", counted)
+        kd.sweep(told, folder=calls, a=[1.0, 2.0], b=[3.0])  # made without extend
+        assert sum(count) == 2
+        table = kd.sweep(told, folder=calls, extend=True, a=[2.0, 0.5, 1.0], b=[4.0, 3.0])
+        assert sum(count) == 6
+        fresh = kd.sweep(told, a=[2.0, 0.5, 1.0], b=[4.0, 3.0])
+        assert table.identical(fresh) and sum(count) == 12
+        again = kd.sweep(told, folder=calls, extend=True, a=[0.5, 1.0, 2.0], b=[3.0, 4.0])  # in another order
+        assert sum(count) == 12 and again.identical(fresh.sel(a=[0.5, 1.0, 2.0], b=[3.0, 4.0]))
+        third = kd.sweep(told, folder=calls, extend=True, a=[0.5, 1.0, 2.0, 8.0], b=[3.0, 4.0])
+        assert sum(count) == 14 and third.total.sel(a=8.0, b=4.0) == 84
+        assert third.pair.dims == ("a", "b", "pair_0")
+    with pytest.raises(ValueError, match=r"axis a lacks 0.5, which the folder .* has"):
+        kd.sweep(told, folder=calls, extend=True, a=[1.0, 2.0], b=[3.0, 4.0])
+    with pytest.raises(ValueError, match="axis b holds a value twice"):
+        kd.sweep(told, folder=calls, extend=True, a=[0.5, 1.0, 2.0, 8.0], b=[3.0, 4.0, 4.0])
+    with pytest.raises(ValueError, match="holds a sweep of the axes a, b, not of a"):
+        kd.sweep(told, folder=calls, extend=True, a=[0.5, 1.0, 2.0, 8.0], b=3.0)
+    with pytest.raises(ValueError, match="extend adds cells to those in a folder; name it"):
+        kd.sweep(told, extend=True, a=[1.0], b=[1.0])
+    with pytest.raises(ValueError, match="which differs in code"):  # of another function
+        kd.sweep(told_otherwise, folder=calls, extend=True, a=[0.5, 1.0, 2.0, 8.0], b=[3.0, 4.0])
+
+
+def told(a, b):
+    return {"total": 10 * float(a) + float(b), "pair": np.array([float(a), float(b)])}
+
+
+def told_otherwise(a, b):
+    return {"total": 11 * float(a) + float(b), "pair": np.array([float(a), float(b)])}
+
+
+told_otherwise.__name__ = "told"
+
+
 def test_stopping_leaves_a_folder_to_go_on_from(tmp_path):
     stop = {"at": 3.0}
 
@@ -390,10 +520,10 @@ def test_progress_is_told_and_can_be_silent(capsys, monkeypatch):
 
     kd.sweep(slow, a=np.arange(3.0))
     assert capsys.readouterr().err == ""  # too short to need it
-    monkeypatch.setattr(kd.sweeps, "PATIENCE", 0.1)
+    monkeypatch.setattr(kd.sweeps._running, "PATIENCE", 0.1)
     kd.sweep(slow, a=np.arange(4.0))
     told = capsys.readouterr().err
-    assert "slow:" in told and "4.00/4.00" in told and "<" in told  # with the time left
+    assert "slow:" in told and "4/4" in told and "<" in told  # with the time left
     kd.sweep(slow, a=np.arange(3.0), progress=False)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     kd.sweep(slow, a=np.arange(3.0))

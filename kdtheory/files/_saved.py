@@ -52,7 +52,8 @@ def register(thing: _Named) -> _Named:
 
 
 def save(path: str | os.PathLike[str], result: Any) -> None:
-    """Write a record, a trajectory, a check, or a tuple, list or dict of them; all of it or, if killed, nothing.
+    """Write a record, a trajectory, a check, a table of a sweep, or a tuple, list or dict of them; all of it or, if
+    killed, nothing.
 
     `path` is taken as it is; `.npz` is the usual ending. A link stays a link, and a file that is there keeps its
     mode. Dicts need strings for keys.
@@ -142,6 +143,8 @@ def _described(value, name, arrays):
         if odd := [key for key in value if type(key) is not str]:
             raise TypeError(f"{name or 'the result'} is a dict with the key {odd[0]!r}; its keys must be strings")
         return {"dict": {key: _described(v, _inside(name, key), arrays) for key, v in value.items()}}
+    if (table := sys.modules.get("xarray")) and type(value) in (table.Dataset, table.DataArray):
+        return _table(value, name, arrays)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {
@@ -149,6 +152,24 @@ def _described(value, name, arrays):
             "fields": {key: _described(v, _inside(name, key), arrays) for key, v in fields.items()},
         }
     return {"name": _named(value, name)}
+
+
+def _table(value, name, arrays):
+    """A table of xarray, or one column of it, as JSON."""
+    parts = [("coordinates", value.coords)]
+    parts += [("variables", value.data_vars)] if hasattr(value, "data_vars") else [("column", {value.name: value})]
+    told: dict = {"attributes": _described(dict(value.attrs), _inside(name, "attributes"), arrays)}
+    for kind, entries in parts:
+        told[kind] = []
+        for label, one in entries.items():
+            if not all(isinstance(each, str) for each in (*one.dims, *([label] if kind != "column" else []))):
+                raise TypeError(f"{name or 'the result'} is a table with the label {label!r}; labels must be strings")
+            attributes = {} if kind == "column" else dict(one.attrs)
+            inside = _inside(name, label or "value")
+            told[kind].append(
+                [label, list(one.dims), _put_aside(one.values, inside, arrays), _described(attributes, inside, arrays)]
+            )
+    return {"table": told}
 
 
 def _inside(name, key):
@@ -226,7 +247,33 @@ def _made(written, arrays):
             return _record(name, {key: _made(item, arrays) for key, item in fields.items()})
         case {"name": str(name)}:
             return _function(name)
+        case {"table": dict(told)}:
+            return _table_of(told, arrays)
     raise _Unknown(_CHANGED)
+
+
+def _table_of(told, arrays):
+    try:
+        import xarray
+    except ImportError:
+        raise _Unknown("holds a table of xarray, which is not here: pip install 'kdtheory[sweep]'") from None
+    try:
+        made = {
+            kind: [
+                (label, list(dims), _made(array, arrays), _made(about, arrays)) for label, dims, array, about in rows
+            ]
+            for kind, rows in told.items()
+            if kind in ("coordinates", "variables", "column")
+        }
+        coordinates = {label: xarray.Variable(*one) for label, *one in made.pop("coordinates")}
+        attributes = _made(told["attributes"], arrays)
+        if "column" in made:
+            [(label, dims, array, _)] = made["column"]
+            return xarray.DataArray(array, coordinates, dims, label, attributes)
+        variables = {label: xarray.Variable(*one) for label, *one in made["variables"]}
+        return xarray.Dataset(variables, coordinates, attributes)
+    except (TypeError, AttributeError, ValueError, KeyError):
+        raise _Unknown(_CHANGED) from None
 
 
 def _on_device(array):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory._checks import Number, Numbers
-from kdtheory._record import record
+from kdtheory._record import moments, record
 from kdtheory.learners import Learner
 
 
@@ -19,6 +19,11 @@ class Risk:
     def total(self) -> jax.Array:
         """The sum over eigendirections: path axes."""
         return jnp.sum(self.bias + self.variance, axis=-1)
+
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """What the axes of each field are called in tables."""
+        named = (*moments(self.bias.ndim - 1), "direction")
+        return {"bias": named, "variance": named}
 
 
 def risk(

@@ -1,0 +1,96 @@
+"""More cells for a folder: what is there stays, and only the rest is computed.
+
+A folder holds one sweep, and its extensions in folders inside it, each with all of its axes. The cells that an
+extension adds are as many boxes as there are axes: along the i-th axis the new values only, along those before it the
+old ones, along those after it all.
+"""
+
+import io
+import itertools
+
+import jax
+import numpy as np
+
+from kdtheory.files import _pieces
+from kdtheory.sweeps._running import gathered
+
+_AXES = "axes.npz"
+
+
+def write_axes(folder, values):
+    """Keep the values of the axes, to extend them by."""
+    if jax.process_index() == 0 and not (folder / _AXES).exists():
+        _pieces.write_atomically(folder / _AXES, _pieces.archive(values))
+
+
+def extended(folder, values, columns):
+    """All cells of `values`; `columns(values, folder)` are those of one sweep, and the names of their axes."""
+    places = itertools.chain([folder], (folder / f"extension-{number}" for number in itertools.count(1)))
+    steps = [(place, _read(place)) for place in itertools.takewhile(lambda place: (place / _AXES).exists(), places)]
+    if not steps:
+        return columns(values, folder)
+    _check(folder, steps[-1][1], values)
+    if jax.process_count() > 1:
+        gathered(np.array(True))  # all have read before one writes
+    if any(len(steps[-1][1][axis]) < len(points) for axis, points in values.items()):
+        steps.append((folder / f"extension-{len(steps)}", values))
+        _pieces.prepare(steps[-1][0])
+        write_axes(*steps[-1])
+
+    (_, before), *more = steps
+    found, labels = columns(before, folder)
+    for place, after in more:
+        whole = {}
+        _fill(whole, found, before, after)
+        for number, axis in enumerate(after):
+            new = after[axis][~np.isin(after[axis], before[axis])]
+            box = {**dict(itertools.islice(before.items(), number)), axis: new}
+            box = {name: box.get(name, points) for name, points in after.items()}
+            if len(new):
+                part, labels = columns(box, place / axis)
+                _fill(whole, part, box, after)
+        found, before = whole, after
+    ordered = {}
+    _fill(ordered, found, before, values)
+    return ordered, labels
+
+
+def _read(place):
+    with open(place / _AXES, "rb") as file:
+        return _pieces.arrays_of(io.BytesIO(file.read()))
+
+
+def _check(folder, there, values):
+    if there.keys() != values.keys():
+        raise ValueError(
+            f"the folder {folder} holds a sweep of the axes {', '.join(there)}, not of {', '.join(values)}; choose"
+            " another folder"
+        )
+    for axis, points in values.items():
+        if len(np.unique(points)) < len(points):
+            raise ValueError(f"axis {axis} holds a value twice, which cannot extend a folder; give each once")
+        lacking = there[axis][~np.isin(there[axis], points)]
+        if len(lacking):
+            raise ValueError(
+                f"axis {axis} lacks {lacking[0]}, which the folder {folder} has; extend takes values in addition to"
+                " those there, or choose another folder"
+            )
+
+
+def _fill(whole, part, box, axes):
+    """Put the columns of a box into those of all axes."""
+    shape = tuple(map(len, axes.values()))
+    places = []
+    for axis, points in box.items():
+        order = np.argsort(axes[axis])
+        places.append(order[np.searchsorted(axes[axis], points, sorter=order)])
+    for variable, column in part.items():
+        inner = column.shape[len(shape) :]
+        there = whole.setdefault(variable, np.zeros(shape + inner, column.dtype))
+        if there.shape[len(shape) :] != inner:
+            raise ValueError(
+                f"{variable} has the shape {inner} in some cells and {there.shape[len(shape) :]} in others"
+            )
+        if (dtype := np.promote_types(there.dtype, column.dtype)) != there.dtype:
+            there = whole[variable] = there.astype(dtype)
+        there[np.ix_(*places)] = column
