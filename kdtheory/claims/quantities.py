@@ -127,6 +127,7 @@ def on_edges(
             first, *others = [(moved[cells[i][0]], (case, *cells[i][1:])) for i in tied]
             low, high = quantities[cells[tied[0]][0]].range(tame)  # type: ignore[misc]
             for array, at in others:
-                near = first[0][first[1]] * (1.0 + random.choice([-1.0, 1.0]) * random.choice(apart))
-                array[at] = np.clip(near, low, high)
+                sign = (-1.0, 1.0)[random.integers(2)]
+                near = first[0][first[1]] * (1.0 + sign * apart[random.integers(len(apart))])
+                array[at] = min(max(near, low), high)
     return moved
