@@ -144,6 +144,15 @@ def as_key(key):
     return key
 
 
+def as_random(key):
+    """NumPy's generator of a seed, an int or a JAX random key: for what is drawn on the host."""
+    if isinstance(key, (int, np.integer)):
+        return np.random.default_rng(key)
+    key = as_key(key)
+    data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+    return np.random.default_rng(np.asarray(data).ravel())
+
+
 def as_floats(**numbers):
     """Numbers and arrays of them, broadcast against each other."""
     arrays = {name: jnp.asarray(as_real(number, name), float) for name, number in numbers.items()}

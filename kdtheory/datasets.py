@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kdtheory._checks import Numbers
+from kdtheory._checks import Key, Numbers, as_random
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray]:
@@ -253,12 +253,13 @@ def one_hot(labels: Numbers, classes: Numbers | None = None) -> np.ndarray:
     return (labels[:, None] == classes).astype(float)
 
 
-def label_noise(key: int, labels: Numbers, share: float, confusable: Mapping[Any, Any] | None = None) -> np.ndarray:
+def label_noise(key: Key, labels: Numbers, share: float, confusable: Mapping[Any, Any] | None = None) -> np.ndarray:
     """Labels (N,) of which a share is wrong: (N,).
 
     Exactly round(share · N) rows, chosen at random, get another class: any of the others, alike (symmetric
     noise), or, with `confusable`, the class that this mapping gives for theirs; rows whose class it does not
-    name stay as they are. `key` seeds NumPy's generator. Raises ValueError for a share outside [0, 1].
+    name stay as they are. `key`, a JAX key or an int, seeds NumPy's generator. Raises ValueError for a share outside
+    [0, 1].
 
     >>> import kdtheory as kd
     >>> int(sum(kd.datasets.label_noise(0, [0] * 5 + [1] * 5, 0.3) != [0] * 5 + [1] * 5))
@@ -268,7 +269,7 @@ def label_noise(key: int, labels: Numbers, share: float, confusable: Mapping[Any
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be in [0, 1], got {share}")
-    labels, random = np.array(labels), np.random.default_rng(key)
+    labels, random = np.array(labels), as_random(key)
     hit = random.permutation(len(labels))[: round(share * len(labels))]
     if confusable is not None:
         labels[hit] = [confusable.get(label, label) for label in labels[hit].tolist()]

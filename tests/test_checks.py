@@ -95,3 +95,28 @@ def test_anything_with_an_array_inside_is_read():
         np.testing.assert_array_equal(kd.problems.linear(table, Y).features, X)
     assert kd.problems.linear(X.astype(np.float32), Y.astype(np.float32)).features.dtype == np.float32
     assert kd.problems.linear(X > 9, Y).features.dtype == np.float64
+
+
+def test_any_key_seeds_what_is_drawn_on_the_host():
+    draws = [
+        kd.datasets.label_noise(key, np.arange(50) % 3, 0.4).tolist()
+        for key in (3, jax.random.key(3), jax.random.PRNGKey(3))
+    ]
+    assert draws[1] == draws[2] != draws[0] == kd.datasets.label_noise(np.int64(3), np.arange(50) % 3, 0.4).tolist()
+    with pytest.raises(TypeError, match="key must be a JAX random key or an int, got 'a'"):
+        kd.datasets.label_noise("a", [0, 1], 0.5)
+
+
+def test_a_learner_with_a_legacy_key_is_a_single_one():
+    student = kd.distill(kd.StochasticDescent(0.1, 4, jax.random.PRNGKey(0), 10), kd.Ridge(0.1))
+    assert student.filter(1.0) == pytest.approx((1 - 0.9**10) / 1.1, rel=1e-14)
+    with pytest.raises(ValueError, match="one of its fields is an array"):
+        kd.distill(kd.StochasticDescent(0.1, 4, jax.random.PRNGKey(0), [10, 20]), kd.Ridge(0.1))
+
+
+def test_a_traced_seed_makes_a_key():
+    path = jax.vmap(
+        lambda seed: kd.StochasticDescent(0.05, 2, seed, 3).fit(kd.problems.linear([[1.0], [2.0]], [1.0, 0.0]))
+    )
+    alone = kd.StochasticDescent(0.05, 2, 4, 3).fit(kd.problems.linear([[1.0], [2.0]], [1.0, 0.0]))
+    assert path(jax.numpy.arange(6))[4] == alone

@@ -280,7 +280,7 @@ within = kd.theorems.flow_within_constant_of_ridge
 @both_lanes
 def test_constant_is_seen_where_it_is_attained(lane, fits, monkeypatch):  # F25(c)
     time = early_stopping.WORST_X / 0.5
-    attained = dict(spectrum=[0.5] * 3, signal=[0.0] * 3, noise=2.0, weights=[0.3, 1.0, 5.0], clocks=[time] * 2)
+    attained = dict(spectrum=[0.5] * 3, energy=[0.0] * 3, noise=2.0, weights=[0.3, 1.0, 5.0], clocks=[time] * 2)
     if lane is theory:
         assert within.at(fits=fits, stretch=1.0, **attained).verdict == HOLDS
     for factor, verdict in (1.001, HOLDS), (0.999, VIOLATED):
@@ -349,15 +349,15 @@ def test_gain_of_a_ridge_student_in_fractions(e, v):
 
 
 def test_over_fitting_of_a_repeated_eigenvalue_counts_over_its_eigenspace():  # F24
-    instance = dict(lead=1.0, gaps=[0.2, 1.0], signal=[1.0, 10.0, 0.01], noise=0.3)
+    instance = dict(lead=1.0, gaps=[0.2, 1.0], energy=[1.0, 10.0, 0.01], noise=0.3)
     alone, error = claims.overfit(jnp.array(1.0), jnp.array([0.2, 1.0]), jnp.array([1.0, 10.0, 0.01]), 0.3)
     spectrum = np.array([1.0, 0.2, 0.2])
-    best = kd.measures.best_stop(kd.GradientFlow(1.0), spectrum, np.sqrt(instance["signal"]), 0.3)
+    best = kd.measures.best_stop(kd.GradientFlow(1.0), spectrum, np.sqrt(instance["energy"]), 0.3)
     assert best.filter(0.2) == pytest.approx(0.768, abs=5e-4)  # Wiener's is .0066 on the last direction alone
     assert alone == pytest.approx(float(best.filter(0.2)) - 0.2 * 5.005 / (0.2 * 5.005 + 0.3), abs=1e-6)
     assert alone < -error and tail.at(**instance).verdict == VIOLATED
     assert not tail.within({name: np.array([value]) for name, value in instance.items()}, None)
-    assert tail.at(**instance | dict(signal=[1.0, 0.01, 0.02])).verdict == HOLDS
+    assert tail.at(**instance | dict(energy=[1.0, 0.01, 0.02])).verdict == HOLDS
     # as soon as the two differ, the last over-fits alone
     for gap in (0.999, 1 - 1e-7):
         nearly = instance | dict(gaps=[0.2, gap])

@@ -213,14 +213,14 @@ def test_the_bound_of_one_student_in_fractions():
 
 @LANES
 def test_students_near_the_best_ridge_fit(lane):
-    claim, alike = kd.theorems.student_beats_best_ridge_nearby, dict(lead=1.0, signal=[1.0, 1.0, 1.0], noise=0.3)
+    claim, alike = kd.theorems.student_beats_best_ridge_nearby, dict(lead=1.0, energy=[1.0, 1.0, 1.0], noise=0.3)
     # F3, F4: where ridge is Wiener's filter, with one eigenvalue or an isotropic signal, nothing beats it
     for gaps, signal in (([1.0, 1.0], [1.0, 3.0, 0.2]), ([0.5, 0.3], [2.0, 2.0, 2.0])):
-        assert claim.at(lane, **alike | dict(gaps=gaps, signal=signal)).verdict != HOLDS
+        assert claim.at(lane, **alike | dict(gaps=gaps, energy=signal)).verdict != HOLDS
     # where the sum is negative students near the best fit lose
-    assert claim.at(lane, **alike | dict(gaps=[0.2, 0.5], signal=[0.4, 3.0, 2.0])).verdict == VIOLATED
+    assert claim.at(lane, **alike | dict(gaps=[0.2, 0.5], energy=[0.4, 3.0, 2.0])).verdict == VIOLATED
     # T4.3: most of the signal on the larger eigenvalue; also where two are equal
-    rising = dict(lead=4.0, gaps=[0.25, 1.0], signal=[1.0, 0.05, 0.05], noise=0.1)
+    rising = dict(lead=4.0, gaps=[0.25, 1.0], energy=[1.0, 0.05, 0.05], noise=0.1)
     assert claim.at(lane, **rising).verdict == claim.at(lane, **rising | dict(gaps=[0.25, 0.9])).verdict == HOLDS
 
 
@@ -276,7 +276,7 @@ def test_a_root_or_none_in_fractions():
     assert 20 < attained < 180
 
 
-EXCEPTION = dict(lead=2.0, gaps=[0.5, 0.5], signal=[10 / 7, 9 / 7, 20 / 17], noise=1.0, merged=0.0)  # F1, at penalty 1
+EXCEPTION = dict(lead=2.0, gaps=[0.5, 0.5], energy=[10 / 7, 9 / 7, 20 / 17], noise=1.0, merged=0.0)  # F1, at penalty 1
 
 
 def test_the_penalty_at_which_as_many_students_fail():
@@ -304,7 +304,7 @@ def test_as_many_students_are_judged_with_a_tolerance_that_sees(lane):
         check = claim.at(lane, students=students, penalty=penalty, **EXCEPTION)
         assert check.verdict == HOLDS and check.tolerances[0] < 1e-10
     assert claim.at(lane, students=2, penalty=1.1, **EXCEPTION).verdict == VIOLATED
-    found = measures.best_weights(kd.Ridge(1.0), 4, [2.0, 1.0, 0.5], np.sqrt(EXCEPTION["signal"]), 1.0)
+    found = measures.best_weights(kd.Ridge(1.0), 4, [2.0, 1.0, 0.5], np.sqrt(EXCEPTION["energy"]), 1.0)
     assert np.max(np.abs(found.weights)) > 1e12  # as far as the signal's last digit allows
 
 

@@ -295,7 +295,8 @@ def _single(learner, name):
     _learner(learner, name)
     listed = lambda field: isinstance(field, list | tuple)
     fields = jax.tree.leaves(learner, is_leaf=listed)
-    if any(listed(field) or np.ndim(field) > 0 for field in fields):
+    key = lambda field: getattr(field, "dtype", None) == np.uint32 and np.shape(field) == (2,)  # a legacy one
+    if any(listed(field) or (np.ndim(field) > 0 and not key(field)) for field in fields):
         raise ValueError(
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
             f" jax.vmap(lambda t: kd.{_TAKES[name]}(...)) or a loop"

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_data, as_real
+from kdtheory._checks import Key, Number, Numbers, as_data, as_random, as_real
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.learners._closed import GradientFlow
@@ -223,7 +223,7 @@ def calibration_error(logits: Numbers, labels: Numbers, bins: int = 15) -> float
 
 
 def bootstrap(
-    statistic: Callable[..., Numbers], *arrays: Numbers, key: int = 0, draws: int = 1000, level: float = 0.95
+    statistic: Callable[..., Numbers], *arrays: Numbers, key: Key = 0, draws: int = 1000, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """The percentile interval (low, high) of `statistic(*arrays)` over resampled rows, the same in all arrays.
 
@@ -235,7 +235,7 @@ def bootstrap(
     >>> bool(low < 49.5 < high)
     True
     """
-    arrays, random = [np.asarray(array) for array in arrays], np.random.default_rng(key)
+    arrays, random = [np.asarray(array) for array in arrays], as_random(key)
     count = len(arrays[0])
     resampled = (random.integers(count, size=count) for _ in range(draws))
     values = [statistic(*(array[rows] for array in arrays)) for rows in resampled]

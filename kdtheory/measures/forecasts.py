@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
-from kdtheory._checks import Numbers, as_count, as_number
+from kdtheory._checks import Key, Numbers, as_count, as_number, as_random
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner
 from kdtheory.learners._closed import GradientFlow, Ridge
@@ -102,7 +102,7 @@ def forecast(
     worth: float = 0.01,
     level: float = 0.9,
     draws: int = 200,
-    key: int = 0,
+    key: Key = 0,
 ) -> Forecast:
     """How much the best student will gain over the best-stopped teacher on these data, before training either.
 
@@ -152,7 +152,7 @@ def forecast(
             raise ValueError(f"{name} must be at least {least} and below 1, got {value}")
     as_count(draws, "draws", least=2)
 
-    system, random = problem.eigensystem(), np.random.default_rng(key)
+    system, random = problem.eigensystem(), as_random(key)
     λ = np.asarray(system.eigenvalues, float)
     learner = learner.tuned(λ[0])
     try:

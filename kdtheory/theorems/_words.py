@@ -102,9 +102,9 @@ def last_digits(seen):
     return jnp.where(seen.log_learnt_error + seen.log_residual_error > 0.0, 4.0 * EPS, 0.0)
 
 
-def log_risk(seen, signal, noise) -> Margin:
-    """log Σ [signal · (1 - h)² + noise · h²], and its rounding."""
-    bias, variance = signal * seen.residual**2, noise * seen.learnt**2
+def log_risk(seen, power, noise) -> Margin:
+    """log Σ [power · (1 - h)² + noise · h²], and its rounding."""
+    bias, variance = power * seen.residual**2, noise * seen.learnt**2
     total = jnp.sum(bias + variance)
-    lost = jnp.sum((signal * jnp.abs(seen.residual) + noise * jnp.abs(seen.learnt)) * uncertainty(seen)) / total
+    lost = jnp.sum((power * jnp.abs(seen.residual) + noise * jnp.abs(seen.learnt)) * uncertainty(seen)) / total
     return Margin(jnp.log(total), 2.0 * lost + 4.0 * jnp.max(last_digits(seen)))

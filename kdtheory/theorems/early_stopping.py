@@ -1,6 +1,6 @@
 """Early stopping against ridge, and the best single fit against distillation.
 
-The risk of a filter h is Σ weight · [θ² (1 - h)² + (v/λ) h²] over the eigendirections, with θ² = `signal` the
+The risk of a filter h is Σ weight · [θ² (1 - h)² + (v/λ) h²] over the eigendirections, with θ² = `energy` the
 squared true parameters, v = `noise` the noise variance σ²/N of one eigen-component of the predictions, and any
 weights: 1 for the error of the parameters, λ for that of the predictions on the training inputs. It is taken
 over the noise, exactly; in practice the algorithm's own filter is measured on data. The papers' v is σ² where
@@ -86,40 +86,40 @@ def steepest(learner, x, reach):
     return rate, rate * (1.0 + top), rate * (1.0 + 3.0 * top + top**2)
 
 
-def ideal_clocks(learner, spectrum, signal, noise):
+def ideal_clocks(learner, spectrum, power, noise):
     """The clock at which a fit is Wiener's filter, for each direction."""
-    power = signal / noise
-    return (power if isinstance(learner(1.0), Ridge) else jnp.log1p(power)) / spectrum
+    ratio = power / noise
+    return (ratio if isinstance(learner(1.0), Ridge) else jnp.log1p(ratio)) / spectrum
 
 
 CELLS, ROW = 256, 64  # into which the clocks are cut, and of which so many are done at once
 NEAR = 4  # cells on either side of the best clock, where its slope and its curvature decide
 
 
-def best_single_with_error(learner, spectrum, signal, noise, ulp=EPS) -> Best:
-    """The single fit of least Σ [signal · (1 - h)² + noise · h²], and how far the search may be from it.
+def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
+    """The single fit of least Σ [power · (1 - h)² + noise · h²], and how far the search may be from it.
 
     Along each direction the risk falls until the ideal clock and then rises, so the best one is between the first and
     the last of these. Up to a constant it is f = Σ w (h - h*)², as a function of u, the log of the clock. On a cell of
     half width d around a, f >= f(a) - |f′(a)| d - B d²/2 and f″ >= f″(a) - T d, where B bounds -f″ on it and T |f‴|:
     f is lower on no cell but those near the clock found, and convex there. `ulp` is what floats round.
     """
-    weight, ideal = signal + noise, ideal_clocks(learner, spectrum, signal, noise)
+    weight, ideal = power + noise, ideal_clocks(learner, spectrum, power, noise)
     first, last = jnp.maximum(jnp.min(ideal), 1e-9 * jnp.max(ideal)), jnp.max(ideal)
     low, high = jnp.log(first), jnp.log(last)
 
     def slopes(u):
         """f, f′ and f″; and what f′ is the difference of."""
         h, left, rate, bend = response(learner, spectrum * jnp.exp(u))
-        pull = noise * h - signal * left  # w (h - h*)
+        pull = noise * h - power * left  # w (h - h*)
         parts = pull**2 / weight, 2.0 * pull * rate, 2.0 * (weight * rate**2 + pull * bend)
-        return *(jnp.sum(part) for part in parts), jnp.sum((noise * h + signal * left) * rate)
+        return *(jnp.sum(part) for part in parts), jnp.sum((noise * h + power * left) * rate)
 
     def bounds(u, reach):
         """B and T within that reach."""
         h, left, *_ = response(learner, spectrum * jnp.exp(u))
         rate, bend, twist = steepest(learner, spectrum * jnp.exp(u), reach)
-        pull = jnp.abs(noise * h - signal * left) + weight * rate * reach
+        pull = jnp.abs(noise * h - power * left) + weight * rate * reach
         return 2.0 * jnp.sum(pull * bend), 2.0 * jnp.sum(3.0 * weight * rate * bend + pull * twist)
 
     u = jnp.log(best_clock(lambda clock: slopes(jnp.log(clock))[0], first, last))
@@ -128,9 +128,7 @@ def best_single_with_error(learner, spectrum, signal, noise, ulp=EPS) -> Best:
         u = jnp.clip(u - jnp.where(curvature > 0.0, slope / curvature, 0.0), low, high)
     least, slope, curvature, terms = slopes(u)
     h, left, *_ = response(learner, spectrum * first)
-    before = jnp.sum(
-        jnp.where(ideal < first, 0.0, (noise * h - signal * left) ** 2 / weight)
-    )  # still earlier, at least
+    before = jnp.sum(jnp.where(ideal < first, 0.0, (noise * h - power * left) ** 2 / weight))  # still earlier, at least
     elsewhere = jnp.where(jnp.min(ideal) < first, before, jnp.inf)
     for _ in range(2):  # of all clocks, and then of those near
         half = (high - low) / (2 * CELLS)
@@ -155,11 +153,11 @@ def best_single_with_error(learner, spectrum, signal, noise, ulp=EPS) -> Best:
     return Best(learner(jnp.exp(u)), jnp.exp(u), clock_error, risk_error)
 
 
-def log_least_risk(run, learner, spectrum, signal, noise) -> Margin:
+def log_least_risk(run, learner, spectrum, power, noise) -> Margin:
     """The log of the risk of the best single fit; the search's error is part of the rounding."""
     ulp = jnp.max(last_digits(filters(run)(learner(1.0), spectrum)))
-    best = best_single_with_error(learner, spectrum, signal, noise, ulp)
-    found = log_risk(run(best.learner, spectrum), signal, noise)
+    best = best_single_with_error(learner, spectrum, power, noise, ulp)
+    found = log_risk(run(best.learner, spectrum), power, noise)
     return Margin(found.value, found.rounding + best.risk_error * jnp.exp(-found.value))
 
 
@@ -168,14 +166,14 @@ def log_least_risk(run, learner, spectrum, signal, noise) -> Margin:
     standing="proved",
     fits=among(1, 2),
     spectrum=often([1.0, 1.0, 1.0], several(3, positive(1e-2, 10.0, tame=(0.7, 7.0)))),
-    signal=often([0.0, 0.0, 0.0], several(3, uniform(0.0, 10.0))),
+    energy=often([0.0, 0.0, 0.0], several(3, uniform(0.0, 10.0))),
     noise=positive(),
     weights=several(3, positive(1e-2, 1e2)),
     clocks=often([1.77, 1.77], often([5e-4, 5e-4], several(2, positive(1e-2, 30.0, tame=(2e-3, 3.0))))),
     stretch=usually(1.0, positive(0.3, 3.0)),
     hypotheses=dict(same_clock=lambda stretch: stretch == 1.0),
 )
-def flow_within_constant_of_ridge(run, fits, spectrum, signal, noise, weights, clocks, stretch):
+def flow_within_constant_of_ridge(run, fits, spectrum, energy, noise, weights, clocks, stretch):
     """Stopped at t, gradient flow has at most C² = 1.68590905827832503483... times the risk of ridge with
     penalty 1/t.
 
@@ -195,7 +193,7 @@ def flow_within_constant_of_ridge(run, fits, spectrum, signal, noise, weights, c
     """
     seen = run(chain([GradientFlow(clocks[i]) for i in range(fits)]), spectrum)
     against = run(chain([Ridge(1.0 / (stretch * clocks[i])) for i in range(fits)]), spectrum)
-    risk = lambda seen: log_risk(seen, weights * signal, weights * noise / spectrum)
+    risk = lambda seen: log_risk(seen, weights * energy, weights * noise / spectrum)
     one, other = seen[0], against[0]  # of all directions alike
     learnt_error = one.log_learnt_error + other.log_learnt_error
     learnt = one.log_learnt - other.log_learnt
@@ -231,8 +229,8 @@ def best_flow_within_constant_of_best_ridge(run, spectrum, noise, weights, tilt)
     differ, since log(1 + x)/x falls. The constant is that of a game between t and the eigenvalues, whose value is
     enclosed by a mixed strategy of each: tests/proofs/tuned_flow_against_ridge.py, with ball arithmetic.
     """
-    signal, noises = weights * spectrum**tilt, weights * noise / spectrum
-    flow, ridge = (log_least_risk(run, METHODS[name], spectrum, signal, noises) for name in ("flow", "ridge"))
+    power, noises = weights * spectrum**tilt, weights * noise / spectrum
+    flow, ridge = (log_least_risk(run, METHODS[name], spectrum, power, noises) for name in ("flow", "ridge"))
     return both(below(ridge, flow), below(flow, ridge, TUNED_RATIO))
 
 
@@ -257,10 +255,10 @@ def flat_signal_gains_nothing_from_distillation(run, method, spectrum, noise, cl
     `flatter_ideal_gains_nothing_from_distillation`; where eigenvalues are equal, so are all filters, and merging them
     changes nothing; with one eigenvalue the best single fit is Wiener's.
     """
-    signal = spectrum ** (1.0 + tilt)
+    power = spectrum ** (1.0 + tilt)
     learner = METHODS[method]
-    student = log_risk(run(chain([learner(clock) for clock in clocks]), spectrum), signal, noise)
-    return below(log_least_risk(run, learner, spectrum, signal, noise), student)
+    student = log_risk(run(chain([learner(clock) for clock in clocks]), spectrum), power, noise)
+    return below(log_least_risk(run, learner, spectrum, power, noise), student)
 
 
 def falls(spectrum, numbers):
@@ -302,11 +300,11 @@ def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, 
     learner = METHODS[method]
     lane = filters(run)
     wanted = [lane(learner(ideal[k]), spectrum)[k] for k in range(3)]
-    signal, noise = (weights * jnp.stack([getattr(h, part) for h in wanted]) for part in ("learnt", "residual"))
+    power, noise = (weights * jnp.stack([getattr(h, part) for h in wanted]) for part in ("learnt", "residual"))
     ulp = jnp.max(last_digits(lane(learner(ideal[0]), spectrum)))
-    best = best_single_with_error(learner, spectrum, signal, noise, ulp)
+    best = best_single_with_error(learner, spectrum, power, noise, ulp)
     student, single = run(chain([learner(clock) for clock in clocks]), spectrum), run(best.learner, spectrum)
-    pull = lambda seen: noise * seen.learnt - signal * seen.residual  # w (h - h*)
+    pull = lambda seen: noise * seen.learnt - power * seen.residual  # w (h - h*)
     error = lambda seen: jnp.sum(pull(seen) ** 2 / weights)
     off = lambda seen: jnp.sum(2.0 * jnp.abs(pull(seen)) * (uncertainty(seen) + last_digits(seen)))
     return exceeds(error(student), error(single), off(student) + off(single) + best.risk_error)
@@ -315,23 +313,23 @@ def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, 
 # The best single fit as a teacher.
 
 
-def student_of_best(run, learner, spectrum, signal, noise, low, high):
+def student_of_best(run, learner, spectrum, power, noise, low, high):
     """The margin of "the best single fit, made a teacher, has a student that beats it": clocks of the student in
     between.
 
-    With h the teacher's filter and h - l the student's, the risk falls by Σ l [2 (noise · h - signal · (1 - h)) -
-    (signal + noise) · l]. A late student changes little: everything is taken relative to what it leaves of the smallest
+    With h the teacher's filter and h - l the student's, the risk falls by Σ l [2 (noise · h - power · (1 - h)) -
+    (power + noise) · l]. A late student changes little: everything is taken relative to what it leaves of the smallest
     eigenvalue, the last, which keeps all digits.
     """
     ulp = jnp.max(last_digits(filters(run)(learner(1.0), spectrum)))
-    best = best_single_with_error(learner, spectrum, signal, noise, ulp)
-    least, weight = spectrum[-1], signal + noise
+    best = best_single_with_error(learner, spectrum, power, noise, ulp)
+    least, weight = spectrum[-1], power + noise
     ridge = isinstance(best.learner, Ridge)
     rest = lambda clock: 1.0 / (1.0 + least * clock) if ridge else jnp.exp(-least * clock)
     others = lambda clock: (
         (1.0 + least * clock) / (1.0 + spectrum * clock) if ridge else jnp.exp((least - spectrum) * clock)
     )
-    pull = lambda h: noise * h.learnt - signal * h.residual
+    pull = lambda h: noise * h.learnt - power * h.residual
     fall = lambda h, lost, rest: jnp.sum(lost * (2.0 * pull(h) - weight * rest * lost))
     taught = filters(run)(best.learner, spectrum)
     seen_error = face(run, 0.0, 1e-11)  # of a loop, which cannot tell what changes less
@@ -347,25 +345,25 @@ def student_of_best(run, learner, spectrum, signal, noise, low, high):
     lost_error = face(run, error * others(clock) + 4.0 * ulp * lost, (2.0 * uncertainty(h)) / rest(clock) + moved)
     sensitivity = 2.0 * (jnp.abs(pull(h)) + weight * rest(clock) * jnp.abs(lost))
     rounding = jnp.sum(2.0 * weight * error * jnp.abs(lost) + sensitivity * lost_error)
-    size = jnp.sum(signal * h.residual**2 + noise * h.learnt**2)
+    size = jnp.sum(power * h.residual**2 + noise * h.learnt**2)
     value = fall(h, lost, rest(clock))
     too_late = face(run, False, (value < 0) & (clock > 0.9 * high))  # for a loop; a later student may do
     return Margin(value, jnp.where(too_late, jnp.inf, rounding), size)
 
 
 @jax.jit
-def overfit(lead, gaps, signal, noise):
+def overfit(lead, gaps, energy, noise):
     """By how much the best stopped flow exceeds Wiener's filter on the smallest eigenvalue, and the search's error."""
     spectrum = spaced(lead, gaps)
-    best = best_single_with_error(GradientFlow, spectrum, spectrum * signal, noise)
+    best = best_single_with_error(GradientFlow, spectrum, spectrum * energy, noise)
     smallest = spectrum == spectrum[-1]
-    power = spectrum[-1] * jnp.sum(jnp.where(smallest, signal, 0.0)) / jnp.sum(smallest)
+    power = spectrum[-1] * jnp.sum(jnp.where(smallest, energy, 0.0)) / jnp.sum(smallest)
     return best.learner.filter(spectrum[-1]) - power / (power + noise), best.clock_error + 8.0 * EPS
 
 
-def over_fitted(lead, gaps, signal, noise):
+def over_fitted(lead, gaps, energy, noise):
     """Whether it does, beyond that error."""
-    excess, error = overfit(lead, gaps, signal, noise)
+    excess, error = overfit(lead, gaps, energy, noise)
     return excess - error
 
 
@@ -374,11 +372,11 @@ def over_fitted(lead, gaps, signal, noise):
     standing="proved",
     lead=positive(0.3, 3.0),
     gaps=several(2, positive(0.05, 1.0, tame=(0.05, 0.5))),
-    signal=several(3, uniform(0.0, 10.0)),
+    energy=several(3, uniform(0.0, 10.0)),
     noise=positive(0.01, 10.0, tame=(0.1, 1.0)),
     hypotheses=dict(over_fitted=over_fitted),
 )
-def overfitted_tail_gains_from_distillation(run, lead, gaps, signal, noise):
+def overfitted_tail_gains_from_distillation(run, lead, gaps, energy, noise):
     """If the best stopped flow over-fits the smallest eigenvalue, it has a student that beats it.
 
     Over-fits: its filter exceeds Wiener's, λθ²/(λθ² + v), there, with the mean of θ² over the eigenspace if the
@@ -391,7 +389,7 @@ def overfitted_tail_gains_from_distillation(run, lead, gaps, signal, noise):
     """
     spectrum = spaced(lead, gaps)
     low, high = 0.1 / spectrum[0], face(run, 1e9, 15.0) / spectrum[-1]
-    return student_of_best(run, GradientFlow, spectrum, spectrum * signal, noise, low, high)
+    return student_of_best(run, GradientFlow, spectrum, spectrum * energy, noise, low, high)
 
 
 @claim(

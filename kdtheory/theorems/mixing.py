@@ -193,10 +193,10 @@ def best_ridge(spectrum, power, noise):
 
 
 @jax.jit
-def room_beside_best_ridge(lead, gaps, signal, noise):
+def room_beside_best_ridge(lead, gaps, energy, noise):
     """2 Σ w (h* - s) s² (1 - s) / Σ w s² (1 - s)² at the best penalty: positive where a student gains beside it."""
     spectrum = spaced(lead, gaps)
-    return best_ridge(spectrum, spectrum * signal, noise)[1]
+    return best_ridge(spectrum, spectrum * energy, noise)[1]
 
 
 @claim(
@@ -204,11 +204,11 @@ def room_beside_best_ridge(lead, gaps, signal, noise):
     standing="proved",
     lead=positive(0.3, 3.0),
     gaps=several(2, uniform(0.05, 1.0)),
-    signal=several(3, positive(0.1, 10.0)),
+    energy=several(3, positive(0.1, 10.0)),
     noise=little_noise,
-    hypotheses=dict(room=lambda lead, gaps, signal, noise: room_beside_best_ridge(lead, gaps, signal, noise) - 1e-5),
+    hypotheses=dict(room=lambda lead, gaps, energy, noise: room_beside_best_ridge(lead, gaps, energy, noise) - 1e-5),
 )
-def student_beats_best_ridge_nearby(run, lead, gaps, signal, noise):
+def student_beats_best_ridge_nearby(run, lead, gaps, energy, noise):
     """If Σ w (h* - s) s² (1 - s) > 0 at the best penalty, students with penalties near it beat the best ridge fit.
 
     One penalty for teacher and student, and the best weight, `measures.best_weight`; s is the best ridge fit's filter,
@@ -223,7 +223,7 @@ def student_beats_best_ridge_nearby(run, lead, gaps, signal, noise):
     strict minimum.
     """
     spectrum = spaced(lead, gaps)
-    power = spectrum * signal
+    power = spectrum * energy
     penalty, room, better = best_ridge(spectrum, power, noise)
     fall = lambda single, student: (
         (single - student) * (2.0 * (noise * single - power * (1.0 - single)) - (power + noise) * (single - student))
@@ -338,11 +338,11 @@ def attaining(students, s, wiener):
     return powers, sizes
 
 
-def none_vanishes(students, lead, gaps, signal, noise, penalty):
+def none_vanishes(students, lead, gaps, energy, noise, penalty):
     """Positive where, beyond rounding, no coefficient of g is zero that a later one that is not follows."""
     spectrum = spaced(lead, gaps)
     s = spectrum / (spectrum + penalty)
-    powers, sizes = attaining(int(students), s, spectrum * signal / (spectrum * signal + noise))
+    powers, sizes = attaining(int(students), s, spectrum * energy / (spectrum * energy + noise))
     size = [jnp.abs(power) / (1e-12 * (1.0 + sum(sizes))) - 1.0 for power in powers]
     slack = jnp.asarray(1.0)
     for i in range(len(size) - 1):
@@ -362,18 +362,18 @@ def of_each(students, function, *arrays):
     students=among(2, 3, 4),
     lead=positive(0.3, 3.0),
     gaps=several(2, positive(0.05, 0.99, tame=(0.2, 0.6))),
-    signal=several(3, positive(0.1, 10.0)),
+    energy=several(3, positive(0.1, 10.0)),
     noise=positive(0.1, 1.0, tame=(0.1, 1.0)),
     penalty=positive(0.1, 10.0, tame=(0.3, 3.0)),
     merged=usually(0.0, uniform(0.1, 1.0)),
     hypotheses=dict(enough=lambda students: students - 2, distinct=lambda merged: merged == 0),
     domain=dict(
-        none_vanishes=lambda students, lead, gaps, signal, noise, penalty: of_each(
-            students, none_vanishes, lead, gaps, signal, noise, penalty
+        none_vanishes=lambda students, lead, gaps, energy, noise, penalty: of_each(
+            students, none_vanishes, lead, gaps, energy, noise, penalty
         )
     ),
 )
-def as_many_students_as_eigenvalues(run, students, lead, gaps, signal, noise, penalty, merged):
+def as_many_students_as_eigenvalues(run, students, lead, gaps, energy, noise, penalty, merged):
     """As many ridge students as there are distinct eigenvalues attain Wiener's filter iff no coefficient of a
     polynomial g vanishes before its last; one student more always can.
 
@@ -393,7 +393,7 @@ def as_many_students_as_eigenvalues(run, students, lead, gaps, signal, noise, pe
     """
     apart = spaced(lead, gaps)
     s, left = apart / (apart + penalty), penalty / (apart + penalty)
-    power = apart * signal
+    power = apart * energy
     wiener = power / (power + noise)
     g, sizes = attaining(students, s, wiener)
     over = [jnp.ones_like(lead), *g[:-1]]
