@@ -156,3 +156,163 @@ def test_ridge_in_fractions():
         spread = max(m_T) - min(m_T)
         if spread:
             assert (max(m_S) - min(m_S) > spread) == (λ[0] * λ[1] > c[0] * c[1])
+
+
+# Any spectrum (T15).
+
+
+def points(K, labels, h, φ):
+    """Margins of teacher and student, by mpmath, from a Gram matrix and two functions of its eigenvalues."""
+    values, vectors = mpmath.eigsy(K)
+    values = [max(v, mpmath.mpf(0)) for v in values]
+    along = vectors.T * labels
+    teacher = vectors * mpmath.matrix([h(v) * a for v, a in zip(values, along, strict=True)])
+    student = vectors * mpmath.matrix([h(v) * φ(v) * a for v, a in zip(values, along, strict=True)])
+    return [[y * z for y, z in zip(labels, run, strict=True)] for run in (teacher, student)]
+
+
+def line_of(x, y):
+    mean = lambda values: sum(values) / len(values)
+    a, b, c = (
+        mean([(u - mean(p)) * (v - mean(q)) for u, v in zip(p, q, strict=True)]) for p, q in ((x, x), (y, y), (x, y))
+    )
+    orthogonal = (b - a + mpmath.sqrt((b - a) ** 2 + 4 * c**2)) / (2 * c)
+    return c / a, mean(y) - c / a * mean(x), orthogonal, c / mpmath.sqrt(a * b)
+
+
+@pytest.mark.parametrize("method", ["flow", "ridge", "loop"])
+@pytest.mark.parametrize("outside", [False, True])
+def test_margins_of_any_problem(method, outside):
+    generator = np.random.default_rng(7)
+    with mpmath.workdps(60):
+        for samples, features, T, s in (5, 3, 0.7, 2.0), (6, 9, 20.0, 0.3), (4, 4, 0.01, 30.0):
+            X = generator.normal(size=(samples, features)) * 10 ** generator.uniform(-1, 0.5, features)
+            y = generator.choice([-1.0, 1.0], samples)
+            y[:2] = -1, 1
+            if not outside:  # no labels on null directions
+                X = np.hstack([X, np.eye(samples)])
+            η = 0.9 / np.linalg.eigvalsh(X @ X.T / samples)[-1]
+            steps = max(1, round(T / η)), max(1, round(s / η))
+            learners, filters = {
+                "flow": (
+                    (kd.GradientFlow(T), kd.GradientFlow(s)),
+                    [lambda v, t=t: 1 - mpmath.exp(-v * t) for t in (T, s)],
+                ),
+                "ridge": (
+                    (kd.Ridge(1 / T), kd.Ridge(1 / s)),
+                    [lambda v, c=1 / t: v / (v + mpmath.mpf(c)) for t in (T, s)],
+                ),
+                "loop": (
+                    tuple(kd.GradientDescent(η, k) for k in steps),
+                    [lambda v, k=k, η=η: 1 - (1 - mpmath.mpf(η) * v) ** k for k in steps],
+                ),
+            }[method]
+            K = mpmath.matrix(X.tolist()) * mpmath.matrix(X.tolist()).T / samples
+            x, z = points(K, mpmath.matrix(y.tolist()), *filters)
+            found = kd.confidence.margin_regression(*learners, *kd.confidence.label_energy(kd.problems.linear(X, y)))
+            slope, intercept, orthogonal, correlation = map(float, line_of(x, z))
+            assert float(found.slope) == pytest.approx(slope, rel=1e-9)
+            assert float(found.excess) == pytest.approx(slope - 1, rel=1e-9, abs=1e-9)
+            assert float(found.intercept) == pytest.approx(intercept, rel=1e-9, abs=1e-9)
+            assert float(found.orthogonal_slope) == pytest.approx(orthogonal, rel=1e-9)
+            assert float(found.correlation) == pytest.approx(correlation, rel=1e-9)
+
+
+def test_many_columns_and_what_runs_do():
+    """Ten one-vs-rest columns of digits, by the loop, against the line over all their margins."""
+    images, classes = kd.datasets.digits()
+    images, labels = images[:120] - images[:120].mean(0), 2.0 * kd.datasets.one_hot(classes[:120]) - 1
+    problem = kd.problems.linear(images, labels)
+    eigenvalues, energy = kd.confidence.label_energy(problem)
+    assert float(energy.sum()) == pytest.approx(1, abs=1e-12) and eigenvalues[-1] == 0
+    teacher, student = kd.GradientDescent(None, 300), kd.GradientDescent(None, [3, 30, 300])
+    both = [learner.tuned(problem.max_eigenvalue()) for learner in (teacher, student)]
+    found = kd.confidence.margin_regression(*both, eigenvalues, energy)
+    x = (labels * problem.predict(teacher.fit(problem))).ravel()
+    for place, fit in enumerate(kd.distill(teacher, student).fit(problem)):
+        seen = kd.confidence.of_points(x, (labels * problem.predict(fit)).ravel())
+        assert seen.slope == pytest.approx(float(found.slope[place]), rel=1e-9)
+        assert seen.orthogonal_slope == pytest.approx(float(found.orthogonal_slope[place]), rel=1e-9)
+
+
+def test_two_levels_are_a_case():
+    for learner in kd.GradientFlow, lambda clock: kd.Ridge(1 / clock):
+        teacher, student = learner(0.7), learner(5.0)
+        line = kd.confidence.margin_line(teacher, student, 3.0, 0.2)
+        found = kd.confidence.margin_regression(teacher, student, [3.0, 0.2], [0.3, 0.7])
+        for part in "slope", "intercept", "excess", "scale_free":
+            assert float(getattr(found, part)) == pytest.approx(float(getattr(line, part)), rel=1e-12)
+        assert float(found.correlation) == pytest.approx(1, abs=1e-12)
+
+
+def test_no_bias_has_the_slope_one_and_bias_may_lower_it():
+    flat = kd.Filter(lambda λ: 0.3 + 0 * λ)  # a student that drops the same everywhere
+    teacher, energy = kd.GradientFlow(2.0), [0.2, 0.5, 0.3]
+    found = kd.confidence.margin_regression(teacher, flat, [2.0, 1.0, 0.1], energy)
+    assert float(found.scale_free) == pytest.approx(1, rel=1e-14) and float(found.slope) == pytest.approx(
+        0.3, rel=1e-14
+    )
+    # exaggerated bias and yet a scale-free slope below one, by fractions: h = (.9, .8, .1), φ = (1, .2, .1)
+    h, φ, w = [F(9, 10), F(8, 10), F(1, 10)], [F(1), F(2, 10), F(1, 10)], [F(1, 100), F(49, 100), F(1, 2)]
+    mean = lambda values: sum(a * b for a, b in zip(w, values, strict=True))
+    g = [a * b for a, b in zip(h, φ, strict=True)]
+    exact = (mean([a * b for a, b in zip(h, g, strict=True)]) - mean(h) * mean(g)) / (
+        mean([a * a for a in h]) - mean(h) ** 2
+    )
+    assert exact < 1
+    table = lambda values: kd.Filter(lambda λ: jnp.array([float(v) for v in values])[jnp.argsort(jnp.argsort(-λ))])
+    found = kd.confidence.margin_regression(
+        table(h),
+        kd.Filter(lambda λ: jnp.interp(λ, jnp.array([1.0, 2.0, 3.0]), jnp.array([0.1, 0.2, 1.0]))),
+        [3.0, 2.0, 1.0],
+        [float(v) for v in w],
+    )
+    assert float(found.scale_free) == pytest.approx(float(exact), rel=1e-13)
+
+
+def test_critical_eigenvalue_is_where_most_is_dropped():
+    λ = np.geomspace(1e-4, 1e2, 2_000_001)
+    for learner in (
+        kd.GradientFlow,
+        lambda clock: kd.Ridge(1 / clock),
+        lambda clock: kd.GradientDescent(1e-2, clock / 1e-2),
+    ):
+        for T, s in (0.5, 4.0), (30.0, 0.7):
+            teacher, student = learner(T), learner(s)
+            dropped = np.asarray(teacher.filter(λ) * student.residual(λ))
+            found = float(kd.confidence.critical_eigenvalue(teacher, student))
+            assert found == pytest.approx(λ[np.nanargmax(dropped)], rel=1e-4)
+    assert float(kd.confidence.critical_eigenvalue(kd.GradientFlow(1e-9), kd.GradientFlow(4.0))) == pytest.approx(0.25)
+    with pytest.raises(TypeError, match="the critical eigenvalue is known for two of GradientFlow"):
+        kd.confidence.critical_eigenvalue(kd.GradientFlow(1.0), kd.Ridge(1.0))
+
+
+@LANES
+@pytest.mark.parametrize("wrong", [1 - 1e-2, 1 + 1e-2])
+def test_a_wrong_critical_eigenvalue_is_seen(lane, wrong, monkeypatch, afresh):
+    right, claim = kd.confidence.critical_eigenvalue, kd.theorems.slope_exceeds_one_beyond_critical_eigenvalue
+    monkeypatch.setattr(kd.confidence, "critical_eigenvalue", lambda *given: right(*given) * wrong)
+    check = claim.check(0, 400) if lane == "theory" else claim.practice(0, 60)
+    assert np.mean(check.verdicts == VIOLATED) > 0.03
+
+
+@LANES
+@pytest.mark.parametrize("part", ["slope", "intercept"])
+def test_a_wrong_regression_is_seen(lane, part, monkeypatch, afresh):
+    right, claim = kd.confidence.margin_regression, kd.theorems.margins_are_a_regression_of_filters
+
+    def wrong(*given):
+        line = right(*given)
+        return type(line)(**vars(line) | {part: getattr(line, part) * (1 + 1e-4) + 1e-5})
+
+    monkeypatch.setattr(kd.confidence, "margin_regression", wrong)
+    check = claim.check(0, 64) if lane == "theory" else claim.practice(0, 12)
+    assert np.all(check.verdicts == VIOLATED)
+
+
+def test_what_label_energy_refuses():
+    with pytest.raises(ValueError, match=r"labels must be -1 or 1, got 0.0; for classes give 2 \* one_hot"):
+        kd.confidence.label_energy(kd.problems.linear([[1.0], [2.0]], [0.0, 1.0]))
+    for energy in [0.5, 0.6], [1.5, -0.5]:
+        with pytest.raises(ValueError, match="energy must be shares >= 0 that sum to one"):
+            kd.confidence.margin_regression(kd.Ridge(1.0), kd.Ridge(1.0), [1.0, 2.0], energy)

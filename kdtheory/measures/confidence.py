@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Key, Number, Numbers, as_data, as_random, as_real
+from kdtheory._checks import Key, Number, Numbers, as_data, as_floats, as_random, as_real, concrete
 from kdtheory._record import record
-from kdtheory.learners import Learner
-from kdtheory.learners._closed import GradientFlow
-from kdtheory.numerics import log1p
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+from kdtheory.numerics import log1p, one_minus_exp
+from kdtheory.problems import Problem
 
 
 @record
@@ -159,6 +159,118 @@ def critical_time(lead, trail, teacher_time):
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
     teacher = GradientFlow(teacher_time)
     return log1p(teacher.rise(λ) / teacher.filter(λ)[1]) / (λ[0] - λ[1])
+
+
+# Any spectrum: the line of margins as a regression of filters.
+
+
+def label_energy(problem: Problem) -> tuple[jax.Array, jax.Array]:
+    """Where the labels lie: eigenvalues (K + 1,) and the share of the labels' energy along each (K + 1,).
+
+    w_k = (u_kᵀy)²/N, meaned over outputs, for labels y = ±1, one or many columns of them. The last entry is of the null
+    directions, at the eigenvalue zero. The shares sum to one. Raises ValueError for labels other than ±1, for which
+    margins obey no such law.
+
+    >>> import kdtheory as kd
+    >>> problem = kd.problems.linear([[2.0], [1.0]], [1.0, -1.0])
+    >>> [part.round(12).tolist() for part in kd.confidence.label_energy(problem)]
+    [[2.5, 0.0], [0.1, 0.9]]
+    """
+    targets = np.asarray(problem.targets)
+    if not np.all(np.abs(targets) == 1):
+        wrong = targets[np.abs(targets) != 1].flat[0]
+        raise ValueError(f"labels must be -1 or 1, got {wrong}; for classes give 2 * one_hot(classes) - 1")
+    system = problem.eigensystem()
+    along = np.square(np.asarray(system.target)).reshape(len(system.target), -1).mean(axis=1)
+    energy = np.asarray(system.eigenvalues) * along
+    return jnp.append(system.eigenvalues, 0.0), jnp.append(energy, system.unseen)
+
+
+@record
+class MarginRegression:
+    """The least-squares line of a student's margins on its teacher's. Made by `margin_regression`; path axes each."""
+
+    slope: jax.Array
+    intercept: jax.Array
+    excess: jax.Array  # slope - 1, with digits of its own where the slope is near one
+    orthogonal_slope: jax.Array  # of the first principal axis
+    scale_free: jax.Array  # the slope once the student is scaled to its teacher along the largest eigenvalue
+    correlation: jax.Array
+
+
+def margin_regression(teacher: Learner, student: Learner, eigenvalues: Numbers, energy: Numbers) -> MarginRegression:
+    """How a student's margins lie over its teacher's at the training points, from the filters alone.
+
+    Squared loss, labels y = ±1 of which any may be flipped, any Gram matrix with the `eigenvalues` (K,), and `energy` w
+    (K,) the share of the labels along each (`label_energy`). A margin is y·prediction. With h the teacher's filter and
+    g = h·φ its student's, the line of least squares over the points is the regression of g on h over directions:
+
+        slope = Cov_w(h, g)/Var_w(h),   slope - 1 = -Cov_w(h, h(1 - φ))/Var_w(h)
+
+    so a student exaggerates its teacher's confidence where what it drops, h(1 - φ), falls with what the teacher had
+    learnt; all at eigenvalues above `critical_eigenvalue` it does, all below it does not. `student` may be a path. NaN
+    where h is the same along all directions. Own, proved; see the claims `margins_are_a_regression_of_filters` and
+    `slope_exceeds_one_beyond_critical_eigenvalue`.
+
+    Raises ValueError for shares that are negative or do not sum to one.
+
+    >>> import kdtheory as kd
+    >>> flow = kd.GradientFlow(3.0)
+    >>> print(kd.confidence.margin_regression(flow, flow, [1.0, 0.1], [0.5, 0.5]).slope.round(4))
+    1.2094
+    """
+    eigenvalues, energy = as_floats(eigenvalues=eigenvalues, energy=energy)
+    if concrete(energy):
+        shares = np.asarray(energy)
+        if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1) < 1e-6:
+            raise ValueError(f"energy must be shares >= 0 that sum to one, as of label_energy; got {energy}")
+    return _regression(teacher, student, eigenvalues, energy)
+
+
+@jax.jit
+def _regression(teacher, student, eigenvalues, energy):
+    mean = lambda values: values @ energy
+    h, left = teacher.filter(eigenvalues), teacher.residual(eigenvalues)
+    φ, lost = student.filter(eigenvalues), student.residual(eigenvalues)
+    centred = lambda values: values - mean(values)[..., None]
+    off_h = jnp.where(mean(left) < 0.5, -centred(left), centred(h))  # of what is small
+    off_g = jnp.where(mean(left + h * lost)[..., None] < 0.5, -centred(left + h * lost), centred(h * φ))
+    a, b, c = mean(off_h * off_h), mean(off_g * off_g), mean(off_h * off_g)
+    slope, excess = c / a, -mean(off_h * centred(h * lost)) / a
+    orthogonal = (b - a + jnp.hypot(b - a, 2.0 * c)) / (2.0 * c)
+    return MarginRegression(
+        slope,
+        mean(h * φ) - slope * mean(h),
+        excess,
+        orthogonal,
+        slope / student.filter(jnp.max(eigenvalues)),
+        c / jnp.sqrt(a * b),
+    )
+
+
+def critical_eigenvalue(teacher: Learner, student: Learner) -> jax.Array:
+    """The eigenvalue λ* along which a student drops most of what its teacher had learnt, h(1 - φ).
+
+    log(1 + T/s)/T for gradient flow of times T and s, √(c_T c_S) for ridge; by `rate` for gradient descent of one step
+    size. It is where the label energy decides: see `margin_regression`. It tends to 1/s for a teacher stopped early,
+    and to zero for one that interpolates, whose students therefore exaggerate. Own. Raises TypeError for others.
+
+    >>> import kdtheory as kd
+    >>> print(kd.confidence.critical_eigenvalue(kd.Ridge(0.1), kd.Ridge(0.4)).round(6))
+    0.2
+    """
+    if isinstance(teacher, Ridge) and isinstance(student, Ridge):
+        return jnp.sqrt(jnp.asarray(teacher.penalty) * student.penalty)
+    flows = isinstance(teacher, GradientFlow) and isinstance(student, GradientFlow)
+    loops = isinstance(teacher, GradientDescent) and isinstance(student, GradientDescent)
+    if not flows and not (loops and teacher.step_size is student.step_size):
+        raise TypeError(
+            f"the critical eigenvalue is known for two of GradientFlow, of Ridge, or of GradientDescent with one step"
+            f" size; got {teacher!r} and {student!r}"
+        )
+    T, s = jnp.asarray(teacher.clock, float), jnp.asarray(student.clock, float)
+    depth = log1p(T / s) / T  # the rate that it has
+    return depth if flows else one_minus_exp(teacher.step_size * depth) / teacher.step_size
 
 
 # Against the truth.

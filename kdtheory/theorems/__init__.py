@@ -40,8 +40,13 @@ from kdtheory.theorems import mixing as mixing
 from kdtheory.theorems import soft_labels as soft_labels
 # isort: on
 
+from kdtheory.theorems.confidence import exaggerated_bias_sets_the_slope as exaggerated_bias_sets_the_slope
+from kdtheory.theorems.confidence import margins_are_a_regression_of_filters as margins_are_a_regression_of_filters
 from kdtheory.theorems.confidence import margins_on_a_line as margins_on_a_line
 from kdtheory.theorems.confidence import scale_free_slope_exceeds_one as scale_free_slope_exceeds_one
+from kdtheory.theorems.confidence import (
+    slope_exceeds_one_beyond_critical_eigenvalue as slope_exceeds_one_beyond_critical_eigenvalue,
+)
 from kdtheory.theorems.constrained import constrained_penalty_between_bounds as constrained_penalty_between_bounds
 from kdtheory.theorems.constrained import constrained_rounds_sparsify as constrained_rounds_sparsify
 from kdtheory.theorems.constrained import each_round_costs_one as each_round_costs_one

@@ -1,12 +1,25 @@
-"""Confidence: margins of a student against its teacher's, in the two-level model of `confidence.margin_line`."""
+"""Confidence: margins of a student against its teacher's, on any spectrum and in the model of two levels."""
 
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory.claims import EPS, among, both, claim, exceeds, face, positive, same, several, uniform, usually
+from kdtheory.claims import (
+    EPS,
+    among,
+    both,
+    claim,
+    exceeds,
+    face,
+    positive,
+    same,
+    several,
+    uncertainty,
+    uniform,
+    usually,
+)
 from kdtheory.learners import distill
 from kdtheory.measures import confidence
-from kdtheory.theorems._words import METHODS, started, zero_start
+from kdtheory.theorems._words import METHODS, distinct_spectrum, started, zero_start
 
 CLASSES = np.repeat([1.0, -1.0], 3)  # six points, three of each class
 _WITHIN = np.array([[1, 1, 1], [2, -1, -1], [0, 1, -1]]).T / np.sqrt([3, 6, 2])
@@ -113,3 +126,135 @@ def scale_free_slope_exceeds_one(run, method, lead, ratio, clocks, start):
         exceeds(slope, 1.0, rounding),
         same(slope, line.scale_free, rounding + 64.0 * EPS * slope),
     )
+
+
+# Any spectrum.
+
+TURNED = np.linalg.qr(np.vander(np.cos(np.arange(1.0, 7.0)), 6))[0]  # (6, 6): directions of no symmetry
+
+
+def margins(run, labels, spectrum, learners, start=0.0):
+    """The labels times what each learner predicts at six points whose Gram matrix has the given spectrum."""
+    target = TURNED.T @ labels
+    ends = (run(learner, spectrum, target=target, start=start * target) for learner in learners)
+    return [labels * (TURNED @ seen.learnt) for seen in ends]
+
+
+def on_the_line(run, x, y, slope, intercept):
+    """The margin of "the least-squares line of the points (x, y) is this one": what is left has no mean, and none
+    along x."""
+    size = jnp.max(jnp.abs(y)) + jnp.abs(slope) * jnp.max(jnp.abs(x)) + jnp.abs(intercept)
+    left, error = y - slope * x - intercept, face(run, 64.0 * EPS, 1e-10)
+    reach = size * jnp.max(jnp.abs(x))
+    return both(same(jnp.mean(left), 0.0, error * size, size), same(jnp.mean(x * left), 0.0, error * reach, reach))
+
+
+@claim(
+    source="own",
+    standing="proved",
+    method=among("flow", "ridge"),
+    spectrum=several(6, positive(1e-2, 10.0, tame=(0.1, 3.0))),
+    clocks=several(2, positive(1e-2, 10.0, tame=(0.3, 3.0))),
+    draws=several(6, uniform(0.0, 1.0)),
+    coding=usually(1.0, uniform(0.3, 0.8)),
+    start=started,
+    domain=dict(distinct=distinct_spectrum),
+    hypotheses=dict(plus_minus_one=lambda coding: coding == 1.0, zero_start=zero_start),
+)
+def margins_are_a_regression_of_filters(run, method, spectrum, clocks, draws, coding, start):
+    """The least-squares line of student's margins over teacher's is the regression of student's filter on teacher's
+    over directions, weighted by the energy of the labels, that of `confidence.margin_regression`.
+
+    Squared loss, labels ±1 of which any may be flipped, a Gram matrix with any spectrum, not all of it equal; slope
+    Cov_w(h, g)/Var_w(h) with h the teacher's filter, g = h_S h and w_k = (u_k·y)²/N. With labels of other sizes, or
+    from another start, it is not.
+
+    Proof. Let x = y z_T and m = y z_S be the margins of a point. As y² = 1, the mean of x m over the points is z_T·z_S
+    /N = Σ w h g, that of x is y·z_T/N = Σ w h, and those of x² and m likewise: both clouds, over the points and over
+    the directions with weights w that sum to |y|²/N = 1, have the same first and second moments, hence the same line.
+    """
+    labels = jnp.where(draws < 0.5, -1.0, 1.0).at[:2].set(jnp.array([-1.0, 1.0])) * jnp.ones(6).at[0].set(coding)
+    teacher, student = (METHODS[method](clock) for clock in clocks)
+    x, y = margins(run, labels, spectrum, [teacher, distill(teacher, student)], start)
+    energy = (TURNED.T @ labels) ** 2 / 6.0
+    line = confidence.margin_regression(teacher, student, spectrum, energy)
+    return on_the_line(run, x, y, line.slope, line.intercept)
+
+
+@claim(
+    source="own",
+    standing="proved",
+    method=among("flow", "ridge"),
+    spectrum=several(6, positive(1e-2, 10.0, tame=(0.1, 3.0))),
+    clocks=several(2, positive(1e-2, 10.0, tame=(0.3, 3.0))),
+    draws=several(6, uniform(0.0, 1.0)),
+    lead=among(0, 1, 2),
+    start=started,
+    domain=dict(distinct=distinct_spectrum),
+    hypotheses=dict(zero_start=zero_start),
+)
+def exaggerated_bias_sets_the_slope(run, method, spectrum, clocks, draws, lead, start):
+    """Scaled to its teacher along one direction, a student has margins whose slope over teacher's is one less the
+    regression of h (1 - ρ) on h, ρ its progress over teacher's relative to that direction.
+
+    Squared loss, labels ±1, any spectrum that is not all equal; ρ_k = (g_k/h_k)/(g_1/h_1), with direction 1 any one,
+    and slope = 1 - Cov_w(h, h(1 - ρ))/Var_w(h), w the energy of the labels. So a student without exaggerated bias, ρ =
+    1, has the slope one exactly. Exaggerated bias may take it below one.
+
+    Proof. Scaled by h_1/g_1, the student's filter is hρ; see `margins_are_a_regression_of_filters`.
+    """
+    labels = jnp.where(draws < 0.5, -1.0, 1.0).at[:2].set(jnp.array([-1.0, 1.0]))
+    teacher, student = (METHODS[method](clock) for clock in clocks)
+    x, y = margins(run, labels, spectrum, [teacher, distill(teacher, student)], start)
+    h, own, energy = teacher.filter(spectrum), student.filter(spectrum), (TURNED.T @ labels) ** 2 / 6.0
+    bias = own / own[lead]
+    mean = lambda values: jnp.sum(energy * values)
+    left = teacher.residual(spectrum)
+    off = jnp.where(mean(left) < 0.5, mean(left) - left, h - mean(h))  # of what is small
+    slope = 1.0 - mean(off * h * (1.0 - bias)) / mean(off * off)
+    return on_the_line(run, x, y / own[lead], slope, mean(h * bias) - slope * mean(h))
+
+
+@claim(
+    source="own",
+    standing="proved",
+    method=among("flow", "ridge"),
+    beyond=among(1, 0),
+    clocks=several(2, positive(0.1, 10.0, tame=(0.3, 3.0))),
+    reach=positive(1e-4, 30.0, tame=(5e-4, 9.0)),
+    gaps=several(3, uniform(0.3, 1.0)),
+    energy=several(3, positive(0.1, 1.0)),
+    stray=usually(0.0, uniform(0.5, 3.0)),
+    domain=dict(distinct=lambda gaps: jnp.max(gaps) - jnp.min(gaps)),
+    hypotheses=dict(one_side=lambda stray: stray == 0),
+)
+def slope_exceeds_one_beyond_critical_eigenvalue(run, method, beyond, clocks, reach, gaps, energy, stray):
+    """Where the labels have all their energy at eigenvalues above `confidence.critical_eigenvalue`, student's margins
+    are steeper over teacher's than the diagonal, slope > 1; where they have it below, slope < 1.
+
+    Squared loss, labels ±1, energy on eigenvalues that are not all equal; λ* = log(1 + T/s)/T for gradient flow of the
+    times T and s, √(c_T c_S) for ridge. An interpolating teacher, T → ∞, has λ* → 0, so that its students exaggerate;
+    one stopped early has λ* → 1/s, so that only a student that trains beyond 1/λ does. With energy on both sides either
+    may be.
+
+    Proof. The slope less one is -Cov_w(h, h(1 - h_S))/Var_w(h) by `margins_are_a_regression_of_filters`. h rises with
+    λ. What is dropped, h(1 - h_S), rises up to λ* and falls beyond: (1 - e^(-λT)) e^(-λs) has the slope e^(-λs) ((T +
+    s) e^(-λT) - s), zero at e^(λT) = 1 + T/s, and λ c_S/((λ + c_T)(λ + c_S)) has one of the sign of c_T c_S - λ². Two
+    functions that rise together have a positive covariance, and a negative one where one rises and the other falls
+    (Chebyshev).
+    """
+    teacher, student = (METHODS[method](clock) for clock in clocks)
+    away = (1.0 + reach * gaps) ** jnp.where(beyond, 1.0, -1.0)
+    away = away ** jnp.ones(3).at[0].set(jnp.where(stray == 0, 1.0, -stray))  # on the other side
+    spectrum = confidence.critical_eigenvalue(teacher, student) * away
+    h, g = run(teacher, spectrum), run(distill(teacher, student), spectrum)
+    w = energy / jnp.sum(energy)
+    centred = lambda values: values - jnp.sum(w * values)
+    off = jnp.where(jnp.sum(w * h.residual) < 0.5, -centred(h.residual), centred(h.learnt))  # of what is small
+    dropped = centred(jnp.where(jnp.sum(w * g.residual) < 0.5, g.residual - h.residual, h.learnt - g.learnt))
+    spread = jnp.sum(w * off**2)
+    excess = -jnp.sum(w * off * dropped) / spread  # of the slope over one
+    of_teacher, of_both = uncertainty(h), uncertainty(h) + uncertainty(g)
+    lost = jnp.abs(off) * (of_both + 2.0 * jnp.abs(excess) * of_teacher) + jnp.abs(dropped) * of_teacher
+    rounding = 2.0 * jnp.sum(w * lost) / spread
+    return exceeds(jnp.where(beyond, excess, -excess), 0.0, rounding, jnp.maximum(1.0, 1.0 + excess))
