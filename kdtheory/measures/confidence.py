@@ -223,7 +223,7 @@ def margin_regression(teacher: Learner, student: Learner, eigenvalues: Numbers, 
     if concrete(energy):
         shares = np.asarray(energy)
         if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1) < 1e-6:
-            raise ValueError(f"energy must be shares >= 0 that sum to one, as of label_energy; got {energy}")
+            raise ValueError(f"energy must be shares >= 0 that sum to one, as of label_energy; got {shares.tolist()}")
     return _regression(teacher, student, eigenvalues, energy)
 
 
