@@ -57,6 +57,7 @@ from kdtheory.measures import semigroup_defect as semigroup_defect
 from kdtheory.measures import soft_labels as soft_labels
 from kdtheory.measures import status as status
 from kdtheory.sweeps import sweep as sweep
+from kdtheory.trajectories import Recorder as Recorder
 from kdtheory.trajectories import Trajectory as Trajectory
 from kdtheory.trajectories import closed_form as closed_form
 from kdtheory.trajectories import project as project
