@@ -18,7 +18,7 @@ from jax import lax
 from kdtheory._at_once import quickly
 from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_spectrum, as_start, check_memory, concrete
 from kdtheory._record import record
-from kdtheory.learners import Learner, check_learner, check_problem
+from kdtheory.learners import Learner, check_learner, check_path, check_problem
 from kdtheory.problems import Eigensystem, Problem
 
 
@@ -109,6 +109,9 @@ def simulate(
     given. A step size of None becomes 1/λ_max; one past the learner's bound gives a warning, since the loop
     then diverges.
 
+    `jax.vmap` and `jax.jit` reach the learner, with the problem and its `eigensystem` from outside. A problem that is
+    itself traced has no eigensystem, which is computed on the host: draw problems in a loop.
+
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
     >>> seen = kd.simulate(kd.GradientDescent(step_size=1.0, steps=[0, 1, 2]), problem)
@@ -121,6 +124,7 @@ def simulate(
     start = None if start is None else _as_start(start, shape)
     learner = _ready(learner, eigensystem, math.prod(shape), problem.curvature)
     parameters = learner.fit(problem, start)
+    check_path(learner, "fit", np.shape(parameters), shape)
     return _trajectory(eigensystem, eigensystem.of_parameters(parameters), learner.clock)
 
 
@@ -363,7 +367,14 @@ def _eigensystem_of(problem, eigensystem):
     """That of the problem, unless one is given."""
     check_problem(problem)
     if eigensystem is None:
-        return problem.eigensystem()
+        try:
+            return problem.eigensystem()
+        except jax.errors.JAXTypeError as traced:
+            traced.add_note(
+                "kdtheory: an eigensystem is computed on the host, so the problem cannot be traced. Draw problems in a"
+                " plain loop outside of jit and vmap, or give `eigensystem` from there"
+            )
+            raise
     if not isinstance(eigensystem, Eigensystem):
         raise TypeError(f"eigensystem must be what problem.eigensystem() returns, got {type(eigensystem).__name__}")
     count, expected = eigensystem.reading.shape[0], problem.zeros().shape[0]
