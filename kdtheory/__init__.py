@@ -37,6 +37,7 @@ from kdtheory.claims import claim as claim
 from kdtheory.comparisons import compare as compare
 from kdtheory.files import load as load
 from kdtheory.files import save as save
+from kdtheory.learners import Algorithm as Algorithm
 from kdtheory.learners import Filter as Filter
 from kdtheory.learners import GradientDescent as GradientDescent
 from kdtheory.learners import GradientFlow as GradientFlow
@@ -46,6 +47,7 @@ from kdtheory.learners import Nesterov as Nesterov
 from kdtheory.learners import Ridge as Ridge
 from kdtheory.learners import SelfDistilled as SelfDistilled
 from kdtheory.learners import StochasticDescent as StochasticDescent
+from kdtheory.learners import along_path as along_path
 from kdtheory.learners import distill as distill
 from kdtheory.learners import every_student as every_student
 from kdtheory.learners import self_distill as self_distill
@@ -57,6 +59,7 @@ from kdtheory.measures import semigroup_defect as semigroup_defect
 from kdtheory.measures import soft_labels as soft_labels
 from kdtheory.measures import status as status
 from kdtheory.sweeps import sweep as sweep
+from kdtheory.trajectories import Recorder as Recorder
 from kdtheory.trajectories import Trajectory as Trajectory
 from kdtheory.trajectories import closed_form as closed_form
 from kdtheory.trajectories import project as project

@@ -135,6 +135,8 @@ def as_key(key):
             raise ValueError(f"key must be a seed that fits in 64 bits, got {key}; take it modulo 2**63")
         return jax.random.key(key)
     kind = getattr(key, "dtype", None)
+    if isinstance(key, (np.ndarray, jax.Array)) and key.ndim == 0 and jnp.issubdtype(kind, jnp.integer):
+        return jax.random.key(key)  # one of many seeds, under jax.vmap
     if not (
         isinstance(key, (np.ndarray, jax.Array)) and (jnp.issubdtype(kind, jax.dtypes.prng_key) or kind == np.uint32)
     ):

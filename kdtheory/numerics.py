@@ -16,7 +16,7 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from kdtheory._checks import Number
+from kdtheory._checks import Number, Numbers
 from kdtheory._record import record
 
 LOG2 = math.log(2.0)
@@ -424,6 +424,47 @@ def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) 
         jnp.where(decays, one_minus_exp(depth), 1.0 - alternating), jnp.where(decays, log_learnt, log_alternating)
     )
     return nothing_lost(learnt, left, sharp=True)
+
+
+def is_step(steps: Numbers, most: float) -> jax.Array:
+    """Where steps are whole numbers from 0 to `most`."""
+    steps = jnp.asarray(steps)
+    return (steps == jnp.floor(steps)) & (steps >= 0) & (steps <= most)
+
+
+def scheduled_shares(schedule: jax.Array, eigenvalues: jax.Array, steps: jax.Array) -> Shares:
+    """The shares of gradient descent with a step size for each step, (M,): its residual is Π (1 - η_j λ) over the first
+    k steps. NaN for k that are no whole numbers up to M.
+
+    Logs are summed with what their sums lose, so that many small steps keep their digits.
+    """
+
+    def step(carry, size):
+        (depth, low), vanished, sign = carry
+        left = descent_shares(size, eigenvalues, jnp.ones_like(eigenvalues)).left
+        gone = left.value == 0.0
+        log = jnp.where(left.value > 0, left.log, jnp.log(jnp.where(left.value < 0, -left.value, 1.0)))
+        depth, error = two_sum(depth, jnp.where(gone, 0.0, -log))
+        carry = (depth, low + error), vanished | gone, jnp.where(left.value < 0, -sign, sign)
+        return carry, carry
+
+    eigenvalues = jnp.asarray(eigenvalues, float)
+    none = jnp.zeros_like(eigenvalues)
+    begun = (none, none), none > 0, none + 1.0
+    _, path = lax.scan(step, begun, schedule)
+    known = is_step(steps, len(schedule))
+    at = jnp.where(known, steps, 0).astype(int).reshape(steps.shape[: steps.ndim - eigenvalues.ndim])
+    (depth, low), vanished, sign = jax.tree.map(
+        lambda first, rest: jnp.concatenate([first[None], rest])[at], begun, path
+    )
+    sign = jnp.where(known, sign, jnp.nan)
+    size = jnp.where(vanished, 0.0, exp_minus(depth, low))
+    left = sign * size
+    positive = (left >= 0) & ~vanished
+    log_left = jnp.where(positive, 0.0 - (depth + low), log_or_nan(left))
+    learnt = jnp.where(positive, one_minus_exp(depth + low), 1.0 - left)
+    log_learnt = jnp.where(positive, log1mexp(jnp.where(positive, depth + low, 1.0)), log_or_nan(learnt))
+    return nothing_lost(Share(learnt, log_learnt), Share(left, log_left))
 
 
 def ridge_shares(eigenvalues: jax.Array, penalty: jax.Array) -> Shares:

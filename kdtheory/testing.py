@@ -196,7 +196,10 @@ def _stops(learner, name, eigenvalues, learnt, clock, room):
         _agree(again.clock, clock, room * (1 + np.max(clock)), f"{name}.stopped(clock) has another clock")
         _agree(again.filter(eigenvalues), learnt, room, f"{name}.stopped at its own clock has another filter")
     if type(learner).rate is not Learner.rate:
-        depth = np.asarray(learner.rate(jnp.asarray(eigenvalues))) * clock[..., None]
+        try:
+            depth = np.asarray(learner.rate(jnp.asarray(eigenvalues))) * clock[..., None]
+        except TypeError:
+            return  # it refuses
         seen = np.isfinite(depth)
         wanted = np.where(seen, learnt, 0.0)
         _agree(np.where(seen, -np.expm1(-depth), 0.0), wanted, room, f"{name}.rate · clock is not what the filter says")
@@ -294,8 +297,10 @@ def _points(learner: Learner, path: tuple) -> Iterator[Learner]:
     if path:
         listed = lambda leaf: isinstance(leaf, list | tuple)
         leaves, structure = jax.tree_util.tree_flatten_with_path(learner, is_leaf=listed)
+        whole = {field for part in (learner, *learner.parts()) for field in part.vectors}
+        split = lambda at, leaf: np.ndim(leaf) == 1 and not _is_key(at) and at[-1].name not in whole
         for moment in range(path[0]):
-            taken = [leaf if np.ndim(leaf) != 1 or _is_key(at) else np.asarray(leaf)[moment] for at, leaf in leaves]
+            taken = [np.asarray(leaf)[moment] if split(at, leaf) else leaf for at, leaf in leaves]
             yield jax.tree_util.tree_unflatten(structure, taken)
 
 

@@ -252,3 +252,147 @@ def test_runs_that_cannot_be_matched():
     still = kd.closed_form(kd.GradientFlow(jnp.zeros(3)), [1.0, 0.5])
     with pytest.raises(ValueError, match="direction 0 makes no progress"):
         measures.progress_at(still, 0.5)
+
+
+# Runs that are noisy, swing, overshoot or begin anywhere.
+
+
+def a_run(progress, clock=None, eigenvalues=None):
+    """A trajectory with just that progress, (T, K) or (S, T, K)."""
+    progress = np.asarray(progress, float)
+    count = progress.shape[-1]
+    clock = np.arange(progress.shape[-2], dtype=float) if clock is None else np.asarray(clock, float)
+    clock = np.broadcast_to(clock, progress.shape[:-1])
+    eigenvalues = np.linspace(1.0, 0.1, count) if eigenvalues is None else eigenvalues
+    return kd.Trajectory(*map(jnp.asarray, (eigenvalues, progress, np.ones(count), clock, np.arange(count))))
+
+
+def finely(progress, level, lead=0, pieces=30_000):
+    """Progress when the path, in straight lines in -log(1 - progress), first reaches a level: by looking everywhere."""
+    progress = np.asarray(progress, float)
+    depth, at = -np.log1p(-progress), np.linspace(0, len(progress) - 1, (len(progress) - 1) * pieces + 1)
+    fine = np.stack([np.interp(at, np.arange(len(progress)), each) for each in depth.T], axis=1)
+    there = fine[:, lead] >= -np.log1p(-level) - 1e-12
+    return -np.expm1(-fine[np.argmax(there)]) if there.any() else np.full(progress.shape[1], np.nan)
+
+
+NOISY = np.array([[0.0, 0.0], [0.3, 0.1], [0.2, 0.08], [0.25, 0.15], [0.6, 0.2], [0.4, 0.18], [0.9, 0.5], [0.7, 0.4]])
+
+
+@pytest.mark.parametrize("level", [0.1, 0.24, 0.3, 0.35, 0.5, 0.6, 0.75, 0.9, 0.95])
+def test_a_noisy_run_is_read_where_it_first_reaches_a_level(level):
+    with pytest.warns(
+        UserWarning, match="progress of the run along direction 0 is not monotone: it falls by up to 0.2"
+    ):
+        seen = measures.progress_at(a_run(NOISY), level)
+    expected = finely(NOISY, level)
+    np.testing.assert_allclose(seen[0], expected[0], atol=1e-4)
+    # between the same two moments, along a curve instead of the line
+    np.testing.assert_allclose(seen[1], expected[1], atol=0.02)
+    if level > 0.9:
+        assert np.isnan(seen).all()
+        return
+    after = int(np.argmax(NOISY[:, 0] >= level))
+    assert NOISY[after - 1, 1] - 1e-15 <= seen[1] <= NOISY[after, 1] + 1e-15
+    assert seen[0] == pytest.approx(level, rel=1e-12)
+
+
+def test_isotonic_is_that_of_scikit_learn():
+    isotonic = pytest.importorskip("sklearn.isotonic").IsotonicRegression()
+    fitted = np.stack([isotonic.fit_transform(np.arange(len(NOISY)), each) for each in NOISY.T], axis=1)
+    for level in (0.1, 0.24, 0.4, 0.6):
+        seen = measures.progress_at(a_run(NOISY), level, isotonic=True)  # chosen, hence no warning
+        np.testing.assert_allclose(seen, finely(fitted, level), atol=0.02)
+        rises = np.flatnonzero(fitted[:, 0] >= level)[0]
+        assert fitted[rises - 1, 1] <= seen[1] <= fitted[rises, 1] and seen[0] == pytest.approx(level, rel=1e-9)
+    # of what rises already it is no other
+    smooth = kd.closed_form(kd.GradientFlow(jnp.linspace(0, 3, 40)), [1.0, 0.3])
+    np.testing.assert_array_equal(measures.progress_at(smooth, 0.5, isotonic=True), measures.progress_at(smooth, 0.5))
+    assert np.isnan(measures.progress_at(a_run(NOISY), 0.95, isotonic=True)).all()
+
+
+def test_rounding_is_no_noise():
+    smooth = np.stack([1 - np.exp(-np.arange(30) / 5), 1 - np.exp(-np.arange(30) / 50)], axis=1)
+    shaken = smooth + 1e-9 * np.random.default_rng(0).standard_normal(smooth.shape)
+    shaken[::2] = shaken[::2] - 1e-9
+    shaken = np.repeat(shaken, 2, axis=0)  # it rests, too
+    seen = measures.progress_at(a_run(shaken), 0.5)  # no warning
+    np.testing.assert_allclose(seen, [0.5, 1 - 0.5**0.1], atol=1e-3)
+
+
+def test_runs_that_overshoot_or_begin_anywhere():
+    # through one in a single step: in a line, since there is no depth beyond one
+    over = [[0.0, 0.0], [0.2, 0.1], [1.4, 0.3], [0.9, 0.5], [1.05, 0.9]]
+    with pytest.warns(UserWarning, match="not monotone"):
+        seen = measures.progress_at(a_run(over), 0.8)
+    np.testing.assert_allclose(seen, [0.8, 0.2], rtol=1e-12)
+    # another direction beyond one
+    np.testing.assert_allclose(
+        measures.progress_at(a_run([[0.0, 0.5], [0.4, 0.9], [0.8, 1.7]]), 0.6)[1], 0.9 + 0.8 * np.log(1.5) / np.log(3)
+    )
+    below = [[-0.5, 3.1], [0.1, 2.0], [0.7, 1.2]]
+    np.testing.assert_allclose(measures.progress_at(a_run(below), 0.4)[0], 0.4, rtol=1e-12)
+    assert 1.2 < measures.progress_at(a_run(below), 0.4)[1] < 2.0
+    np.testing.assert_allclose(measures.progress_at(a_run(below), -0.0)[0], 0.0, atol=1e-12)
+    later = [[0.6, 0.1], [0.7, 0.2], [0.9, 0.4]]
+    assert np.isnan(measures.progress_at(a_run(later), 0.5)).all()  # nobody knows when it did
+    np.testing.assert_allclose(measures.progress_at(a_run(later), 0.6), [0.6, 0.1], rtol=1e-12)
+    with pytest.raises(ValueError, match=r"makes no progress: the run begins at 1.34.*project\(..., start="):
+        measures.progress_at(a_run([[1.34, 0.1], [0.87, 0.2], [1.0, 0.3]]), 0.3)
+    with pytest.raises(ValueError, match="direction 0 has no target"):
+        measures.progress_at(a_run([[np.nan, 0.1], [np.nan, 0.2]]), 0.3)
+    # the order of the moments is that of the clock, and a moment that is lost is left out
+    shuffled = a_run(np.array(later)[[2, 0, 1]], clock=[2.0, 0.0, 1.0])
+    np.testing.assert_array_equal(measures.progress_at(shuffled, 0.8), measures.progress_at(a_run(later), 0.8))
+    lost = [*below[:2], [np.nan, np.nan], below[2]]
+    np.testing.assert_array_equal(measures.progress_at(a_run(lost), 0.4), measures.progress_at(a_run(below), 0.4))
+
+
+def test_mini_batches_scatter_around_theory():
+    """The mean over draws of a mini-batch run is gradient descent; ρ of such runs, and its interval, too."""
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5, 0.2], samples=60, noise=0.1)
+    path, clock = np.arange(0, 400, 2), 0.02 * np.arange(0, 400, 2)
+    system = problem.eigensystem()
+    teacher = kd.GradientDescent(0.02, 60)
+    runs = [
+        [
+            kd.simulate(each(kd.StochasticDescent(0.02, 5, seed, path)), problem, system)
+            for seed in range(begin, begin + 8)
+        ]
+        for begin, each in ((0, lambda run: run), (100, lambda run: kd.distill(teacher, run)))
+    ]
+    with pytest.warns(UserWarning, match="progress of 8 of 8 runs of the (teacher|student) along direction 0 is not"):
+        lags = measures.observed_exaggeration(*runs, 0.5)
+    assert lags.shape == (8, 3)
+    exact = measures.exaggeration(
+        *(kd.GradientDescent(0.02, 1).rate(np.array(λ)) for λ in ([1.0] * 3, system.eigenvalues)), 0.5, 1.2
+    )
+    _, low, high = kd.confidence.mean_interval(lags, level=0.999)
+    assert np.all((low <= exact + 1e-12) & (exact - 1e-12 <= high)) and exact[2] > 0.1
+    stacked = [
+        kd.project(problem, parameters=[system.parameters(run.coordinates) for run in group], clock=clock)
+        for group in runs
+    ]
+    with pytest.warns(UserWarning, match="not monotone"):
+        np.testing.assert_allclose(measures.observed_exaggeration(*stacked, 0.5), lags, atol=1e-9)
+        np.testing.assert_allclose(measures.progress_at(stacked[0], 0.5)[3], measures.progress_at(runs[0][3], 0.5))
+        one = measures.observed_exaggeration(runs[0][0], runs[1], 0.5)  # one teacher of all
+        np.testing.assert_allclose(one[0], lags[0], rtol=1e-12)
+        clocks = measures.matched_clock(*runs)
+        assert clocks.shape == (8, 200) and np.nanmin(np.diff(clocks, axis=1)) >= 0
+        np.testing.assert_array_equal(clocks[2], measures.matched_clock(runs[0][2], runs[1][2]))
+    with pytest.raises(ValueError, match="8 teachers and 3 students"):
+        measures.observed_exaggeration(runs[0], runs[1][:3], 0.5)
+    with pytest.raises(TypeError, match=r"a run must be a Trajectory, or a list of them, one for each seed; got \[\]"):
+        measures.progress_at([], 0.5)
+
+
+def test_matched_clocks_of_runs_that_swing():
+    teacher, student = a_run(NOISY[:, :1], clock=10.0 * np.arange(8)), a_run([[0.0], [0.3], [0.1], [0.6], [0.95]])
+    with pytest.warns(UserWarning, match="progress of the (teacher|student) along direction 0 is not monotone"):
+        seen = measures.matched_clock(teacher, student)
+    # the most that was reached so far, in both: 0, .3, .3, .6, and what the teacher never learns
+    np.testing.assert_allclose(seen, [0.0, 10.0, 10.0, 40.0, np.nan], rtol=1e-12)
+    with pytest.warns(UserWarning):
+        beyond = measures.matched_clock(a_run([[0.0], [1.5], [1.2]]), a_run([[0.0], [0.6], [1.2], [1.6]]))
+    np.testing.assert_allclose(beyond, [0.0, 0.4, 0.8, np.nan], rtol=1e-12)

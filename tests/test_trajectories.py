@@ -164,3 +164,126 @@ def test_bare_spectra_need_no_matrix_of_directions():
     count = 200_000  # of which it would take 320 GB
     seen = kd.closed_form(kd.GradientFlow([0.0, 1.0]), kd.spectra.power_law(count), start=jnp.ones(count))
     assert seen.coordinates.shape == (2, count) and (seen.coordinates == 1.0).all()
+
+
+@pytest.mark.parametrize("problem", [TALL, WIDE, KERNEL], ids=["tall", "wide", "kernel"])
+def test_progress_from_a_start_is_that_of_the_relabelled_problem(problem):
+    """y - f₀ learnt from zero is y learnt from f₀: by another problem, and by the formula over samples."""
+    random = np.random.default_rng(3)
+    log = random.standard_normal((5, *problem.targets.shape))
+    mine = kd.project(problem, predictions=log, start=log[0])
+    shifted = kd.project(problem.relabel(problem.targets - log[0]), predictions=log - log[0])
+    np.testing.assert_allclose(mine.progress, shifted.progress, atol=1e-10)
+    np.testing.assert_allclose(mine.progress[0], 0.0, atol=1e-12)
+    system = problem.eigensystem()
+    moved, wanted = (np.asarray(system.samples_basis).T @ x for x in (log[3] - log[0], problem.targets - log[0]))
+    moved, wanted = moved.reshape(len(moved), -1), wanted.reshape(len(wanted), -1)
+    np.testing.assert_allclose(mine.progress[3], (moved * wanted).sum(1) / (wanted**2).sum(1), atol=1e-10)
+    assert not np.allclose(kd.project(problem, predictions=log).progress, mine.progress)
+    parameters = random.standard_normal((5, *problem.zeros().shape))
+    a = kd.project(problem, parameters=parameters, start=parameters[0])
+    b = kd.project(problem, predictions=problem.predict(parameters), start=problem.predict(parameters[0]))
+    np.testing.assert_allclose(a.progress, b.progress, atol=1e-10)
+    np.testing.assert_allclose(a[2].progress, a.progress[2], rtol=1e-13)
+    there = kd.simulate(kd.GradientFlow([0.0, 1.0]), problem, start=parameters[0])
+    theory = kd.GradientFlow([0.0, 1.0]).filter(system.eigenvalues)
+    begun = there.towards(there.target, start=there.coordinates[0])
+    np.testing.assert_allclose(begun.progress, theory, atol=1e-9)  # of a warm start, too, it is the filter
+
+
+def test_several_runs_are_an_axis_in_front():
+    random = np.random.default_rng(4)
+    log = random.standard_normal((3, 5, *TALL.targets.shape))
+    clock = 0.5 * np.arange(5)
+    runs = kd.project(TALL, predictions=log, clock=clock, start=log[:, 0])
+    assert repr(runs) == "<Trajectory: 3 runs, 5 moments, 6 directions, 2 outputs>" and runs.clock.shape == (3, 5)
+    for number in range(3):
+        one = kd.project(TALL, predictions=log[number], clock=clock, start=log[number, 0])
+        for seen in (runs.progress[number], runs[number].progress):
+            np.testing.assert_allclose(seen, one.progress, atol=1e-13)
+    same = kd.project(TALL, predictions=log, clock=clock, start=log[0, 0])  # one for all
+    np.testing.assert_allclose(
+        same.progress[1], runs[1].towards(TALL.eigensystem().target, start=runs.start[0]).progress
+    )
+
+
+def test_a_recorder_is_the_projection_of_the_log():
+    random = np.random.default_rng(5)
+    for problem in (TALL, WIDE, KERNEL):
+        log = random.standard_normal((4, *problem.targets.shape))
+        recorder = kd.Recorder(problem, start=log[0])
+        for clock, predictions in enumerate(log):
+            recorder(clock, predictions)
+        seen, wanted = recorder.trajectory, kd.project(problem, predictions=log, start=log[0])
+        np.testing.assert_allclose(seen.coordinates, wanted.coordinates, atol=1e-12)
+        np.testing.assert_allclose(seen.progress, wanted.progress, atol=1e-10)
+        assert seen.clock.tolist() == [0.0, 1.0, 2.0, 3.0] and not seen.counted
+    assert repr(recorder) == "<Recorder: 4 moments, 9 directions>"
+    top = kd.Recorder(TALL, count=2)
+    top(0.5, TALL.targets)
+    system = TALL.eigensystem(2)
+    np.testing.assert_allclose(top.trajectory.coordinates[0], system.of_predictions(TALL.targets), atol=1e-13)
+    again = kd.Recorder(TALL, system)
+    again(0.5, TALL.targets)
+    np.testing.assert_array_equal(again.trajectory.coordinates, top.trajectory.coordinates)
+    held = [array for array in vars(top).values() if hasattr(array, "nbytes")] + top._kept
+    assert sum(array.nbytes for array in held) < 8 * (3 * 20 + 10)  # a matrix (K, N), and (K, C) for each moment
+
+
+def test_mini_batches_add_up_to_a_moment():
+    random = np.random.default_rng(6)
+    log = random.standard_normal((3, 20, 2))
+    recorder, whole = kd.Recorder(TALL), kd.Recorder(TALL)
+    for clock, predictions in enumerate(log):
+        for rows in np.array_split(random.permutation(20), 3):  # 7, 7 and 6
+            recorder(0.1 * clock, predictions[rows], rows)
+        whole(0.1 * clock, predictions)
+    np.testing.assert_allclose(recorder.trajectory.coordinates, whole.trajectory.coordinates, atol=1e-13)
+    np.testing.assert_array_equal(recorder.trajectory.clock, whole.trajectory.clock)
+    # batches each at a clock of its own: the mean over the pass, of coordinates as of clocks
+    moving = kd.Recorder(TALL)
+    for step, rows in enumerate((slice(0, 10), slice(10, 15), np.arange(20) >= 15)):
+        moving(float(step), log[step][rows], rows)
+    assert moving.trajectory.clock.tolist() == [(0.0 * 10 + 1.0 * 5 + 2.0 * 5) / 20]
+    mixed = np.concatenate([log[0][:10], log[1][10:15], log[2][15:]])
+    np.testing.assert_allclose(moving.trajectory.coordinates[0], TALL.eigensystem().of_predictions(mixed), atol=1e-13)
+
+
+def test_what_a_recorder_refuses():
+    recorder = kd.Recorder(TALL)
+    with pytest.raises(ValueError, match="nothing was recorded yet"):
+        _ = recorder.trajectory
+    with pytest.raises(ValueError, match=r"predictions on all training inputs must be of shape \(20, 2\), got \(20,\)"):
+        recorder(0.0, np.ones(20))
+    with pytest.raises(ValueError, match=r"predictions on 3 rows must be of shape \(3, 2\), got \(20, 2\)"):
+        recorder(0.0, np.ones((20, 2)), [0, 1, 2])
+    with pytest.raises(ValueError, match="predictions are not finite at clock 2"):
+        recorder(2.0, np.full((20, 2), np.nan))
+    recorder(1.0, np.ones((20, 2)))
+    with pytest.raises(ValueError, match="clock must rise from moment to moment, got 1 after 1; another run needs"):
+        recorder(1.0, np.ones((20, 2)))
+    recorder(2.0, np.ones((3, 2)), [0, 1, 2])
+    with pytest.raises(ValueError, match="row 2 comes again before all have come once, of which 17 are missing"):
+        recorder(2.0, np.ones((2, 2)), [5, 2])
+    with pytest.raises(ValueError, match="row 0 comes again"):
+        recorder(3.0, np.ones((20, 2)))
+    with pytest.warns(UserWarning, match="the last pass lacks 17 of 20 rows, and is left out"):
+        assert recorder.trajectory.clock.tolist() == [1.0]
+    with pytest.raises(IndexError):
+        recorder(2.0, np.ones((1, 2)), [20])
+    with pytest.raises(ValueError, match="give one of eigensystem and count"):
+        kd.Recorder(TALL, TALL.eigensystem(), count=2)
+    with pytest.raises(
+        ValueError, match=r"start must have the shape \(20, 2\) of one moment of predictions; got \(20,\)"
+    ):
+        kd.Recorder(TALL, start=np.ones(20))
+    with pytest.raises(TypeError, match="traced by JAX: call the recorder outside of jit"):
+        jax.jit(lambda f: recorder(9.0, f))(jnp.ones((20, 2)))
+    with pytest.raises(
+        ValueError, match=r"start must have the shape \(20, 2\).*, or \(3, 20, 2\) for each run; got \(4"
+    ):
+        kd.project(TALL, predictions=np.ones((3, 5, 20, 2)), clock=np.arange(5.0), start=np.ones((4, 20, 2)))
+    with pytest.raises(ValueError, match="clock is NaN at entry 1"):
+        kd.project(TALL, predictions=np.ones((2, 20, 2)), clock=[0.0, np.nan])
+    with pytest.raises(ValueError, match=r"start must have the shape \(6, 2\) of the target"):
+        kd.project(TALL, predictions=np.ones((2, 20, 2))).towards(np.ones((6, 2)), start=np.ones(6))

@@ -75,7 +75,7 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
             ]
         )
         fits.append((parameters[0][-1], parameters[1][stop]))
-    ratios = [1 - kd.measures.observed_exaggeration(*pair, level=0.5)[-1] for pair in runs]
+    ratios = [1 - _study.lag(*pair)[-1] for pair in runs]
     taught, learnt = (train @ w for w in fits[0])
     filtered = float(kd.GradientDescent(step_size, student_steps).filter(1.0))
     slope = np.sum(taught * learnt) / np.sum(taught**2)

@@ -69,7 +69,7 @@ def _squared(problem, longest):
 
 
 def _seen(teacher, student, disagreement=np.nan):
-    lag = kd.measures.observed_exaggeration(teacher, student, LEVEL, TOP)[LOW]
+    lag = _study.lag(teacher, student, LEVEL, TOP)[LOW]
     return Seen(*(np.asarray(run.progress)[:, [TOP, LOW]] for run in (teacher, student)), 1 - lag, disagreement)
 
 

@@ -9,8 +9,11 @@ for a flow and 1/penalty for ridge. Learners made of learners are learners again
 """
 
 from kdtheory.learners._base import Learner as Learner
+from kdtheory.learners._base import along_path as along_path
 from kdtheory.learners._base import check_learner as check_learner
+from kdtheory.learners._base import check_path as check_path
 from kdtheory.learners._base import check_problem as check_problem
+from kdtheory.learners._closed import Algorithm as Algorithm
 from kdtheory.learners._closed import Filter as Filter
 from kdtheory.learners._closed import GradientFlow as GradientFlow
 from kdtheory.learners._closed import Ridge as Ridge

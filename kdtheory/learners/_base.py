@@ -1,11 +1,13 @@
 """The abstract learner, and what is checked of every one."""
 
 import abc
+import copy
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +28,10 @@ class Learner(abc.ABC):
     in which claims are judged in 60 digits; `stopped` and `rate`, for measures that look for the best moment. What a
     learner does not have is refused by name, with a TypeError. `kd.testing.check_learner` says what does not fit.
 
+    A path, which is a learner whose last field is an array (T,), adds a leading axis to `filter` and `fit`. Write them
+    so, or for one moment with `kd.along_path` above them. Fields that are arrays by themselves, such as a schedule of
+    step sizes, are named in `vectors`.
+
     >>> import kdtheory as kd
     >>> @kd.record
     ... class Twice(kd.Learner):
@@ -39,6 +45,7 @@ class Learner(abc.ABC):
     0.375
     """
 
+    vectors: ClassVar[tuple[str, ...]] = ()  # fields (M,) that are one thing, such as a schedule, and no sweep
     has_algorithm = True  # False for theory only
     is_semigroup = False  # whether residuals after T and s multiply to those after T + s
 
@@ -46,7 +53,7 @@ class Learner(abc.ABC):
         for field in array_fields(self):  # what is an array to users need not be one to JAX
             value = getattr(self, field)
             foreign = hasattr(value, "__array__") and not isinstance(value, (np.ndarray, np.generic, jax.Array))
-            if foreign or isinstance(value, range):
+            if foreign or isinstance(value, range) or (field in self.vectors and isinstance(value, list | tuple)):
                 object.__setattr__(self, field, np.asarray(value))
 
     def shares(self, eigenvalues: jax.Array) -> Shares:
@@ -57,6 +64,7 @@ class Learner(abc.ABC):
         if type(self).filter is Learner.filter:
             raise self._without("closed form", "write `filter` or `shares` in it, or run it on data with simulate")
         learnt = jnp.asarray(self.filter(eigenvalues), float)
+        check_path(self, "filter", learnt.shape, jnp.shape(eigenvalues))
         return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
 
     @property
@@ -136,8 +144,10 @@ class Learner(abc.ABC):
 
     @property
     def given_step(self) -> Any:
-        """The field `step_size` of a loop; None where there is none, and where it waits for the data."""
-        return vars(self).get("step_size")
+        """The field `step_size` of a loop, of a schedule the largest; None where there is none, and where it waits for
+        the data."""
+        step_size = vars(self).get("step_size")
+        return jnp.max(jnp.asarray(step_size)) if step_size is not None and np.ndim(step_size) else step_size
 
     def alternates(self, eigenvalues: jax.Array) -> jax.Array:
         """Where the residual alternates in sign from step to step, short of the bound: theorems are silent there."""
@@ -155,6 +165,73 @@ class Learner(abc.ABC):
 
     def _without(self, what: str, way_out: str) -> TypeError:
         return TypeError(f"{type(self).__name__} has no {what}; {way_out}")
+
+
+_Face = TypeVar("_Face", bound=Callable)
+
+
+def along_path(face: _Face) -> _Face:
+    """A decorator for the `filter`, `shares` or `fit` of a learner of your own: written for one moment, it serves
+    paths.
+
+    Where the last field is an array (T,) it is called with the learner of each moment, and what it returns is stacked
+    along a leading axis.
+
+    >>> import kdtheory as kd
+    >>> @kd.record
+    ... class Shrunk(kd.Learner):
+    ...     penalty: float
+    ...     @kd.along_path
+    ...     def filter(self, eigenvalues):
+    ...         return eigenvalues / (eigenvalues + self.penalty)
+    ...     @kd.along_path
+    ...     def fit(self, problem, start=None):
+    ...         return kd.Ridge(self.penalty).fit(problem, start)
+    >>> kd.closed_form(Shrunk(jnp.array([1.0, 3.0])), [1.0, 0.5]).progress.round(4).tolist()
+    [[0.5, 0.3333], [0.25, 0.1429]]
+    """
+
+    @functools.wraps(face)
+    def along(self, *given, **named):
+        field = path_field(self)
+        if field is None:
+            return face(self, *given, **named)
+
+        def at(moment):
+            one = copy.copy(self)
+            object.__setattr__(one, field, moment)
+            return face(one, *given, **named)
+
+        path = getattr(self, field)
+        if face.__name__ == "fit":  # which is host code
+            return jnp.stack([at(moment) for moment in path])
+        return jax.vmap(at)(jnp.asarray(path))
+
+    return along  # type: ignore[return-value]
+
+
+def path_field(learner: Learner) -> str | None:
+    """The name of the field that makes a learner a path, if it is one."""
+    field = array_fields(learner)[-1:]
+    return field[0] if field and field[0] not in ("key", *learner.vectors) and _rank(learner, field[0]) == 1 else None
+
+
+def _rank(learner, field):
+    value = getattr(learner, field)
+    if isinstance(value, list | tuple):  # of what may be traced
+        return 1
+    return 0 if isinstance(value, Learner) else np.ndim(value)
+
+
+def check_path(learner: Learner, face: str, got: tuple[int, ...], one: tuple[int, ...]) -> None:
+    """Refuse a face that has not one axis more for a path than for one moment, of the shape `one`."""
+    field = path_field(learner)
+    if field is not None and got != (wanted := (len(getattr(learner, field)), *one)):
+        name = type(learner).__name__
+        raise ValueError(
+            f"{name}.{face} must have the shape {wanted} for the path {name}.{field}, its moments first, but it has"
+            f" {got}; write it for one moment with @kd.along_path above it"
+        )
 
 
 def _checked_face(learner, eigenvalues, face):
@@ -230,12 +307,15 @@ def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> Non
         others, last = fields[:-1], fields[-1] if fields else None
         for field in others:
             value = getattr(part, field)
-            if value is not None and field != "key" and np.isnan(value):
+            if value is not None and field != "key" and np.any(np.isnan(np.asarray(value, float))):
                 raise ValueError(f"{name}.{field} must be a number, got nan")
         if last is not None:
             _check_clock(name, last, getattr(part, last))
         step_size = part.given_step
         if step_size is None:
+            continue
+        if "step_size" in part.vectors and np.ndim(part.step_size):
+            _check_schedule(part, name, max_eigenvalue)
             continue
         if not step_size > 0:
             raise ValueError(f"{name}.step_size must be positive, got {step_size}; None means 1/λ_max")
@@ -255,6 +335,27 @@ def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> Non
             )
 
 
+def _check_schedule(part, name, max_eigenvalue):
+    schedule, longest = np.asarray(part.step_size, float), np.max(np.asarray(part.steps), initial=0)
+    if not np.all((schedule >= 0) & (schedule < np.inf)):
+        wrong = np.flatnonzero(~((schedule >= 0) & (schedule < np.inf)))[0]
+        raise ValueError(f"{name}.step_size must be finite and >= 0, got {schedule[wrong]} for step {wrong}")
+    if longest > len(schedule):
+        raise ValueError(
+            f"{name}.step_size has shape {schedule.shape}, a schedule of {len(schedule)} steps, but {name}.steps reach"
+            f" {longest}. If it is no schedule: only {name}.steps may be an array; sweep step_size with jax.vmap"
+        )
+    factors = np.abs(1.0 - schedule[: int(longest)] * (0.0 if max_eigenvalue is None else float(max_eigenvalue)))
+    with np.errstate(divide="ignore"):
+        grown = np.sum(np.log(factors))
+    if grown > 0:
+        warnings.warn(
+            f"{name}.step_size is a schedule that multiplies what is left along λ_max = {max_eigenvalue:.6g} by"
+            f" {np.exp(grown):.3g}: the loop diverges; each step below {2 / max_eigenvalue:.6g} shrinks it",
+            stacklevel=4,
+        )
+
+
 def array_fields(part: Any) -> list[str]:
     """The fields of a learner that are not static: numbers, of which the last may be a path."""
     return [f.name for f in dataclasses.fields(part) if not f.metadata.get("static")]
@@ -263,12 +364,21 @@ def array_fields(part: Any) -> list[str]:
 def _check_fields(part):
     """Numbers, of which only the last may be an array: known from types and shapes, so also under JAX."""
     name, fields = type(part).__name__, array_fields(part)
+    for fixed in dataclasses.fields(part):
+        value = getattr(part, fixed.name)
+        if fixed.name not in fields and isinstance(value, np.ndarray | jax.Array) and value.ndim:
+            raise ValueError(
+                f"{name}.{fixed.name} is static, so it cannot be an array, got shape {value.shape}; a path is the last"
+                " field that is not static, and a vector that never changes may be a tuple"
+            )
     for field in fields:
         value = getattr(part, field)
         if field == "key":
             as_key(value)
         elif value is not None or field != "step_size":
             shape = as_real(value, f"{name}.{field}").shape
+            if field in part.vectors and len(shape) <= 1:
+                continue
             if shape and field != fields[-1]:
                 raise ValueError(
                     f"{name}.{field} has shape {shape}, but only {name}.{fields[-1]} may be an array"

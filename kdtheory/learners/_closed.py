@@ -1,10 +1,11 @@
-"""Learners with a closed form, and filters of your own."""
+"""Learners with a closed form, and single faces of your own: a filter alone, an algorithm alone."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kdtheory import numerics
 from kdtheory._checks import Number, Numbers, as_real
@@ -140,3 +141,52 @@ class Filter(Learner):
 
     def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         raise TypeError("Filter is theory only: it has no algorithm to fit. Use closed_form, or another learner")
+
+
+@record
+class Algorithm(Learner):
+    """Any training algorithm that you have: practice only, there is no filter. Conjugate gradients and Adam are such.
+
+    `fit(problem, start)` returns the parameters reached, (P,) + outputs, from `start` of that shape; what it needs of
+    the problem are `problem.gradient(parameters)`, `problem.predict` or its data. `clock` says when that is: step size
+    × steps, or whatever grows with training. For a path give clocks (T,) in their order, and return (T, P) + outputs.
+
+    It may be distilled, switched, simulated, compared and drawn; `closed_form` refuses it with a TypeError. ValueError
+    for parameters of another shape.
+
+    >>> import kdtheory as kd
+    >>> def sign_descent(problem, start, steps=3):
+    ...     path = [start]
+    ...     for _ in range(steps):
+    ...         path.append(path[-1] - 0.5 * jnp.sign(problem.gradient(path[-1])))
+    ...     return jnp.stack(path)
+    >>> learner = kd.Algorithm(sign_descent, clock=0.5 * jnp.arange(4))
+    >>> kd.simulate(learner, kd.problems.linear([[1.0, 0.0], [0.0, 1.0]], [1.5, 0.5])).coordinates[-1].tolist()
+    [1.5, 0.5]
+    """
+
+    algorithm: Callable = static()
+    stops: Numbers
+
+    def __init__(self, fit: Callable[[Problem, jax.Array], Numbers], clock: Numbers) -> None:
+        if not callable(fit):
+            raise TypeError(f"fit must be a function of a problem and a start, got {fit!r}")
+        object.__setattr__(self, "algorithm", fit)
+        object.__setattr__(self, "stops", clock)
+        self.__post_init__()
+
+    @property
+    def clock(self) -> jax.Array:
+        return jnp.asarray(self.stops, float)
+
+    def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
+        """What the algorithm returns, checked."""
+        start = begin(self, problem, start)
+        reached = as_real(self.algorithm(problem, start), "what Algorithm's fit returns")
+        wanted = np.shape(self.stops) + start.shape
+        if reached.shape != wanted:
+            raise ValueError(
+                f"Algorithm's fit must return parameters of shape {wanted}, one for each clock {np.shape(self.stops)}"
+                f" and each of {start.shape}; got {reached.shape}"
+            )
+        return jnp.asarray(reached, start.dtype)

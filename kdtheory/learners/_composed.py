@@ -288,15 +288,19 @@ def _learner(learner, name):
         raise TypeError(f"{name} must be a learner, such as GradientDescent(step_size, steps); got {learner!r}")
 
 
+def _has_array(learner):
+    """Whether a field of it, or of a learner inside, is an array, other than those that are vectors by themselves."""
+    fields = [field for field in array_fields(learner) if field not in learner.vectors]
+    values = [getattr(learner, field) for field in fields if field != "key"]
+    return any(_has_array(each) if isinstance(each, Learner) else np.ndim(each) > 0 for each in values)
+
+
 _TAKES = {"teacher": "distill", "first": "switch", "learner": "SelfDistilled"}  # who takes it
 
 
 def _single(learner, name):
     _learner(learner, name)
-    listed = lambda field: isinstance(field, list | tuple)
-    fields = jax.tree.leaves(learner, is_leaf=listed)
-    key = lambda field: getattr(field, "dtype", None) == np.uint32 and np.shape(field) == (2,)  # a legacy one
-    if any(listed(field) or (np.ndim(field) > 0 and not key(field)) for field in fields):
+    if _has_array(learner):
         raise ValueError(
             f"{name} must be a single stopped learner, but one of its fields is an array; sweep it with"
             f" jax.vmap(lambda t: kd.{_TAKES[name]}(...)) or a loop"

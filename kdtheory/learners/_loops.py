@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, Self
@@ -42,7 +43,20 @@ class _Loop(Learner):
     def clock(self) -> jax.Array:
         if self.step_size is None:
             raise ValueError("step_size is None, so the clock depends on the data; give a number, or use simulate")
+        if self.scheduled:
+            steps = jnp.asarray(self.steps)
+            reached = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.asarray(self.step_size, float))])
+            return jnp.where(numerics.is_step(steps, len(reached) - 1), reached[steps.astype(int)], jnp.nan)
         return promptly(operator.mul, self.step_size, jnp.asarray(self.steps))
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether each step has a size of its own."""
+        return self.step_size is not None and np.ndim(self.step_size) > 0
+
+    def at(self, step: jax.Array) -> Self:
+        """The loop as it is at one of its steps, from 0."""
+        return dataclasses.replace(self, step_size=self.step_size[step]) if self.scheduled else self
 
     def tuned(self, max_eigenvalue: Number) -> Self:
         return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
@@ -56,13 +70,16 @@ class _Loop(Learner):
         reduce, turn = what_pays(problem, steps)
         on_gram = reduce or (not problem.is_table and not problem.lacks)
         learner = dataclasses.replace(learner, steps=None)
+        if self.scheduled:
+            learner = dataclasses.replace(learner, step_size=jnp.asarray(self.step_size))
 
         def run(problem, start, steps):
             hessian = run_tridiagonal(problem) if turn else run_dense(problem) if on_gram else None
             work = start.size * np.max(np.asarray(steps), initial=0) if concrete(steps) else np.inf
             return brief(run_descent, work)(learner, problem, start, steps, hessian)
 
-        return if_whole(self.steps, run_in_small(problem, start, run, steps, reduce=reduce))
+        most = len(self.step_size) if self.scheduled else np.inf
+        return if_whole(self.steps, run_in_small(problem, start, run, steps, reduce=reduce), most)
 
 
 @record
@@ -73,33 +90,50 @@ class GradientDescent(_Loop):
     `step_size=None` means 1/λ_max of the data. It diverges past 2/λ_max. `filter` takes real `steps` where ηλ
     < 1.
 
+    `step_size` may be a schedule (M,), one size for each step: φ(λ) = 1 - Π (1 - η_j λ) over the first `steps` <= M of
+    them, which are then whole numbers, and the clock is their sum. ValueError for more steps than it has.
+
     >>> import kdtheory as kd
     >>> kd.GradientDescent(step_size=0.5, steps=[1, 2]).filter(1.0).tolist()
     [0.5, 0.75]
+    >>> kd.GradientDescent(step_size=[0.5, 0.25, 0.125], steps=[1, 3]).filter(1.0).tolist()
+    [0.5, 0.671875]
     """
 
-    step_size: Number | None
+    step_size: Numbers | None
     steps: Numbers
 
-    is_semigroup = True
+    vectors = ("step_size",)
+
+    @property
+    def is_semigroup(self) -> bool:  # type: ignore[override]
+        return not self.scheduled  # which begins anew
 
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
+        if self.scheduled:
+            return math.prod(1 - step * eigenvalue for step in self.step_size[: int(self.steps)])
         return (1 - self.step_size * eigenvalue) ** self.steps
 
     def shares(self, eigenvalues):
         steps, eigenvalues = as_column(self.steps, eigenvalues), eigenvalues
+        if self.scheduled:
+            return numerics.scheduled_shares(jnp.asarray(self.step_size, float), eigenvalues, steps)
         return numerics.descent_shares(given_step_size(self.step_size), eigenvalues, steps)
 
     def stopped(self, clock: Number) -> "GradientDescent":
         """The same learner at another clock, step size × (real) steps."""
+        if self.scheduled:
+            raise self._without("other clock under a schedule, which has whole steps only", "give it other `steps`")
         return GradientDescent(self.step_size, clock / self.step_size)
 
     def rate(self, eigenvalues: float | jax.Array) -> jax.Array:
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
+        if self.scheduled:
+            raise self._without("rate under a schedule", "take a step_size that is one number")
         return elementwise(_descent_rate, *as_floats(step_size=self.step_size, eigenvalues=eigenvalues))
 
     def alternates(self, eigenvalues: jax.Array) -> jax.Array:
-        return given_step_size(self.step_size) * eigenvalues > 1.0
+        return given_step_size(self.given_step) * eigenvalues > 1.0
 
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
@@ -203,19 +237,21 @@ class StochasticDescent(_Loop):
     [[0.5], [0.75]]
     """
 
-    step_size: Number | None
+    step_size: Numbers | None
     batch: int = static()
     key: Key
     steps: Numbers
 
+    vectors = ("step_size",)
+
     def definition(self, eigenvalue: Any, exp: Callable) -> Any:
-        return (1 - self.step_size * eigenvalue) ** self.steps
+        return GradientDescent(self.step_size, self.steps).definition(eigenvalue, exp)
 
     def shares(self, eigenvalues):
         return GradientDescent(self.step_size, self.steps).shares(eigenvalues)
 
     def alternates(self, eigenvalues: jax.Array) -> jax.Array:
-        return given_step_size(self.step_size) * eigenvalues > 1.0
+        return given_step_size(self.given_step) * eigenvalues > 1.0
 
     def max_step_size(self, max_eigenvalue):
         return 2.0 / max_eigenvalue
@@ -231,4 +267,8 @@ class StochasticDescent(_Loop):
         as_count(self.batch, "StochasticDescent.batch")
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
         learner = dataclasses.replace(learner, key=None, steps=None)
-        return if_whole(self.steps, run_descent(learner, problem, start, whole_steps(self.steps), key=as_key(self.key)))
+        if self.scheduled:
+            learner = dataclasses.replace(learner, step_size=jnp.asarray(self.step_size))
+        most = len(self.step_size) if self.scheduled else np.inf
+        path = run_descent(learner, problem, start, whole_steps(self.steps), key=as_key(self.key))
+        return if_whole(self.steps, path, most)

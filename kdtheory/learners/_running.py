@@ -32,14 +32,15 @@ def whole_steps(steps):
 
 
 def _is_whole(steps):
-    return (steps == jnp.floor(steps)) & (steps >= 0) & (steps < 2.0**48)
+    return numerics.is_step(steps, 2.0**48)
 
 
-def if_whole(steps, fits):
-    """What was fitted, and NaN for steps that are traced, hence were not looked at, and turn out not to be whole."""
+def if_whole(steps, fits, most=np.inf):
+    """What was fitted, and NaN for steps that are traced, hence were not looked at, and turn out not to be whole, or
+    above the most that a schedule has."""
     if concrete(steps):
         return fits
-    whole = _is_whole(jnp.asarray(steps))
+    whole = _is_whole(jnp.asarray(steps)) & (jnp.asarray(steps) <= most)
     return jnp.where(whole.reshape(whole.shape + (1,) * (fits.ndim - whole.ndim)), fits, jnp.nan)
 
 
@@ -269,11 +270,12 @@ def run_descent(learner, problem, start, steps, hessian=None, key=None):
         if key is not None:
             rows = jax.random.randint(jax.random.fold_in(key, step), (learner.batch,), 0, len(problem.targets))
             gradient = partial(problem.gradient, rows=rows)
-        return learner.advance(gradient, parameters, previous), parameters
+        return learner.at(step).advance(gradient, parameters, previous), parameters
 
     def anchored(age, state):
         moved, previous, anchor, slope = lax.cond(age % _REFRESH == 0, refresh, lambda state: state, state)
-        return learner.advance(lambda d: slope + hessian @ d, moved, previous), moved, anchor, slope
+        moved_on = learner.at(age).advance(lambda d: slope + hessian @ d, moved, previous)
+        return moved_on, moved, anchor, slope
 
     def refresh(state):
         moved, previous, (anchor, low), _ = state

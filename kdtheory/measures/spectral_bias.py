@@ -3,8 +3,10 @@
 On eigenvalues, exactly; on trajectories the same, as observed.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ from kdtheory import numerics
 from kdtheory._at_once import elementwise
 from kdtheory._checks import Numbers, as_direction, as_floats, as_level
 from kdtheory.numerics import expm1, log1mexp, log1p
-from kdtheory.trajectories import Trajectory
+from kdtheory.trajectories import Trajectory, runs_of
 
 # Student and teacher on eigenvalues, under gradient flow.
 #
@@ -229,44 +231,82 @@ def _log_delay_difference(λ1, λ2, t, T):
     return jnp.where(close, near_value, far_value)
 
 
-# Trajectories.
+# Trajectories. Each is a path, of a loop, of theory or of a log; or a list of them, or one with an axis of runs in
+# front, of which each is read by itself.
 
 
-def matched_clock(teacher: Trajectory, student: Trajectory, direction: int = 0) -> np.ndarray:
-    """At each moment of the student, the teacher's clock at which it had made the same progress on one
+def matched_clock(
+    teacher: Trajectory | Sequence[Trajectory],
+    student: Trajectory | Sequence[Trajectory],
+    direction: int = 0,
+    *,
+    isotonic: bool = False,
+) -> np.ndarray:
+    """At each moment of the student, (T,), the teacher's clock at which it had made the same progress on one
     direction.
 
-    Both are Trajectories, of a path. Between the teacher's saved moments its clock is interpolated
-    monotonically in -log(1 - progress), which is exact for flow and gradient descent. Where progress
-    oscillates only the first ascent counts. NaN where the teacher never got there.
+    Both are Trajectories, of a path; for several runs, (S, T), see `progress_at`, also for runs that are noisy.
+    Between the teacher's saved moments its clock is interpolated monotonically in -log(1 - progress), which is exact
+    for flow and gradient descent. Where progress falls, what counts is the most that was reached so far, of both. NaN
+    where the teacher never got there.
+
+    >>> import kdtheory as kd
+    >>> path = kd.GradientFlow(jnp.linspace(0.0, 3.0, 50))
+    >>> runs = [kd.closed_form(each, [1.0]) for each in (path, kd.distill(kd.GradientFlow(2.0), path))]
+    >>> seen, clock = kd.measures.matched_clock(*runs), runs[1].clock
+    >>> print(f"{kd.measures.matched_time(1.0, seen[20], teacher_time=2.0):.5f} {clock[20]:.5f}")
+    1.22449 1.22449
     """
-    moments = _ascent(teacher, direction)
-    depth = _depth(teacher)[moments, direction]
-    return _monotone(depth, np.asarray(teacher.clock)[moments])(_depth(student)[..., direction])
+    several, pairs = _pairs(teacher, student)
+    teachers = _in_order("teacher", [pair[0] for pair in pairs], direction, isotonic)
+    students = _in_order("student", [pair[1] for pair in pairs], direction, isotonic)
+    found = []
+    for (_, run), a, b in zip(pairs, teachers, students, strict=True):
+        most = np.maximum.accumulate(b.lead)
+        levels = np.where(np.abs(most - 1) > _SATURATED, most, np.nan)
+        clocks = np.full(len(run.clock), np.nan)
+        clocks[b.order] = _when_reached(a.lead, a.clock[:, None], levels, deep=False)[:, 0]
+        found.append(clocks)
+    return _together(found, several)
 
 
-def progress_at(run: Trajectory, level: float, lead: int = 0) -> np.ndarray:
+def progress_at(
+    run: Trajectory | Sequence[Trajectory], level: float, lead: int = 0, *, isotonic: bool = False
+) -> np.ndarray:
     """Progress along every direction, (K,), when the fraction `level` of direction `lead` is learnt.
 
     Between the saved moments of the path, -log(1 - progress) of each direction is interpolated monotonically
-    in that of the lead; for flow and gradient descent alone this is exact. NaN where the run never gets
-    there.
+    in that of the lead; for flow and gradient descent alone this is exact. NaN where the run never gets there, or
+    begins beyond it. Several runs, a list or a trajectory with an axis of runs in front, give (S, K).
+
+    A run that is noisy or swings reaches a level more than once: it is read when it first does, and a warning says so.
+    With `isotonic` the progress of each direction is first replaced by its isotonic regression over the moments, the
+    rising sequence that is nearest to it in least squares.
+
+    Raises ValueError for a run of one moment, and where the lead never makes progress or has no target.
 
     >>> import kdtheory as kd
     >>> run = kd.closed_form(kd.GradientFlow(jnp.linspace(0.0, 3.0, 50)), [1.0, 0.1])
     >>> print(kd.measures.progress_at(run, level=0.5).round(6))                            # 1 - 0.5^0.1
     [0.5      0.066967]
     """
-    moments, depth = _ascent(run, lead), _depth(run)
-    reached = -np.log1p(-as_level(level))
-    return np.array([-np.expm1(-_monotone(depth[moments, lead], along[moments])(reached)) for along in depth.T])
+    return _progress_at("run", run, level, lead, isotonic)
 
 
-def observed_exaggeration(teacher: Trajectory, student: Trajectory, level: float, lead: int = 0) -> np.ndarray:
+def observed_exaggeration(
+    teacher: Trajectory | Sequence[Trajectory],
+    student: Trajectory | Sequence[Trajectory],
+    level: float,
+    lead: int = 0,
+    *,
+    isotonic: bool = False,
+) -> np.ndarray:
     """`exaggeration` as seen in two trajectories: 1 - ρ for every direction, (K,).
 
     Each of the two is read by `progress_at`, when it has learnt the fraction `level` of direction `lead`. NaN
-    where one of them never gets there. Of runs that saved few moments this is an interpolation.
+    where one of them never gets there. Of runs that saved few moments this is an interpolation. Several runs, of seeds
+    say, are paired in their order, or all with a single teacher, and give (S, K), of which `confidence.mean_interval`
+    makes an interval.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.1])
@@ -275,37 +315,141 @@ def observed_exaggeration(teacher: Trajectory, student: Trajectory, level: float
     >>> print(kd.measures.observed_exaggeration(*seen, level=0.5).round(4))
     [0.     0.7761]
     """
-    teacher_learnt, student_learnt = (progress_at(run, level, lead) for run in (teacher, student))
+    _pairs(teacher, student)
+    teacher_learnt = _progress_at("teacher", teacher, level, lead, isotonic)
+    student_learnt = _progress_at("student", student, level, lead, isotonic)
     return (teacher_learnt - student_learnt) / teacher_learnt
 
 
-def _depth(run):
-    """-log(1 - progress), path axes + (K,): what grows evenly with time under gradient flow."""
-    progress = np.asarray(run.progress)
-    return -np.log1p(-np.where(progress < 1 - 1e-13, progress, np.nan))
+_SATURATED = 1e-13  # progress so near to one is rounding
+_FALL = 1e-6  # by which progress may fall without a word
 
 
-def _ascent(run, direction):
-    """The moments of the first ascent of a run along one direction."""
-    direction = as_direction(direction, len(run.eigenvalues))
-    clock, depth = np.asarray(run.clock), _depth(run)[..., direction]
-    if clock.ndim != 1 or len(clock) < 2:
-        raise ValueError("a trajectory of at least two moments is needed; give the learner an array as its last field")
-    order = np.argsort(clock)
-    rests = ~(np.diff(depth[order]) > 0)
-    moments = order[: int(np.argmax(rests)) + 1 if rests.any() else len(order)]
-    if len(moments) < 2:
-        raise ValueError(f"direction {direction} makes no progress between the first two moments of the trajectory")
-    return moments
+class _Ordered(NamedTuple):
+    """A run in the order of its clock."""
+
+    order: np.ndarray  # of its moments
+    clock: np.ndarray  # (T,)
+    progress: np.ndarray  # (T, K)
+    lead: np.ndarray  # (T,)
 
 
-def _monotone(x, y):
+def _progress_at(name, run, level, lead, isotonic):
+    reached = np.array([float(as_level(level))])
+    runs = _in_order(name, runs_of(run), lead, isotonic)
+    found = [_when_reached(each.lead, each.progress, reached, deep=True)[0] for each in runs]
+    return _together(found, not isinstance(run, Trajectory) or run.clock.ndim > 1)
+
+
+def _together(found, several):
+    if len({len(each) for each in found}) > 1:
+        raise ValueError(f"several runs must have equally many moments and directions, got {[*map(len, found)]}")
+    return np.stack(found) if several else found[0]
+
+
+def _pairs(teacher, student):
+    """Whether there are several pairs, and they: each student with its teacher, or with the only one."""
+    teachers, students = runs_of(teacher), runs_of(student)
+    several = any(not isinstance(run, Trajectory) or run.clock.ndim > 1 for run in (teacher, student))
+    if len(teachers) != len(students) and 1 not in (len(teachers), len(students)):
+        raise ValueError(f"{len(teachers)} teachers and {len(students)} students: give one teacher, or one to each")
+    count = max(len(teachers), len(students))
+    teachers, students = (runs * count if len(runs) == 1 else runs for runs in (teachers, students))
+    return several, list(zip(teachers, students, strict=True))
+
+
+def _in_order(name, runs, direction, isotonic):
+    """Runs in the order of their clocks, as they are or smoothed; a warning says which are not monotone."""
+    ordered, falls = [], []
+    for run in runs:
+        direction = as_direction(direction, len(run.eigenvalues))
+        clock, progress = np.asarray(run.clock, float), np.asarray(run.progress, float)
+        if clock.ndim == 0 or len(clock) < 2:
+            raise ValueError(
+                "a trajectory of at least two moments is needed; give the learner an array as its last field"
+            )
+        order = np.argsort(clock, kind="stable")
+        order = order[np.isfinite(progress[order, direction])]
+        if len(order) == 0:
+            raise ValueError(f"direction {direction} has no target, so that no progress can be made along it")
+        progress = progress[order]
+        lead = progress[:, direction]
+        fall = np.maximum.accumulate(lead) - lead
+        if not lead.max() > lead[0]:
+            raise ValueError(
+                f"direction {direction} makes no progress: the {name} begins at {lead[0]:.3g} and never gets beyond."
+                " A log that does not begin at zero needs kd.project(..., start=predictions before training)"
+            )
+        falls.append((fall.max(), clock[order][int(np.argmax(fall))]))
+        if isotonic:
+            progress = _rising(progress)
+        ordered.append(_Ordered(order, clock[order], progress, progress[:, direction]))
+    worst, at = max(falls)
+    if worst > _FALL and not isotonic:
+        count = sum(fall > _FALL for fall, _ in falls)
+        whose = f"the {name}" if len(runs) == 1 else f"{count} of {len(runs)} runs of the {name}"
+        warnings.warn(
+            f"progress of {whose} along direction {direction} is not monotone: it falls by up to {worst:.2g}, at clock"
+            f" {at:.4g}. It is read where it first reaches a level; isotonic=True reads a rising fit instead",
+            stacklevel=4,
+        )
+    return ordered
+
+
+def _rising(progress):
+    """The isotonic regression of each column (T, K) that is known."""
+    from scipy.optimize import isotonic_regression
+
+    known = np.isfinite(progress).all(axis=0)
+    columns = [isotonic_regression(each).x if fits else each for each, fits in zip(progress.T, known, strict=True)]
+    return np.stack(columns, axis=1)
+
+
+def _depth(progress):
+    """-log(1 - progress): what grows evenly with time under gradient descent."""
+    return -np.log1p(-np.where(progress < 1 - _SATURATED, progress, np.nan))
+
+
+def _when_reached(lead, columns, levels, deep):
+    """Of `columns` (T, n), what they are when `lead` (T,) first reaches each of some levels (L,): (L, n).
+
+    Between two moments they are interpolated monotonically against the depth of the lead, over as many moments around
+    them as it rises without a rest, and in their own depth if `deep`; where there is no depth, at and beyond one,
+    between the two in a line.
+    """
     from scipy.interpolate import PchipInterpolator
 
-    known = np.isfinite(x) & np.isfinite(y)
-    if known.sum() < 2:
-        return lambda at: np.full(np.shape(at), np.nan)
-    return PchipInterpolator(x[known], y[known], extrapolate=False)
+    found = np.full((len(levels), columns.shape[1]), np.nan)
+    after = np.searchsorted(np.maximum.accumulate(lead), levels)  # the first moment at which it is reached
+    after = np.where((after == 0) & (levels == lead[0]), 1, after)
+    known = np.flatnonzero((after > 0) & (after < len(lead)))
+    if len(known) == 0:
+        return found
+    before, after, levels = after[known] - 1, after[known], levels[known]
+    x, y, reached = _depth(lead), _depth(columns) if deep else columns, _depth(levels)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (reached - x[before]) / (x[after] - x[before])
+        share = np.where(np.isfinite(share), share, (levels - lead[before]) / (lead[after] - lead[before]))
+    share = np.where(levels == lead[before], 0.0, share)[:, None]
+    value = columns[before] + share * (columns[after] - columns[before])
+
+    stretch = np.concatenate([[0], np.cumsum(~(np.diff(x) > 0))])
+    for number in np.unique(stretch[after]):
+        inside = np.flatnonzero((stretch[after] == number) & (stretch[before] == number))
+        moments = np.flatnonzero(stretch == number)
+        moments = moments[np.isfinite(x[moments])]
+        fits = np.isfinite(y[moments]).T  # (n, moments)
+        for shared in np.unique(fits, axis=0) if len(inside) else []:
+            if shared.sum() < 2:
+                continue
+            same = np.flatnonzero((fits == shared).all(axis=1))
+            curve = PchipInterpolator(x[moments][shared], y[np.ix_(moments[shared], same)])
+            at = np.clip(reached[inside], x[before[inside]], x[after[inside]])
+            ends = np.isfinite(y[np.ix_(before[inside], same)] + y[np.ix_(after[inside], same)])
+            read = -np.expm1(-curve(at)) if deep else curve(at)
+            value[np.ix_(inside, same)] = np.where(ends, read, value[np.ix_(inside, same)])
+    found[known] = value
+    return found
 
 
 def semigroup_defect(distilled: Numbers, teacher: Numbers, student: Numbers, together: Numbers) -> jax.Array:

@@ -94,7 +94,8 @@ class Compiled:
 
     @functools.cached_property
     def program(self):  # not needed where all chunks are on disk
-        key = tuple(self.devices), self.total <= BRIEF, identity(self.work.jaxpr)
+        named = tuple(self.values), jax.tree.structure(self.work.out_info)
+        key = tuple(self.devices), self.total <= BRIEF, identity((named, self.work.jaxpr))
         if key not in _PROGRAMS:
             lowered = self.work.lower()
             if "@lapack_" in lowered.as_text():
@@ -126,7 +127,7 @@ class Compiled:
 _PROGRAMS: OrderedDict = OrderedDict()  # by what they compute: the same sweep again compiles nothing
 
 
-def identity(closed):
+def identity(value):
     """What a traced function computes, to compare by: equal only where two do the same, constants and all."""
     numbers: dict = {}
 
@@ -178,7 +179,7 @@ def identity(closed):
             return _Alone()
         return type(value), value
 
-    return of_value(closed)
+    return of_value(value)
 
 
 class _Alone:
