@@ -66,7 +66,9 @@ class Comparison:
     def disagreement(self) -> float:
         """The largest difference of progress between the runs and theory, on the directions compared."""
         pairs = zip((self.teacher, self.student), self.theory, strict=True)
-        gaps = [(np.asarray(seen.progress) - expected.progress)[:, self.directions] for seen, expected in pairs]
+        gaps = [
+            (np.asarray(seen.progress) - np.asarray(expected.progress))[:, self.directions] for seen, expected in pairs
+        ]
         return float(np.nanmax(np.abs(gaps)))
 
     @property

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from kdtheory._at_once import promptly
 from kdtheory._checks import Number, Numbers
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner
@@ -18,7 +19,7 @@ class Risk:
     @property
     def total(self) -> jax.Array:
         """The sum over eigendirections: path axes."""
-        return jnp.sum(self.bias + self.variance, axis=-1)
+        return promptly(lambda bias, variance: (bias + variance).sum(-1), self.bias, self.variance)
 
     def axes(self) -> dict[str, tuple[str, ...]]:
         """What the axes of each field are called in tables."""
@@ -52,7 +53,8 @@ def risk(
 
 def _risk(learnt, missed, eigenvalues, signal, noise_variance, weights):
     signal, (weights, ratio) = jnp.asarray(signal, float), _form(eigenvalues, weights)
-    return Risk(weights * signal**2 * missed**2, ratio * noise_variance * learnt**2)
+    bias = promptly(lambda w, θ, missed: w * θ**2 * missed**2, weights, signal, missed)
+    return Risk(bias, promptly(lambda ratio, v, learnt: ratio * v * learnt**2, ratio, noise_variance, learnt))
 
 
 def _form(eigenvalues, weights):
