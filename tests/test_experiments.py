@@ -14,6 +14,9 @@ from experiments import _page
 
 TOY = {  # shapes are shared where they can be: compilation is what these tests cost, and checking claims most of all
     "best_teacher_weight": dict(count=12, noises=3, weights=2, draws=50, instances=0),
+    "bias_sets_confidence": dict(
+        rows=40, sets=("mnist",), seeds=2, powers=(0.0, 1.0), times=(0.3, 1.0), curve=2, instances=0
+    ),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
     "exaggerated_bias_kernel": dict(samples=40, stop=20, longest=100),
@@ -114,6 +117,15 @@ def test_what_the_caption_of_ground_truth_reversal_says():
     assert found.kinds(found.shown).tolist() == [module.SINGLE, module.TWO, module.REVERSED]
     x, y = np.meshgrid(found.ridge_truths, found.penalties, indexing="ij")
     np.testing.assert_array_equal(ridge, module.expected_of_ridge(x, y))
+
+
+def test_what_the_caption_of_bias_sets_confidence_says():
+    found = computed("bias_sets_confidence")
+    for key, seen in found.seen.items():
+        np.testing.assert_allclose(seen[..., 0], 1, rtol=1e-9)  # no bias
+        np.testing.assert_allclose(seen, found.exact[key], rtol=1e-7)
+        assert np.all(seen[..., 1] > 1.05) and np.all(found.ratio[key][..., 1] < 0.9)
+        assert np.all(found.critical[key][:, 0] > found.critical[key][:, 1])  # the longer a teacher trains
 
 
 def test_what_the_caption_of_margin_slope_says():

@@ -16,7 +16,7 @@ from kdtheory._checks import Key, Number, Numbers, as_data, as_floats, as_random
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.numerics import log1p, one_minus_exp
-from kdtheory.problems import Problem
+from kdtheory.problems import Eigensystem, Problem
 
 
 @record
@@ -164,12 +164,12 @@ def critical_time(lead, trail, teacher_time):
 # Any spectrum: the line of margins as a regression of filters.
 
 
-def label_energy(problem: Problem) -> tuple[jax.Array, jax.Array]:
+def label_energy(problem: Problem, eigensystem: Eigensystem | None = None) -> tuple[jax.Array, jax.Array]:
     """Where the labels lie: eigenvalues (K + 1,) and the share of the labels' energy along each (K + 1,).
 
     w_k = (u_kᵀy)²/N, meaned over outputs, for labels y = ±1, one or many columns of them. The last entry is of the null
-    directions, at the eigenvalue zero. The shares sum to one. Raises ValueError for labels other than ±1, for which
-    margins obey no such law.
+    directions, at the eigenvalue zero. The shares sum to one. `eigensystem` is the problem's, if known. Raises
+    ValueError for labels other than ±1, for which margins obey no such law.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[2.0], [1.0]], [1.0, -1.0])
@@ -180,7 +180,7 @@ def label_energy(problem: Problem) -> tuple[jax.Array, jax.Array]:
     if not np.all(np.abs(targets) == 1):
         wrong = targets[np.abs(targets) != 1].flat[0]
         raise ValueError(f"labels must be -1 or 1, got {wrong}; for classes give 2 * one_hot(classes) - 1")
-    system = problem.eigensystem()
+    system = problem.eigensystem() if eigensystem is None else eigensystem
     along = np.square(np.asarray(system.target)).reshape(len(system.target), -1).mean(axis=1)
     energy = np.asarray(system.eigenvalues) * along
     return jnp.append(system.eigenvalues, 0.0), jnp.append(energy, system.unseen)
@@ -198,7 +198,13 @@ class MarginRegression:
     correlation: jax.Array
 
 
-def margin_regression(teacher: Learner, student: Learner, eigenvalues: Numbers, energy: Numbers) -> MarginRegression:
+def margin_regression(
+    teacher: Learner,
+    student: Learner,
+    eigenvalues: Numbers,
+    energy: Numbers,
+    student_eigenvalues: Numbers | None = None,
+) -> MarginRegression:
     """How a student's margins lie over its teacher's at the training points, from the filters alone.
 
     Squared loss, labels y = ±1 of which any may be flipped, any Gram matrix with the `eigenvalues` (K,), and `energy` w
@@ -208,9 +214,10 @@ def margin_regression(teacher: Learner, student: Learner, eigenvalues: Numbers, 
         slope = Cov_w(h, g)/Var_w(h),   slope - 1 = -Cov_w(h, h(1 - φ))/Var_w(h)
 
     so a student exaggerates its teacher's confidence where what it drops, h(1 - φ), falls with what the teacher had
-    learnt; all at eigenvalues above `critical_eigenvalue` it does, all below it does not. `student` may be a path. NaN
-    where h is the same along all directions. Own, proved; see the claims `margins_are_a_regression_of_filters` and
-    `slope_exceeds_one_beyond_critical_eigenvalue`.
+    learnt; with all energy at eigenvalues above `critical_eigenvalue` it does, with all below it does not. `student`
+    may be a path. A student whose kernel has the same eigenvectors and other eigenvalues has them as
+    `student_eigenvalues` (K,). NaN where h is the same along all directions. Own, proved; see the claims
+    `margins_are_a_regression_of_filters` and `slope_exceeds_one_beyond_critical_eigenvalue`.
 
     Raises ValueError for shares that are negative or do not sum to one.
 
@@ -219,19 +226,20 @@ def margin_regression(teacher: Learner, student: Learner, eigenvalues: Numbers, 
     >>> print(kd.confidence.margin_regression(flow, flow, [1.0, 0.1], [0.5, 0.5]).slope.round(4))
     1.2094
     """
-    eigenvalues, energy = as_floats(eigenvalues=eigenvalues, energy=energy)
+    own = eigenvalues if student_eigenvalues is None else student_eigenvalues
+    eigenvalues, energy, own = as_floats(eigenvalues=eigenvalues, energy=energy, student_eigenvalues=own)
     if concrete(energy):
         shares = np.asarray(energy)
         if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1) < 1e-6:
             raise ValueError(f"energy must be shares >= 0 that sum to one, as of label_energy; got {shares.tolist()}")
-    return _regression(teacher, student, eigenvalues, energy)
+    return _regression(teacher, student, eigenvalues, energy, own)
 
 
 @jax.jit
-def _regression(teacher, student, eigenvalues, energy):
+def _regression(teacher, student, eigenvalues, energy, own):
     mean = lambda values: values @ energy
     h, left = teacher.filter(eigenvalues), teacher.residual(eigenvalues)
-    φ, lost = student.filter(eigenvalues), student.residual(eigenvalues)
+    φ, lost = student.filter(own), student.residual(own)
     centred = lambda values: values - mean(values)[..., None]
     off_h = jnp.where(mean(left) < 0.5, -centred(left), centred(h))  # of what is small
     off_g = jnp.where(mean(left + h * lost)[..., None] < 0.5, -centred(left + h * lost), centred(h * φ))
@@ -243,7 +251,7 @@ def _regression(teacher, student, eigenvalues, energy):
         mean(h * φ) - slope * mean(h),
         excess,
         orthogonal,
-        slope / student.filter(jnp.max(eigenvalues)),
+        slope / φ[..., jnp.argmax(eigenvalues)],
         c / jnp.sqrt(a * b),
     )
 
