@@ -95,7 +95,7 @@ class Comparison:
         matched.set_xlim(moments[moments > 0].min(), stop)
         λ = np.asarray(self.teacher.eigenvalues)
         lag.set_xlim(0.7 * min(max(λ[-1], 1e-4 * λ[0]), *λ[list(self.directions)]), 1.5 * λ[0])
-        titles = "At equal time", "At equal progress", f"At progress {self.level:g}"
+        titles = "Equal time", "Equal progress", f"Progress {self.level:g}"
         for letter, ax, title in zip("abc", figure.axes, titles, strict=True):
             ax.set_title(f"{letter}  {title}", loc="left")
         handles, names = clock.get_legend_handles_labels()

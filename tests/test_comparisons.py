@@ -171,7 +171,13 @@ def _no_overprint(figure):
             assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]), [
                 text.get_text() for text in seen
             ]
-    texts = [text for ax in figure.axes for text in (ax.xaxis.label, ax.yaxis.label, ax.title, ax._left_title)]
-    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
+    texts = [text for ax in figure.axes for text in (ax.xaxis.label, ax.yaxis.label, ax._left_title)]
+    boxes = [text.get_window_extent(renderer) for text in texts]
     assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    over = [
+        (texts[i].get_text(), texts[j].get_text())
+        for i in range(len(boxes))
+        for j in range(i)
+        if boxes[i].overlaps(boxes[j])
+    ]
+    assert not over, over
