@@ -1,6 +1,7 @@
 """Teacher against student on your own data, in one call."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +27,7 @@ class Lag(NamedTuple):
     teacher: float  # progress
     student: float  # progress
     exaggeration: float  # 1 - student/teacher in the run
-    theory: float  # the same from the filters
+    theory: float  # the same from the filters; NaN where one of the learners has none
 
 
 @record
@@ -40,7 +41,7 @@ class Comparison:
     stopped: Learner  # the teacher whose predictions are taught
     teacher: Trajectory  # of the path on the targets
     student: Trajectory  # of the path on the stopped teacher's predictions
-    theory: tuple[Trajectory, Trajectory]  # the same two from their filters
+    theory: tuple[Trajectory, Trajectory] | None  # the same two from their filters, where both have one
     directions: tuple[int, ...] = static()  # the first is the lead
     level: float = static()
 
@@ -51,20 +52,19 @@ class Comparison:
         lead, λ, targets = self.directions[0], np.asarray(self.teacher.eigenvalues), np.asarray(self.problem.targets)
         target = np.asarray(self.teacher.target).reshape(len(λ), -1)
         share = len(targets) * λ * np.sum(target**2, axis=1) / np.sum(targets**2)
-        learnt, seen, theory = map(
-            np.asarray,
-            [
-                measures.progress_at(self.teacher, self.level, lead),
-                measures.observed_exaggeration(self.teacher, self.student, self.level, lead),
-                measures.observed_exaggeration(*self.theory, self.level, lead),
-            ],
-        )
+        none = np.full(len(λ), np.nan)
+        theory = measures.observed_exaggeration(*self.theory, self.level, lead) if self.theory else none
+        learnt = measures.progress_at(self.teacher, self.level, lead)
+        seen = measures.observed_exaggeration(self.teacher, self.student, self.level, lead)
         columns = np.stack([λ, share, learnt, learnt * (1 - seen), seen, theory], axis=1)
         return [Lag(k, *columns[k].tolist()) for k in self.directions]
 
     @property
     def disagreement(self) -> float:
-        """The largest difference of progress between the runs and theory, on the directions compared."""
+        """The largest difference of progress between the runs and theory, on the directions compared. NaN without
+        theory."""
+        if self.theory is None:
+            return float("nan")
         pairs = zip((self.teacher, self.student), self.theory, strict=True)
         gaps = [
             (np.asarray(seen.progress) - np.asarray(expected.progress))[:, self.directions] for seen, expected in pairs
@@ -75,41 +75,46 @@ class Comparison:
     def figure(self) -> "Figure":
         """A new matplotlib Figure: progress against the clock, progress against matched time, and the lag.
 
-        Lines are theory, markers the runs. Save it with `figure.savefig(path)`; pyplot is not involved.
+        Lines are theory, markers the runs; without theory the runs are lines. Save it with `figure.savefig(path)`;
+        pyplot is not involved. For a page, `figure.set_size_inches(7, 3)`.
         """
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(11, 3.9), layout="constrained")
         clock, matched, lag = figure.subplots(1, 3)
         lead, stop, shown = self.directions[0], float(self.stopped.clock), dict(directions=self.directions)
-        for runs, marks in (self.theory, None), ((self.teacher, self.student), plots.loop(self.disagreement)):
-            plots.convergence(clock, *runs, **shown, marks=marks)
-            plots.convergence(matched, *runs, **shown, matched_on=lead, marks=marks)
-            plots.exaggeration(lag, *runs, **shown, level=self.level, lead=lead, marks=marks)
+        runs = self.teacher, self.student
+        drawn = [(self.theory, None), (runs, plots.loop(self.disagreement))] if self.theory else [(runs, None)]
+        for runs, marks in drawn:
+            plots.convergence(clock, *runs, **shown, marks=marks, legend=False)
+            plots.convergence(matched, *runs, **shown, matched_on=lead, marks=marks, legend=False)
+            plots.exaggeration(lag, *runs, **shown, level=self.level, lead=lead, marks=marks, legend=False)
 
         clock.axvline(stop, color=plots.BLACK, linestyle=":", linewidth=1, zorder=0, label="teacher stops")
         moments = np.asarray(self.teacher.clock)
         matched.set_xlim(moments[moments > 0].min(), stop)
-        largest, smallest = self.teacher.eigenvalues[0], self.teacher.eigenvalues[-1]
-        lag.set_xlim(1.5 * largest, max(0.7 * smallest, 1e-4 * largest))
-        titles = "At equal time", "At equal progress on the lead", f"Lag when {self.level:g} of the lead is learnt"
+        λ = np.asarray(self.teacher.eigenvalues)
+        lag.set_xlim(0.7 * min(max(λ[-1], 1e-4 * λ[0]), *λ[list(self.directions)]), 1.5 * λ[0])
+        titles = "Equal time", "Equal progress", f"Progress {self.level:g}"
         for letter, ax, title in zip("abc", figure.axes, titles, strict=True):
             ax.set_title(f"{letter}  {title}", loc="left")
-            ax.get_legend().remove()
         handles, names = clock.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=math.ceil(len(names) / 2))
+        figure.legend(handles, names, loc="outside lower center", ncols=math.ceil(len(names) / 3))
         return figure
 
     def __repr__(self) -> str:
-        head = "direction  eigenvalue  share of |y|²  teacher  student  exaggeration  in theory"
+        head = "direction  eigenvalue  share of |y|²  teacher  student  exaggeration"
         lines = [
             f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.share:13.4f}  {r.teacher:7.4f}  {r.student:7.4f}"
-            f"  {r.exaggeration:z12.4f}  {r.theory:z9.4f}"
+            f"  {r.exaggeration:z12.4f}"
             for r in self.rows
         ]
         when = f"when both have learnt {self.level:g} of direction {self.directions[0]}"
         stop = f"the teacher stopped at clock {float(self.stopped.clock):.4g}"
-        return "\n".join([head, *lines, f"{when}; {stop}; {plots.loop(self.disagreement)}"])
+        if self.theory is None:
+            return "\n".join([head, *lines, f"{when}; {stop}; practice only, without a closed form"])
+        lines = [f"{line}  {r.theory:z9.4f}" for line, r in zip(lines, self.rows, strict=True)]
+        return "\n".join([f"{head}  in theory", *lines, f"{when}; {stop}; {plots.loop(self.disagreement)}"])
 
 
 def compare(
@@ -134,8 +139,12 @@ def compare(
     would be learnt in one step): the teacher stops when theory says that it has learnt half of the middle one
     of `directions`, after 4000 steps at most, and the student goes on for eight times as long.
 
-    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets;
-    ValueError for a teacher without a finite clock if there is no student.
+    A learner without a filter, such as `Algorithm`, is compared in practice only. Whole numbers are taken as numbers,
+    with a warning where they look like classes, of which `datasets.one_hot` makes a column each.
+
+    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets, and for
+    targets that are names; ValueError for a teacher without a finite clock if there is no student, and for targets
+    without any component along the lead.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.3, 0.1])
@@ -146,10 +155,14 @@ def compare(
     """
     if targets is None and not isinstance(features, problems.Problem):
         raise TypeError("targets are missing: give compare(features, targets), or a problem in their place")
-    problem = features if targets is None else problems.linear(features, targets)
+    problem = features if targets is None else problems.linear(features, _numbers(targets))
     eigensystem = problem.eigensystem()
     λ = np.asarray(eigensystem.eigenvalues)
     directions = tuple(dict.fromkeys(min(k, len(λ) - 1) for k in directions))
+    if not np.any(np.asarray(problem.targets)):
+        raise ValueError("targets are zero, so there is nothing to learn")
+    if not np.any(np.asarray(eigensystem.target)[directions[0]]):
+        raise ValueError(f"targets have no component along direction {directions[0]}; lead with another of directions")
 
     descent = GradientDescent(0.1 / λ[0], steps=0)
     if teacher is None:
@@ -165,5 +178,24 @@ def compare(
 
     paths = student, distill(teacher, student)
     runs = [simulate(path, problem, eigensystem) for path in paths]
-    theory = tuple(closed_form(path, eigensystem) for path in paths)
+    known = all(part.has_closed_form for path in paths for part in path.parts())
+    theory = tuple(closed_form(path, eigensystem) for path in paths) if known else None
     return Comparison(problem, teacher, *runs, theory, directions, level)  # type: ignore[call-arg]
+
+
+def _numbers(targets):
+    """Targets that are meant as numbers, with a word where they may be classes."""
+    seen = np.asarray(targets)
+    kinds = np.unique(seen) if seen.ndim == 1 and seen.dtype.kind in "iuUS" else []
+    if len(kinds) and seen.dtype.kind in "US":
+        raise TypeError(
+            f"targets are names of classes, such as {str(kinds[0])!r}: give kd.datasets.one_hot(targets), a column for"
+            f" each of the {len(kinds)}"
+        )
+    if 2 < len(kinds) <= 20 and len(kinds) < len(seen) / 2:
+        warnings.warn(
+            f"targets are {len(kinds)} whole numbers, from {kinds[0]} to {kinds[-1]}, and are taken as numbers, as in"
+            " regression. If they are classes give kd.datasets.one_hot(targets); if not, give them as floats",
+            stacklevel=3,
+        )
+    return targets

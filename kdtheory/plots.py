@@ -10,14 +10,14 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdtheory import claims, measures
-from kdtheory._checks import Numbers, as_direction
+from kdtheory._checks import Number, Numbers, as_data, as_direction
 from kdtheory.problems import Eigensystem
-from kdtheory.trajectories import Trajectory
+from kdtheory.trajectories import Trajectory, runs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,24 +48,36 @@ _VERDICTS = {
 
 def convergence(
     ax: "Axes",
-    *trajectories: Trajectory,
+    *trajectories: Trajectory | Sequence[Trajectory],
     directions: Sequence[int] = (0, 4, 9),
     labels: Sequence[str] = ("teacher", "student"),
     matched_on: int | None = None,
     marks: str | None = None,
+    isotonic: bool = False,
+    colours: Sequence[str] | None = None,
+    linestyles: Sequence[str] = _LINES,
+    legend: bool | str = True,
+    **line: Any,
 ) -> "Axes":
     """Progress along chosen eigendirections in training: colour is the direction, line style the trajectory.
 
     Against the clock; or, with `matched_on`, against matched time: the first trajectory is the teacher's, and
     every other is drawn against the teacher's clock at which the teacher had made the same progress on the
     direction `matched_on`. There the curves of that direction coincide, and exaggerated bias is that the
-    student's lie below the teacher's on smaller eigenvalues.
+    student's lie below the teacher's on smaller eigenvalues. `isotonic` smooths noisy runs for the matching, as in
+    `measures.progress_at`.
 
-    `trajectories` are those of paths, with progress (T, K), and one of `labels` each. `marks` draws sparse
-    markers instead of lines, and is their name in the legend.
+    `trajectories` are those of paths, with progress (T, K), and one of `labels` each. A list of them, or one with an
+    axis of runs in front, is drawn as the mean with a band, its interval of `confidence.mean_interval`; students of
+    such teachers are matched each with its own. `marks` draws sparse markers instead of lines, and is their name in
+    the legend.
 
-    Raises ValueError for a trajectory of a single moment or without a label. Warns when a direction shares
-    its eigenvalue, and so its progress, with others.
+    `colours` go to the directions in turn (those of `axes.prop_cycle` if that was set, else of the library) and
+    `linestyles` to the trajectories; `line` goes to `ax.plot`. `legend` is True, False, or "outside" for one below the
+    axes; handles for one of your own are on the axes in any case.
+
+    Raises ValueError for a trajectory of a single moment or without a label, and for runs of a band whose clocks
+    differ. Warns when a direction shares its eigenvalue, and so its progress, with others.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -76,36 +88,50 @@ def convergence(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['direction 0, λ = 1', 'direction 1, λ = 0.1', 'teacher', 'student']
     """
-    _check_paths(trajectories, directions if matched_on is None else (*directions, matched_on), labels)
-    teacher = trajectories[0]
-    for number, run in enumerate(trajectories):
-        as_is = matched_on is None or run is teacher
-        clock = np.asarray(run.clock) if as_is else measures.matched_clock(teacher, run, matched_on)
+    groups = _paths(trajectories, directions if matched_on is None else (*directions, matched_on), labels)
+    palette, teachers = _palette(colours), groups[0]
+    several = any(len(runs) > 1 for runs in groups)
+    for number, runs in enumerate(groups):
+        clock = _clock_of(runs)
+        progress = np.stack([np.asarray(run.progress) for run in runs])  # (S, T, K)
+        if number and matched_on is not None and several:
+            clock = _clock_of(teachers)
+            progress = np.stack(_listed(measures.matched_progress(teachers, runs, matched_on, isotonic=isotonic)))
+        elif number and matched_on is not None:
+            clock = measures.matched_clock(teachers[0], runs[0], matched_on, isotonic=isotonic)
         started = clock > 0  # the axis is logarithmic
-        progress = np.asarray(run.progress)[started]
-        for k, color in _coloured(directions):
-            ax.plot(clock[started], progress[:, k], color=color, **_style(number, marks))
-    name = "clock" if matched_on is None else f"teacher's clock, matched on direction {matched_on}"
-    ax.set(xscale="log", xlabel=f"{name}  [1/λ]", ylabel="progress  [share of the target]")
-    return _legend(ax, _directions(teacher, directions) | _runs(trajectories, labels) | _marked(marks))
+        for k, color in _coloured(directions, palette):
+            style = dict(color=color) | _style(number, marks, linestyles) | line
+            _banded(ax, clock[started], progress[:, started, k], style)
+    unit, when = ("", "moment") if teachers[0].counted else ("  [1/λ]", "clock")
+    name = f"{when}{unit}" if matched_on is None else f"teacher's {when}{unit}\nmatched on direction {matched_on}"
+    ax.set(xscale="log", xlabel=name, ylabel="progress\n[of the target]")
+    _sparse(ax.xaxis)
+    styles = [_style(number, None, linestyles) for number in range(len(groups))]
+    entries = _directions(teachers[0], directions, palette) | _runs(styles, labels) | _marked(marks)
+    return _legend(ax, entries, legend, line)
 
 
 def exaggeration(
     ax: "Axes",
-    teacher: Trajectory,
-    student: Trajectory,
+    teacher: Trajectory | Sequence[Trajectory],
+    student: Trajectory | Sequence[Trajectory],
     level: float = 0.5,
     lead: int = 0,
     directions: Sequence[int] = (),
     marks: str | None = None,
+    isotonic: bool = False,
+    colours: Sequence[str] | None = None,
+    legend: bool | str = True,
+    **line: Any,
 ) -> "Axes":
     """How far the student lags along every direction when both have learnt the fraction `level` of `lead`: 1
     − ρ.
 
     ρ is the student's progress over the teacher's, drawn against the eigenvalue. Zero is no exaggeration, as
     on `lead` itself; one is a student that has learnt nothing. `teacher` and `student` are trajectories of
-    paths, with progress (T, K). `directions` are picked out in the colours that `convergence` gives them; for
-    `marks` and errors see there.
+    paths, with progress (T, K), or several, of which the mean is drawn with its interval. `directions` are picked out
+    in the colours that `convergence` gives them; for the rest and errors see there.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -116,30 +142,41 @@ def exaggeration(
     >>> ax.lines[0].get_ydata()[1].round(1).item()
     0.6
     """
-    _check_paths((teacher, student), (*directions, lead))
-    eigenvalues = np.asarray(teacher.eigenvalues)
-    lag = measures.observed_exaggeration(teacher, student, level, lead)
-    ax.plot(eigenvalues, lag, color=GREY, **_style(0 if marks is None else 1, marks))
-    for k, color in _coloured(directions):
-        ax.plot(eigenvalues[k], lag[k], color=color, marker="o", linestyle="none")
+    (first, *_), _ = _paths((teacher, student), (*directions, lead))
+    eigenvalues = np.asarray(first.eigenvalues)
+    lag = measures.observed_exaggeration(teacher, student, level, lead, isotonic=isotonic)
+    lags = lag.reshape(-1, len(eigenvalues))
+    read = np.isfinite(lags[:, lead])
+    if not read.all():
+        some = f"{int(read.sum())} of {len(read)} pairs of runs, which are" if len(read) > 1 else "no run: nothing is"
+        warnings.warn(f"level {level:g} of direction {lead} can be read in {some} drawn", stacklevel=2)
+        lags = lags[read] if read.any() else lags[:1]
+    _banded(ax, eigenvalues, lags, dict(color=GREY) | _style(0 if marks is None else 1, marks) | line)
+    for k, color in _coloured(directions, _palette(colours)):
+        ax.plot(eigenvalues[k], lags[:, k].mean(), color=color, marker="o", linestyle="none")
     ax.set(xscale="log", xlabel="eigenvalue λ", ylabel="exaggeration  1 − ρ")
-    return _legend(ax, _marked(marks))
+    _sparse(ax.xaxis)
+    return _legend(ax, _marked(marks), legend, line)
 
 
 def eigenspace(
     ax: "Axes",
-    *trajectories: Trajectory,
+    *trajectories: Trajectory | Sequence[Trajectory],
     x: int = 0,
     y: int = 1,
     labels: Sequence[str] = ("teacher", "student"),
     marks: str | None = None,
+    colours: Sequence[str] | None = None,
+    linestyles: Sequence[str] = _LINES,
+    legend: bool | str = True,
+    **line: Any,
 ) -> "Axes":
     """Training as a curve in the plane of two eigendirections: progress along `y` against progress along `x`.
 
     The target is at (1, 1). With x the larger eigenvalue a curve runs below the diagonal, on which all
     directions are learnt at one speed; exaggerated bias is that the student's runs below its teacher's.
-    `trajectories` are those of paths, with progress (T, K), and one of `labels` each; for `marks`, errors and
-    warnings see `convergence`.
+    `trajectories` are those of paths, with progress (T, K), and one of `labels` each; of several runs each is a thin
+    line. For the rest, errors and warnings see `convergence`.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -149,47 +186,99 @@ def eigenspace(
     >>> kd.plots.eigenspace(Figure().subplots(), teacher, student).get_xlabel()
     'progress along direction 0, λ = 1'
     """
-    _check_paths(trajectories, (x, y), labels)
-    for number, (run, color) in enumerate(_coloured(trajectories)):
-        progress = np.asarray(run.progress)
-        ax.plot(progress[:, x], progress[:, y], color=color, **_style(number, marks))
+    groups, palette = _paths(trajectories, (x, y), labels), _palette(colours)
+    for number, (runs, color) in enumerate(_coloured(groups, palette)):
+        for run in runs:
+            progress, thin = np.asarray(run.progress), dict(linewidth=0.6) if len(runs) > 1 else {}
+            style = dict(color=color) | _style(number, marks, linestyles) | thin | line
+            ax.plot(progress[:, x], progress[:, y], **style)
     diagonal = dict(color=GREY, linewidth=0.8, zorder=0)
     target = dict(color=BLACK, linestyle="none", marker="*", markersize=11)
     if "target" not in _known(ax):
         ax.plot([0, 1], [0, 1], **diagonal)
         ax.plot([1], [1], clip_on=False, **target)
-    λ = np.asarray(trajectories[0].eigenvalues)
+    λ = np.asarray(groups[0][0].eigenvalues)
     ax.set_xlabel(f"progress along direction {x}, λ = {λ[x]:.3g}")
-    ax.set_ylabel(f"progress along direction {y}, λ = {λ[y]:.3g}")
-    entries = {"target": target, "equal speed": diagonal}
-    return _legend(ax, _runs(trajectories, labels, COLOURS) | _marked(marks) | entries)
+    ax.set_ylabel(f"progress along\ndirection {y}, λ = {λ[y]:.3g}")
+    styles = [_style(number, None, linestyles) for number in range(len(groups))]
+    entries = _runs(styles, labels, palette) | _marked(marks)
+    return _legend(ax, entries | {"target": target, "equal speed": diagonal}, legend, line)
 
 
-def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem) -> "Axes":
-    """Eigenvalues against their rank, on logarithmic axes, where a power law is a line.
+def confidence(
+    ax: "Axes",
+    teacher_logits: Numbers,
+    student_logits: Numbers,
+    scale: Number = 1.0,
+    color: str = SKY,
+    legend: bool | str = True,
+    **marker: Any,
+) -> "Axes":
+    """The student's confidence against its teacher's, one point for each row: the picture of the seed paper.
 
-    `eigenvalues` (K,) are drawn as they are. Those of an `Eigensystem` are drawn as shares of their sum,
-    beside the shares of the targets: how much of |y|² lies along each direction.
+    `teacher_logits` and `student_logits` are (N, C); a point is the logit of the teacher's top class, log p/(1 - p), in
+    both, as in `confidence.top_class`. On the diagonal both are equally sure. The line is the least-squares fit, whose
+    slope above one says that the student exaggerates: it is surer where its teacher was sure, and less where not. The
+    student's logits are multiplied by `scale` first, such as that of `confidence.matching_scale`. `marker` goes to
+    `ax.plot`; for `legend` see `convergence`.
+
+    Raises ValueError where the two differ in shape, or are not (N, C) with two classes or more, or not finite.
+
+    >>> import numpy as np, kdtheory as kd
+    >>> from matplotlib.figure import Figure
+    >>> logits = np.random.default_rng(0).normal(size=(50, 3))
+    >>> ax = kd.plots.confidence(Figure().subplots(), logits, 2 * logits)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['fit, slope 1.95', 'equal confidence']
+    """
+    both = {
+        name: as_data(logits, f"{name}_logits", ranks=(2,))
+        for name, logits in dict(teacher=teacher_logits, student=student_logits).items()
+    }
+    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], both["student"] * scale))
+    fit = measures.confidence.of_points(x, y)
+    many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, markeredgewidth=0, rasterized=len(x) > 2000)
+    ax.plot(x, y, color=color, linestyle="none", **many | marker)
+    ends = np.array([x.min(), x.max()])
+    everywhere = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
+    line = dict(color=VERMILLION), dict(color=GREY, linewidth=0.8, zorder=0)
+    ax.plot(ends, fit.intercept + fit.slope * ends, **line[0])
+    ax.plot(everywhere, everywhere, **line[1])
+    ax.set(xlabel="teacher's confidence\nlogit of its top class", ylabel="student's confidence\nlogit of that class")
+    return _legend(ax, {f"fit, slope {fit.slope:.2f}": line[0], "equal confidence": line[1]}, legend)
+
+
+def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str = True, **line: Any) -> "Axes":
+    """Eigenvalues against their direction, on logarithmic axes, where a power law is a line.
+
+    Directions are numbered from 0, as everywhere; on the logarithmic axis direction k stands at k + 1. `eigenvalues`
+    (K,) are drawn as they are. Those of an `Eigensystem` are drawn as shares of their sum, beside the shares of the
+    targets: how much of |y|² lies along each direction. `line` goes to `ax.plot`; for `legend` see `convergence`.
 
     >>> import kdtheory as kd
     >>> from matplotlib.figure import Figure
     >>> kd.plots.spectrum(Figure().subplots(), kd.spectra.power_law(10)).get_ylabel()
     'eigenvalue λ'
     """
-    ax.set(xscale="log", yscale="log", xlabel="rank of the direction")
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    ax.set(xscale="log", yscale="log", xlabel="direction")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at - 1:.0f}" if at >= 1 else ""))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    _sparse(ax.yaxis)
     if not isinstance(eigenvalues, Eigensystem):
-        ax.plot(np.arange(1, len(eigenvalues) + 1), np.asarray(eigenvalues), color=BLUE)
+        ax.plot(np.arange(1, len(eigenvalues) + 1), np.asarray(eigenvalues), **dict(color=BLUE) | line)
         ax.set_ylabel("eigenvalue λ")
         return ax
     λ, target = np.asarray(eigenvalues.eigenvalues), np.asarray(eigenvalues.target)
-    rank = np.arange(1, len(λ) + 1)
+    at = np.arange(1, len(λ) + 1)
     signal = λ * np.sum(target.reshape(len(λ), -1) ** 2, axis=1)
     seen = 1 - float(eigenvalues.unseen)
-    ax.plot(rank, seen * signal / signal.sum(), color=VERMILLION, marker=".", linestyle="none", label="of the targets")
-    ax.plot(rank, λ / λ.sum(), color=BLUE, label="of the features, λ / Σλ")
+    of_targets = dict(color=VERMILLION, marker=".", linestyle="none", label="of the targets")
+    ax.plot(at, seen * signal / (signal.sum() or np.nan), **of_targets)
+    ax.plot(at, λ / λ.sum(), **dict(color=BLUE, label="of the features, λ / Σλ") | line)
     ax.set_ylabel("share of the direction")
-    ax.legend()
-    return ax
+    return _legend(ax, {}, legend)
 
 
 def margins(ax: "Axes", check: claims.Check) -> "Axes":
@@ -256,12 +345,16 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2)
     return figure
 
 
-def heat(ax: "Axes", table: "DataArray") -> "Axes":
+def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: Any) -> "Axes":
     """A sweep over two axes as a map of colours, with its colour bar.
 
     `table` is a two-dimensional xarray.DataArray, such as a variable of what `sweep` returns; its first axis
     runs to the right, its second upwards. Axes that are spaced more evenly in their logarithm are drawn so.
-    NaN is blank.
+    NaN is blank. With a `center`, such as 1 for ratios, what is below has another hue than what is above. `mesh` goes
+    to `ax.pcolormesh`: `norm`, `vmin`, `vmax`, `cmap`.
+
+    Raises TypeError for what is no DataArray, ValueError for one that has not two axes, each of finite numbers that
+    rise or fall.
 
     >>> import kdtheory as kd
     >>> from matplotlib.figure import Figure
@@ -272,12 +365,42 @@ def heat(ax: "Axes", table: "DataArray") -> "Axes":
     >>> ax.get_xscale(), ax.get_yscale()
     ('linear', 'log')
     """
-    x, y = (np.asarray(table[name]) for name in table.dims)
-    mesh = ax.pcolormesh(x, y, np.asarray(table).T, shading="nearest", cmap="cividis", rasterized=True)
-    across, up = (name.replace("_", " ") for name in table.dims)
+    if not hasattr(table, "dims") or hasattr(table, "data_vars"):
+        names = f", such as table.{next(iter(table.data_vars))}" if getattr(table, "data_vars", None) else ""
+        raise TypeError(
+            f"table must be an xarray.DataArray, one variable of a sweep{names}; got {type(table).__name__}"
+        )
+    if table.ndim != 2:
+        raise ValueError(
+            f"table must have two axes, got {', '.join(map(str, table.dims)) or 'none'}; pick one value of each other"
+            " axis by table.sel(name=value), or take its mean, table.mean(name)"
+        )
+    x, y = (_rising(np.asarray(table[name]), name) for name in table.dims)
+    style: dict[str, Any] = dict(shading="nearest", cmap="cividis", rasterized=True)
+    if center is not None:
+        from matplotlib.colors import CenteredNorm
+
+        values = np.asarray(table, float)
+        far = np.max(np.abs(values[np.isfinite(values)] - center), initial=0.0) or 1.0
+        style |= dict(cmap="RdBu_r", norm=CenteredNorm(center, far))
+    drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(np.asarray(table, float)).T, **style | mesh)
+    across, up = (str(name).replace("_", " ") for name in table.dims)
     ax.set(xscale=_scale(x), yscale=_scale(y), xlabel=across, ylabel=up)
-    ax.figure.colorbar(mesh, ax=ax, label=table.name)
+    for axis, scale in (ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale()):
+        if scale == "log":
+            _sparse(axis)
+    ax.figure.colorbar(drawn, ax=ax, label=table.name)
     return ax
+
+
+def _rising(points, name):
+    """Coordinates of an axis of a map."""
+    if points.dtype.kind not in "iuf" or not np.isfinite(points).all():
+        raise ValueError(f"the axis {name} must have finite numbers for coordinates, got {points.tolist()[:4]}")
+    steps = np.diff(points)
+    if not (np.all(steps > 0) or np.all(steps < 0)):
+        raise ValueError(f"the axis {name} must rise or fall throughout; sort it by table.sortby({name!r})")
+    return points
 
 
 def _scale(points):
@@ -315,26 +438,62 @@ def above(number: float) -> str:
 # What trajectories look like.
 
 
-def _coloured(things):
-    return zip(things, itertools.cycle(COLOURS), strict=False)
+def _palette(colours):
+    """The colours that were asked for, here or by the session's `axes.prop_cycle`, else those of the library."""
+    import matplotlib
+
+    if colours is not None:
+        return [colours] if isinstance(colours, str) else list(colours)
+    cycle, usual = (rc["axes.prop_cycle"].by_key() for rc in (matplotlib.rcParams, matplotlib.rcParamsDefault))
+    return list(cycle["color"]) if "color" in cycle and cycle != usual else COLOURS
 
 
-def _style(number, marks):
+def _coloured(things, palette=COLOURS):
+    return zip(things, itertools.cycle(palette), strict=False)
+
+
+def _style(number, marks, linestyles=_LINES):
     """Of the first trajectory (0), the second, …: lines, or markers, hollow but for the first, evenly on the
     page."""
     if marks is None:
-        return dict(linestyle=_LINES[number % 4])
+        return dict(linestyle=linestyles[number % len(linestyles)])
     face = "none" if number else None
     return dict(linestyle="none", marker=_MARKERS[number % 4], markersize=4.5, markevery=0.09, markerfacecolor=face)
 
 
-def _check_paths(trajectories, directions, labels=("teacher", "student")):
+def _listed(array):
+    """With an axis of runs, also where there is one run."""
+    return array if array.ndim == 3 else array[None]
+
+
+def _banded(ax, x, values, style):
+    """A line through values (T,) of one run; of several, (S, T), through their mean, with a band for its interval."""
+    if len(values) == 1:
+        ax.plot(x, values[0], **style)
+        return
+    mean, low, high = measures.confidence.mean_interval(values)
+    ax.plot(x, mean, **style)
+    known = np.isfinite(x) & np.isfinite(low)
+    if known.any():
+        ax.fill_between(x, low, high, where=known, color=style["color"], alpha=0.2, linewidth=0)
+
+
+def _clock_of(runs):
+    """The clock that runs share."""
+    clocks = [np.asarray(run.clock) for run in runs]
+    if any(clock.shape != clocks[0].shape or (clock != clocks[0]).any() for clock in clocks):
+        raise ValueError("runs that are drawn as one band must have the same clock; project them at the same moments")
+    return clocks[0]
+
+
+def _paths(trajectories, directions, labels=("teacher", "student")):
+    """The runs of each trajectory, all checked."""
     if len(labels) < len(trajectories):
         raise ValueError(f"labels names {len(labels)} of the {len(trajectories)} trajectories; name each")
-    for run in trajectories:
-        if run.clock.ndim != 1:
-            raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
-    spaces = np.asarray(trajectories[0].spaces)
+    groups = [runs_of(each) for each in trajectories]
+    if any(run.clock.ndim != 1 for runs in groups for run in runs):
+        raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
+    spaces = np.asarray(groups[0][0].spaces)
     for k in directions:
         k = as_direction(k, len(spaces))
         members = np.flatnonzero(spaces == spaces[k])
@@ -344,21 +503,43 @@ def _check_paths(trajectories, directions, labels=("teacher", "student")):
                 " directions in there are arbitrary, and what is drawn is the progress of the whole eigenspace",
                 stacklevel=3,
             )
+    return groups
+
+
+# Axes: labels that do not overprint.
+
+
+def _sparse(axis):
+    """On a logarithmic axis, labels between powers of ten only where these are too few to read it by."""
+    from matplotlib.ticker import FuncFormatter
+
+    def label(at, _):
+        low, high = sorted(axis.get_view_interval())
+        if not 0 < low < high or at <= 0:
+            return ""
+        decades, powers = math.log10(high / low), math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
+        power = math.floor(math.log10(at) + 1e-9)
+        digit = round(at / 10.0**power)
+        if powers >= 2 or (decades > 0.5 and digit not in (2, 5)):
+            return ""
+        return f"{at:g}" if -4 < power < 4 else f"${digit}\\times10^{{{power}}}$"
+
+    axis.set_minor_formatter(FuncFormatter(label))
 
 
 # Legends: one entry for each name, however often the axes are drawn on.
 
 
-def _directions(run, directions):
+def _directions(run, directions, palette=COLOURS):
     λ = np.asarray(run.eigenvalues)
-    return {f"direction {k}, λ = {λ[k]:.3g}": dict(color=color) for k, color in _coloured(directions)}
+    return {f"direction {k}, λ = {λ[k]:.3g}": dict(color=color) for k, color in _coloured(directions, palette)}
 
 
-def _runs(trajectories, labels, colours=(GREY,)):
-    if len(trajectories) == 1:
+def _runs(styles, labels, colours=(GREY,)):
+    if len(styles) == 1:
         return {}
-    named = zip(labels, itertools.cycle(colours), range(len(trajectories)), strict=False)
-    return {label: dict(_style(number, None), color=color) for label, color, number in named}
+    named = zip(labels, itertools.cycle(colours), styles, strict=False)
+    return {label: dict(style, color=color) for label, color, style in named}
 
 
 def _marked(marks):
@@ -369,10 +550,44 @@ def _known(ax):
     return ax.get_legend_handles_labels()[1]
 
 
-def _legend(ax, entries):
+def _legend(ax, entries, legend, line=None):
+    """The entries, as lines without points, and the legend itself if it is wanted."""
+    if legend not in (True, False, "outside"):
+        raise ValueError(f'legend must be True, False or "outside", got {legend!r}')
+    shared = {key: value for key, value in (line or {}).items() if key in ("linewidth", "lw", "alpha")}
     for name, style in entries.items():
         if name not in _known(ax):
-            ax.plot([], [], label=name, **style)
-    if _known(ax):
-        ax.legend()
+            ax.plot([], [], label=name, **shared | style)
+    if not _known(ax) or not legend:
+        return ax
+    if legend == "outside":
+        _below(ax)
+    else:
+        ax.legend(**(_COMPACT if _width(ax) < 3.5 else {}))
     return ax
+
+
+_COMPACT = dict(fontsize="small", handlelength=1.4, handletextpad=0.5, columnspacing=1.0, labelspacing=0.3)
+
+
+def _width(ax):
+    """Of the axes with their labels, about, in inches."""
+    return ax.get_position().width * ax.figure.get_figwidth() / 0.8
+
+
+def _below(ax):
+    """A legend below the axes, under the label of the horizontal axis, in as many columns as there is room for."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.transforms import ScaledTranslation
+
+    points = lambda size: FontProperties(size=size).get_size_in_points()
+    tick = ax.xaxis.get_major_ticks()[0]
+    lines = 1 + ax.get_xlabel().count("\n")
+    room = tick.get_pad() + 3.5 + 1.3 * points(tick.label1.get_fontsize()) + ax.xaxis.labelpad
+    room += 1.3 * lines * points(ax.xaxis.label.get_fontsize())
+    legend = ax.legend(**_COMPACT)
+    texts = legend.get_texts()
+    column = texts[0].get_fontsize() * (0.5 * max(len(text.get_text()) for text in texts) + 3.0)
+    down = ax.transAxes + ScaledTranslation(0, -room / 72, ax.figure.dpi_scale_trans)
+    place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=down, borderaxespad=0.0, frameon=False)
+    ax.legend(ncols=max(1, min(len(texts), int(72 * _width(ax) / column))), **_COMPACT, **place)

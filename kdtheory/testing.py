@@ -16,7 +16,7 @@ import numpy as np
 
 from kdtheory import problems
 from kdtheory._checks import as_key
-from kdtheory.learners import Learner
+from kdtheory.learners import Algorithm, Learner
 from kdtheory.problems import Problem, SquaredLoss
 from kdtheory.trajectories import closed_form
 
@@ -293,8 +293,8 @@ def _path(learner, name, points, grounds, known, tolerance):
 
 
 def _points(learner: Learner, path: tuple) -> Iterator[Learner]:
-    """A path's learners, one for each of its moments."""
-    if path:
+    """A path's learners, one for each of its moments; none of an algorithm that makes the whole path in one run."""
+    if path and not any(isinstance(part, Algorithm) for part in learner.parts()):
         listed = lambda leaf: isinstance(leaf, list | tuple)
         leaves, structure = jax.tree_util.tree_flatten_with_path(learner, is_leaf=listed)
         whole = {field for part in (learner, *learner.parts()) for field in part.vectors}

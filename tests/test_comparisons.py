@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import kdtheory as kd
 
@@ -102,3 +103,81 @@ def test_a_path_may_start_at_zero():
     path = kd.GradientDescent(step_size=0.1, steps=np.arange(99))
     found = kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), student=path)
     assert found.figure.axes[1].get_xlim()[0] == pytest.approx(0.1)
+
+
+def test_targets_that_look_like_classes_are_named():
+    random = np.random.default_rng(0)
+    features, digits = random.standard_normal((40, 3)), random.integers(0, 10, 40)
+    with pytest.warns(UserWarning, match=r"targets are 10 whole numbers, from 0 to 9, .* give kd\.datasets\.one_hot"):
+        found = kd.compare(features, digits)
+    again = kd.compare(features, digits.astype(float))  # said on purpose, hence no warning
+    np.testing.assert_array_equal(found.teacher.coordinates, again.teacher.coordinates)
+    kd.compare(features, digits > 4)  # two classes are one number
+    kd.compare(features, np.arange(40))
+    with pytest.raises(TypeError, match=r"names of classes, such as 'a': give kd\.datasets\.one_hot\(targets\).*the 2"):
+        kd.compare(features, np.where(digits > 4, "a", "b"))
+
+
+def test_targets_without_anything_to_learn():
+    with pytest.raises(ValueError, match="targets are zero, so there is nothing to learn"):
+        kd.compare(np.eye(3), np.zeros(3))
+    with pytest.raises(ValueError, match="targets have no component along direction 0; lead with another"):
+        kd.compare(np.diag([3.0, 2.0, 1.0]), [0.0, 1.0, 1.0])
+
+
+def test_an_algorithm_without_a_filter_is_compared_in_practice():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.4, 0.1], noise=0.1)
+    steps = np.unique(np.geomspace(1, 400, 60).astype(int))
+    descent = lambda steps: kd.GradientDescent(0.1, steps)
+    mine = lambda steps: kd.Algorithm(lambda problem, start: descent(steps).fit(problem, start), clock=0.1 * steps)
+    own = kd.compare(problem, teacher=mine(np.array(40)), student=mine(steps), directions=(0, 1, 2))
+    known = kd.compare(problem, teacher=descent(40), student=descent(steps), directions=(0, 1, 2))
+    for row, expected in zip(own.rows, known.rows, strict=True):
+        assert row.exaggeration == pytest.approx(expected.exaggeration, abs=1e-12) and np.isnan(row.theory)
+    assert own.theory is None and np.isnan(own.disagreement)
+    assert "in theory" not in str(own) and "practice only" in str(own) and "nan" not in str(own)
+    lines = [line for line in own.figure.axes[0].lines if len(line.get_xdata()) > 2]
+    assert [line.get_marker() for line in lines] == ["None"] * 6
+    np.testing.assert_array_equal(lines[5].get_ydata(), own.student.progress[:, 2])
+
+
+def test_chosen_directions_are_in_the_frame_and_labels_do_not_overprint():
+    spectrum = np.concatenate([[1.0], np.geomspace(1e-5, 1e-8, 9)])  # the last beyond 1e-4 of the first
+    found = kd.compare(kd.problems.with_spectrum(0, spectrum), directions=(0, 5, 9), level=0.3)
+    low, high = found.figure.axes[2].get_xlim()
+    assert low < spectrum[9] < spectrum[0] < high  # eigenvalues rise to the right, as in plots.exaggeration
+    for each in (
+        found,
+        kd.compare(*kd.datasets.diabetes()),
+        kd.compare(np.random.default_rng(0).normal(size=(9, 40)), np.arange(9.0)),
+    ):
+        for size in ((11, 3.9), (7, 3)):
+            figure = each.figure
+            figure.set_size_inches(size)
+            _no_overprint(figure)
+
+
+def _no_overprint(figure):
+    """No tick label over another on its axis, no label or title outside of the page or over another panel's."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer, page = canvas.get_renderer(), figure.bbox
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [tick for kind in (axis.get_major_ticks(), axis.get_minor_ticks()) for tick in kind]
+            seen = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high and tick.label1.get_text()]
+            boxes = [text.get_window_extent(renderer) for text in seen]
+            assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]), [
+                text.get_text() for text in seen
+            ]
+    texts = [text for ax in figure.axes for text in (ax.xaxis.label, ax.yaxis.label, ax._left_title)]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    over = [
+        (texts[i].get_text(), texts[j].get_text())
+        for i in range(len(boxes))
+        for j in range(i)
+        if boxes[i].overlaps(boxes[j])
+    ]
+    assert not over, over

@@ -7,6 +7,7 @@ import warnings
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import optax
 import pandas
@@ -634,3 +635,216 @@ def test_any_path_equals_its_points(times, steps):
         at = lambda stop, learner=learner, field=field: dataclasses.replace(learner, **{field: stop})
         whole = at(np.array(stops)).filter(1.1)
         np.testing.assert_allclose(whole, [at(stop).filter(1.1) for stop in stops], rtol=1e-14, atol=1e-300)
+
+
+# Schedules of step sizes, algorithms without a filter, paths written for one moment.
+
+SCHEDULE = np.concatenate([np.geomspace(1.6, 0.01, 60), np.full(40, 0.7)])  # some steps alternate, some hardly move
+
+
+@pytest.mark.parametrize("λ", [1.0, 0.3, 1e-3, 1e-9, 1e-17, 0.0, 1 / 1.6])
+def test_a_schedule_is_the_product_of_its_steps(λ):
+    """In 60 digits; the logs too, and what is learnt where hardly anything is."""
+    steps = [0, 1, 7, 60, 100]
+    learner = kd.GradientDescent(SCHEDULE, np.array(steps))
+    with mpmath.workdps(60):
+        exact = [mpmath.fprod(1 - mpmath.mpf(η) * mpmath.mpf(λ) for η in SCHEDULE[:k].tolist()) for k in steps]
+        for k, left in enumerate(exact):
+            learnt = 1 - left
+            assert abs(float(learner.filter(λ)[k]) - learnt) <= 1e-15 * max(abs(learnt), 1e-300) + 2e-16 * abs(left)
+            assert abs(float(learner.residual(λ)[k]) - left) <= 1e-14 * abs(left) + 1e-300
+            for log, whole in ((learner.log_filter, learnt), (learner.log_residual, left)):
+                if whole > 0:
+                    wanted = mpmath.log(whole)
+                    assert abs(float(log(λ)[k]) - wanted) <= 1e-14 * max(abs(wanted), 1e-300) + 1e-16 * abs(wanted)
+                else:
+                    assert float(log(λ)[k]) == -np.inf if whole == 0 else np.isnan(log(λ)[k])
+    clocks = [float(np.sum(SCHEDULE[:k])) for k in steps]
+    np.testing.assert_allclose(learner.clock, clocks, rtol=1e-14)
+
+
+def test_a_schedule_of_equal_steps_is_a_step_size():
+    λ = jnp.geomspace(1e-8, 1.9, 9)
+    scheduled, plain = (kd.GradientDescent(step, [0, 3, 40]) for step in ([0.5] * 40, 0.5))
+    for face in ("filter", "residual", "log_filter"):
+        np.testing.assert_allclose(getattr(scheduled, face)(λ), getattr(plain, face)(λ), rtol=2e-14)
+    np.testing.assert_allclose(scheduled.clock, plain.clock)
+    slope = jax.grad(lambda x: scheduled.filter(x)[2])(0.3)
+    assert float(slope) == pytest.approx(40 * 0.5 * 0.85**39, rel=1e-13)
+
+
+def test_loops_with_a_schedule():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.3, 0.01], samples=12, noise=0.2)
+    kernel = kd.problems.kernel(np.diag([3.0, 1.0, 0.1]), np.array([1.0, -1.0, 2.0]))
+    for ground in (problem, kernel):
+        w, path = np.zeros(ground.zeros().shape), [np.zeros(ground.zeros().shape)]
+        for η in SCHEDULE:
+            w = w - η * np.asarray(ground.gradient(w))
+            path.append(w)
+        seen = kd.GradientDescent(SCHEDULE, [0, 9, 100, 42]).fit(ground)
+        np.testing.assert_allclose(seen, np.array(path)[[0, 9, 100, 42]], atol=1e-12)
+    system = problem.eigensystem()
+    student = kd.distill(kd.GradientDescent(SCHEDULE, 30), kd.GradientDescent(SCHEDULE, [10, 90]))
+    seen, expected = kd.simulate(student, problem, system), kd.closed_form(student, system)
+    np.testing.assert_allclose(seen.coordinates, expected.coordinates, atol=1e-13)
+    kd.testing.check_learner(lambda steps: kd.GradientDescent(SCHEDULE / 2, steps))
+    kd.testing.check_learner(kd.StochasticDescent(SCHEDULE / 8, 6, 0, 50))
+    one_batch = kd.StochasticDescent(SCHEDULE, 3, 0, [5, 50]).fit(kd.problems.linear(np.ones((4, 1)), np.ones(4)))
+    np.testing.assert_allclose(one_batch[:, 0], [1 - np.prod(1 - SCHEDULE[:k]) for k in (5, 50)], atol=1e-13)
+    jitted = jax.jit(lambda steps: kd.GradientDescent(SCHEDULE, steps).fit(problem))(jnp.array([9, 101, -1]))
+    assert np.isfinite(jitted[0]).all() and np.isnan(jitted[1:]).all()
+    traced = jax.jit(lambda steps: kd.GradientDescent(SCHEDULE, steps).filter(0.5))(
+        jnp.array([100.0, 101.0, 2.5, -1.0])
+    )
+    assert np.isnan(traced).tolist() == [False, True, True, True]
+
+
+def test_mistakes_with_schedules():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.3])
+    for learner, message in (
+        (
+            kd.GradientDescent([0.1, 0.2], [1, 3]),
+            r"step_size has shape \(2,\), a schedule of 2 steps, but .* reach 3\.",
+        ),
+        (kd.GradientDescent([0.1, -0.2], 2), r"step_size must be finite and >= 0, got -0\.2 for step 1"),
+        (kd.GradientDescent([0.1, np.nan], 2), "step_size must be a number, got nan"),
+        (kd.GradientDescent(np.ones((2, 2)), 2), r"GradientDescent\.step_size has shape \(2, 2\)"),
+        (kd.HeavyBall([0.1, 0.2], 0.5, 2), r"HeavyBall\.step_size has shape \(2,\), but only HeavyBall\.steps may be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            kd.simulate(learner, problem)
+    with pytest.warns(UserWarning, match=r"a schedule that multiplies what is left along λ_max = 1 by 8: the loop div"):
+        kd.simulate(kd.GradientDescent([3.0, 3.0, 3.0], 3), problem)
+    kd.simulate(kd.GradientDescent([3.0, 0.9], 2), problem)  # one long step is made good by the next
+    for refused in ("stopped", "rate"):
+        with pytest.raises(TypeError, match="under a schedule"):
+            getattr(kd.GradientDescent([0.1], 1), refused)(1.0)
+    with pytest.raises(TypeError, match="GradientDescent's do not"):
+        kd.every_student(kd.GradientDescent([0.1, 0.2], 1), problem, [1], [1])
+    with pytest.raises(ValueError, match="teacher must be a single stopped learner"):
+        kd.distill(kd.GradientDescent([0.1, 0.2], [1, 2]), kd.Ridge(1.0))
+
+
+def conjugate_gradients(steps):
+    """Conjugate gradients on the normal equations: no filter, since what it does depends on the targets."""
+
+    def fit(problem, start):
+        matrix, vector = map(np.asarray, problem.normal_equations())
+        w, path = np.array(start), [np.array(start)]
+        residual = vector - matrix @ w
+        towards = residual.copy()
+        for _ in range(int(np.max(steps))):
+            size = residual @ residual
+            if size < 1e-28:
+                path.append(w)
+                continue
+            length = size / (towards @ matrix @ towards)
+            w, residual = w + length * towards, residual - length * (matrix @ towards)
+            towards = residual + (residual @ residual) / size * towards
+            path.append(w)
+        return np.array(path)[np.asarray(steps)]
+
+    return kd.Algorithm(fit, clock=steps)
+
+
+def test_an_algorithm_of_ones_own_goes_everywhere():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5, 0.1], samples=20, noise=0.3)
+    system = problem.eigensystem()
+    path = kd.simulate(conjugate_gradients(np.arange(4)), problem, system)
+    np.testing.assert_allclose(path.progress[3], 1.0, atol=1e-9)  # in as many steps as directions
+    assert path.clock.tolist() == [0.0, 1.0, 2.0, 3.0] and float(path.progress[1].max()) < 1.5
+    taught = problem.taught(problem.predict(conjugate_gradients(2).fit(problem)))
+    student = kd.distill(conjugate_gradients(2), conjugate_gradients(np.arange(4)))
+    np.testing.assert_array_equal(student.fit(problem), conjugate_gradients(np.arange(4)).fit(taught))
+    mixed = kd.simulate(kd.switch(conjugate_gradients(1), kd.GradientFlow([0.0, 1e5])), problem, system)
+    np.testing.assert_allclose(mixed.coordinates[0], path.coordinates[1], atol=1e-12)
+    np.testing.assert_allclose(mixed.progress[1], 1.0, atol=1e-9)
+    warm = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(conjugate_gradients(0).fit(problem, warm), warm)
+    descent = kd.Algorithm(lambda problem, start: kd.GradientDescent(0.5, [3, 5]).fit(problem, start), clock=[1.5, 2.5])
+    kd.testing.check_learner(descent)
+    np.testing.assert_array_equal(descent.fit(problem, warm), kd.GradientDescent(0.5, [3, 5]).fit(problem, warm))
+    for refused in (
+        lambda: kd.closed_form(descent, system),
+        lambda: descent.filter(1.0),
+        lambda: descent.stopped(1.0),
+    ):
+        with pytest.raises(TypeError, match="Algorithm has no"):
+            refused()
+    with pytest.raises(ValueError, match=r"Algorithm's fit must return parameters of shape \(2, 3\), .*; got \(2, 2\)"):
+        kd.Algorithm(lambda problem, start: np.ones((2, 2)), [1.0, 2.0]).fit(problem)
+    with pytest.raises(TypeError, match="fit must be a function of a problem and a start, got 3"):
+        kd.Algorithm(3, 1.0)
+    with pytest.raises(ValueError, match="must be >= 0, got -1"):
+        kd.Algorithm(lambda problem, start: start, -1.0).fit(problem)
+    with pytest.raises(ValueError, match="teacher must be a single stopped learner"):
+        kd.distill(descent, descent)
+
+
+@kd.record
+class _Iterated(kd.Learner):
+    """Ridge around its own solution, written for one penalty."""
+
+    rounds: int = kd.static()
+    penalty: float
+
+    @kd.along_path
+    def filter(self, eigenvalues):
+        return 1.0 - (self.penalty / (eigenvalues + self.penalty)) ** self.rounds
+
+    @kd.along_path
+    def fit(self, problem, start=None):
+        for _ in range(self.rounds):
+            start = kd.Ridge(self.penalty).fit(problem, start)
+        return start
+
+    clock = property(lambda self: self.rounds / self.penalty)
+
+
+def test_a_learner_that_is_written_for_one_moment_is_a_path():
+    kd.testing.check_learner(lambda penalty: _Iterated(2, penalty), clocks=(0.1, 0.5, 2.0))
+    problem, λ = kd.problems.with_spectrum(0, [1.0, 0.5, 0.1]), jnp.array([1.0, 0.5, 0.1])
+    path = _Iterated(3, jnp.array([2.0, 1.0, 0.1]))
+    for moment, penalty in enumerate((2.0, 1.0, 0.1)):  # three by three: a broadcast would pass unseen
+        np.testing.assert_allclose(path.filter(λ)[moment], _Iterated(3, penalty).filter(λ), rtol=1e-15)
+        np.testing.assert_allclose(path.fit(problem)[moment], _Iterated(3, penalty).fit(problem), rtol=1e-14)
+    student = kd.distill(_Iterated(1, 0.3), _Iterated(2, jnp.array([2.0, 1.0])))
+    seen, expected = kd.simulate(student, problem), kd.closed_form(student, problem.eigensystem())
+    np.testing.assert_allclose(seen.coordinates, expected.coordinates, atol=1e-13)
+    np.testing.assert_allclose(
+        jax.jit(lambda c: _Iterated(2, c).filter(λ))(jnp.array([2.0, 1.0])),
+        _Iterated(2, jnp.array([2.0, 1.0])).filter(λ),
+        rtol=1e-14,
+    )
+    assert seen.clock.tolist() == [1.0, 2.0]
+
+
+def test_a_learner_that_does_not_take_paths_says_so():
+    @kd.record
+    class Scalar(kd.Learner):
+        penalty: float
+        filter = lambda self, eigenvalues: eigenvalues / (eigenvalues + jnp.sum(jnp.asarray(self.penalty)))
+        fit = lambda self, problem, start=None: kd.Ridge(np.sum(self.penalty)).fit(problem, start)
+
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5, 0.1])
+    with pytest.raises(
+        ValueError, match=r"Scalar\.fit must have the shape \(2, 3\) for the path Scalar\.penalty.*along_p"
+    ):
+        kd.simulate(Scalar([1.0, 2.0]), problem)
+    with pytest.raises(
+        ValueError, match=r"Scalar\.filter must have the shape \(2, 3\) .*, but it has \(3,\); write it for"
+    ):
+        kd.closed_form(Scalar([1.0, 2.0]), problem.eigensystem())
+    with pytest.raises(ValueError, match=r"_Iterated\.rounds is static, so it cannot be an array, got shape \(2,\)"):
+        kd.simulate(_Iterated(np.array([1, 2]), 1.0), problem)
+
+
+def test_seeds_may_be_mapped():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.1], samples=12, noise=0.3)
+    run = lambda seed: kd.StochasticDescent(0.1, 4, seed, [3, 9]).fit(problem)
+    np.testing.assert_allclose(jax.vmap(run)(jnp.arange(3)), [run(seed) for seed in range(3)], atol=1e-14)
+    with pytest.raises(TypeError) as refused:
+        jax.vmap(lambda key: kd.simulate(kd.GradientFlow([1.0]), kd.problems.gaussian(key, [1.0], 5)).progress)(
+            jnp.arange(2)
+        )
+    assert any("Draw problems in a plain loop" in note for note in refused.value.__notes__)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -184,3 +185,188 @@ kd.compare([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0]).figure
 assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Several runs, styles and legends.
+
+
+@pytest.fixture(scope="module")
+def seeds():
+    """Teachers and students of four seeds, noisy."""
+    problem = kd.problems.with_spectrum(0, EIGENVALUES, samples=30, noise=0.1)
+    system, path = problem.eigensystem(), np.arange(0, 200, 4)
+    noisy = lambda seed: kd.StochasticDescent(0.1, 6, seed, path)
+    teachers = [kd.simulate(noisy(seed), problem, system) for seed in range(4)]
+    stopped = kd.GradientDescent(0.1, 60)
+    return teachers, [kd.simulate(kd.distill(stopped, noisy(seed)), problem, system) for seed in range(10, 14)]
+
+
+def bands(ax):
+    return [np.asarray(band.get_paths()[0].vertices) for band in ax.collections]
+
+
+def test_several_runs_are_a_mean_with_its_interval(ax, seeds):
+    kd.plots.convergence(ax, *seeds, directions=[0, 2])
+    lines, values = drawn(ax), np.stack([run.progress for run in seeds[1]])[:, 1:, 2]
+    assert len(lines) == len(bands(ax)) == 4
+    np.testing.assert_allclose(lines[3].get_ydata(), values.mean(axis=0), atol=1e-12)
+    import scipy.stats as stats
+
+    low, high = stats.t.interval(0.95, 3, values.mean(axis=0), stats.sem(values, axis=0))
+    band = bands(ax)[3]
+    np.testing.assert_allclose([band[:, 1].min(), band[:, 1].max()], [low.min(), high.max()], atol=1e-12)
+    clock = np.asarray(seeds[0][0].clock)
+    log = kd.Trajectory(
+        seeds[0][0].eigenvalues,
+        jnp.stack([run.coordinates for run in seeds[0]]),
+        seeds[0][0].target,
+        jnp.broadcast_to(clock, (4, len(clock))),
+        seeds[0][0].spaces,
+    )
+    other = kd.plots.convergence(Figure().subplots(), log, directions=[0])  # an axis of runs in front is the same
+    np.testing.assert_array_equal(drawn(other)[0].get_xydata(), lines[0].get_xydata())
+
+
+def test_several_runs_in_matched_time(ax, seeds):
+    kd.plots.convergence(ax, *seeds, directions=[0, 2], matched_on=0, isotonic=True)
+    lines = drawn(ax)
+    expected = kd.measures.matched_progress(*seeds, isotonic=True)
+    assert expected.shape == (4, 50, 3)
+    np.testing.assert_array_equal(lines[3].get_ydata(), expected[:, 1:, 2].mean(axis=0))
+    np.testing.assert_array_equal(lines[3].get_xdata(), seeds[0][0].clock[1:])
+    with pytest.warns(UserWarning, match="progress of 4 of 4 runs of the (teacher|student) along direction 0 is not"):
+        kd.plots.convergence(Figure().subplots(), *seeds, directions=[0], matched_on=0)
+    with pytest.raises(ValueError, match="drawn as one band must have the same clock"):
+        kd.plots.convergence(ax, [seeds[0][0], seeds[0][1][::2]], directions=[0])
+
+
+def test_matched_progress_is_the_inverse_of_matched_clock(runs):
+    teacher, student = runs
+    seen = kd.measures.matched_progress(teacher, student)
+    inside = (CLOCK > 0) & (CLOCK < 0.9 * TEACHER_TIME)
+    later = kd.measures.matched_time(1.0, CLOCK[inside], TEACHER_TIME)
+    expected = -np.expm1(-np.outer(later, EIGENVALUES)) * -np.expm1(-TEACHER_TIME * EIGENVALUES)
+    np.testing.assert_allclose(seen[inside], expected, rtol=2e-3)  # of 60 moments, 15 % apart
+    assert np.isnan(seen[CLOCK > TEACHER_TIME]).all()
+
+
+def test_exaggeration_of_several_runs(ax, seeds):
+    kd.plots.exaggeration(ax, *seeds, directions=[2], isotonic=True)
+    lags = kd.measures.observed_exaggeration(*seeds, 0.5, isotonic=True)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), lags.mean(axis=0))
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), lags[:, 2].mean())
+    assert len(bands(ax)) == 1
+    with pytest.warns(UserWarning, match="level 0.99 of direction 0 can be read in no run: nothing is drawn"):
+        kd.plots.exaggeration(Figure().subplots(), seeds[0][0][:9], seeds[1][0][:9], level=0.99, isotonic=True)
+
+
+def test_styles_are_those_that_are_asked_for(ax, runs):
+    kd.plots.convergence(ax, *runs, directions=[0, 2], colours=["red", "k"], linestyles=[":", "-"], linewidth=3.0)
+    a, b, c, d = drawn(ax)
+    assert [line.get_color() for line in (a, b, c, d)] == ["red", "k"] * 2
+    assert [line.get_linestyle() for line in (a, d)] == [":", "-"] and a.get_linewidth() == 3.0
+    legend = ax.get_legend().legend_handles
+    assert [handle.get_color() for handle in legend[:2]] == ["red", "k"]
+    assert legend[2].get_linestyle() == ":" and legend[0].get_linewidth() == 3.0
+    kd.plots.eigenspace(other := Figure().subplots(), *runs, y=2, colours=["red", "k"], alpha=0.5)
+    assert [line.get_color() for line in drawn(other)[:2]] == ["red", "k"] and drawn(other)[0].get_alpha() == 0.5
+
+
+def test_the_sessions_colours_are_respected(runs):
+    import matplotlib
+    from cycler import cycler
+
+    with matplotlib.rc_context({"axes.prop_cycle": cycler(color=["m", "c"])}):
+        ax = kd.plots.convergence(Figure().subplots(), runs[0], directions=[0, 1, 2])
+    assert [line.get_color() for line in drawn(ax)] == ["m", "c", "m"]
+    ax = kd.plots.convergence(Figure().subplots(), runs[0], directions=[0])
+    assert drawn(ax)[0].get_color() == kd.plots.BLUE
+
+
+@pytest.mark.parametrize("width", [3.3, 7.0])
+def test_a_legend_outside_covers_nothing(runs, width):
+    figure = Figure(figsize=(width, 3.3), layout="constrained")
+    ax = kd.plots.convergence(figure.subplots(), *runs, directions=[0, 1, 2], matched_on=0, legend="outside")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    legend, page = ax.get_legend().get_window_extent(renderer), figure.bbox
+    assert not legend.overlaps(ax.bbox) and not legend.overlaps(ax.xaxis.get_tightbbox(renderer))
+    assert page.x0 <= legend.x0 and legend.x1 <= page.x1 and page.y0 <= legend.y0
+    assert ax.bbox.height > 0.3 * page.height
+    assert names(ax)[-1] == "student"
+
+
+def test_legends_on_and_off(runs):
+    ax = kd.plots.convergence(Figure().subplots(), *runs, directions=[0], legend=False)
+    assert ax.get_legend() is None
+    assert ax.get_legend_handles_labels()[1] == ["direction 0, λ = 1", "teacher", "student"]
+    with pytest.raises(ValueError, match="legend must be True, False or \"outside\", got 'right'"):
+        kd.plots.convergence(ax, *runs, directions=[0], legend="right")
+
+
+def test_an_axis_is_named_by_what_is_known():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5])
+    log = np.asarray(problem.predict(kd.GradientDescent(0.5, np.arange(5)).fit(problem)))
+    rows, clock = kd.project(problem, predictions=log), kd.project(problem, predictions=log, clock=0.5 * np.arange(5))
+    draw = lambda run, **how: kd.plots.convergence(Figure().subplots(), run, directions=[0], **how).get_xlabel()
+    assert draw(rows) == "moment" and draw(clock) == "clock  [1/λ]"
+    assert draw(rows, matched_on=0) == "teacher's moment\nmatched on direction 0"
+    assert draw(rows[1:]) == "moment"
+
+
+def test_confidence_is_a_scatter_of_the_top_class(ax):
+    random = np.random.default_rng(0)
+    teacher = 2 * random.standard_normal((60, 4))
+    student = 1.5 * teacher + 0.1 * random.standard_normal((60, 4))
+    kd.plots.confidence(ax, teacher, student, markersize=3)
+    points, fit, diagonal = drawn(ax)
+    top = teacher.argmax(axis=1)
+    logit = lambda z: (
+        np.log(p := np.take_along_axis(np.exp(z) / np.exp(z).sum(1, keepdims=True), top[:, None], 1)) - np.log1p(-p)
+    )
+    np.testing.assert_allclose(points.get_xdata(), logit(teacher)[:, 0], rtol=1e-9)
+    np.testing.assert_allclose(points.get_ydata(), logit(student)[:, 0], rtol=1e-9)
+    slope, intercept = np.polyfit(points.get_xdata(), points.get_ydata(), 1)
+    np.testing.assert_allclose(fit.get_ydata(), intercept + slope * fit.get_xdata(), rtol=1e-9)
+    np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
+    assert names(ax) == [f"fit, slope {slope:.2f}", "equal confidence"] and points.get_markersize() == 3
+    scaled = kd.plots.confidence(Figure().subplots(), teacher, student / 2, scale=2.0)
+    np.testing.assert_allclose(drawn(scaled)[0].get_ydata(), points.get_ydata(), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"both logits must be \(N, C\) with C >= 2"):
+        kd.plots.confidence(ax, teacher, student[:5])
+    with pytest.raises(ValueError, match="student_logits has 1 non-finite values"):
+        kd.plots.confidence(
+            ax, teacher, np.where(np.arange(60)[:, None] == 7, np.where(np.arange(4) == 1, np.nan, student), student)
+        )
+
+
+def test_directions_are_numbered_from_zero_in_the_spectrum(ax):
+    kd.plots.spectrum(ax, kd.spectra.power_law(200))
+    label = ax.xaxis.get_major_formatter()
+    assert [label(at, None) for at in (1.0, 10.0, 100.0)] == ["0", "9", "99"] and ax.get_xlabel() == "direction"
+
+
+def test_heat_says_what_it_wants(ax):
+    xarray = pytest.importorskip("xarray")
+    ratio = xarray.DataArray([[0.5, 1.0, np.nan], [2.0, 1.0, 1.5]], dict(a=[1.0, 2.0], b=[3.0, 2.0, 1.0]), name="ratio")
+    kd.plots.heat(ax, ratio, center=1.0, alpha=0.9)
+    mesh = ax.collections[0]
+    assert mesh.norm(1.0) == 0.5 and mesh.norm(2.0) == 1.0 and mesh.get_alpha() == 0.9
+    assert np.ma.getmaskarray(mesh.get_array()).sum() == 1
+    kd.plots.heat(other := Figure().subplots(), ratio, vmin=0.0, vmax=3.0, cmap="viridis")
+    assert other.collections[0].norm.vmax == 3.0
+    for table, error, message in (
+        (np.ones((2, 2)), TypeError, "table must be an xarray.DataArray, one variable of a sweep; got ndarray"),
+        (ratio.to_dataset(), TypeError, "one variable of a sweep, such as table.ratio; got Dataset"),
+        (ratio[0], ValueError, "table must have two axes, got b; pick one value"),
+        (ratio.expand_dims("seed"), ValueError, "two axes, got seed, a, b; pick one value"),
+        (ratio.assign_coords(a=["x", "y"]), ValueError, "the axis a must have finite numbers"),
+        (
+            ratio.assign_coords(b=[1.0, 3.0, 2.0]),
+            ValueError,
+            r"the axis b must rise or fall throughout; sort it by table.s",
+        ),
+    ):
+        with pytest.raises(error, match=message):
+            kd.plots.heat(ax, table)

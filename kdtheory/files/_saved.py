@@ -295,7 +295,8 @@ def _record(name, fields):
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)) or _vanished(name):
         raise _Unknown(f"holds a record {name}, which is not known here; import its module first")
     given = {field.name: field.init for field in dataclasses.fields(cls)}
-    if given.keys() != fields.keys():
+    needed = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
+    if not needed <= fields.keys() <= given.keys():
         raise _Unknown(f"holds a record {name} of {', '.join(fields)}; here it is of {', '.join(given)}")
     try:
         return cls(**{key: value for key, value in fields.items() if given[key]})

@@ -29,6 +29,7 @@ from kdtheory.measures.spectral_bias import log_margin as log_margin
 from kdtheory.measures.spectral_bias import margin as margin
 from kdtheory.measures.spectral_bias import matched_clock as matched_clock
 from kdtheory.measures.spectral_bias import matched_penalty as matched_penalty
+from kdtheory.measures.spectral_bias import matched_progress as matched_progress
 from kdtheory.measures.spectral_bias import matched_time as matched_time
 from kdtheory.measures.spectral_bias import observed_exaggeration as observed_exaggeration
 from kdtheory.measures.spectral_bias import progress_at as progress_at

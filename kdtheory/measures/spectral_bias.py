@@ -257,16 +257,40 @@ def matched_clock(
     >>> print(f"{kd.measures.matched_time(1.0, seen[20], teacher_time=2.0):.5f} {clock[20]:.5f}")
     1.22449 1.22449
     """
-    several, pairs = _pairs(teacher, student)
-    teachers = _in_order("teacher", [pair[0] for pair in pairs], direction, isotonic)
-    students = _in_order("student", [pair[1] for pair in pairs], direction, isotonic)
+    several, pairs = _matched(teacher, student, direction, isotonic)
     found = []
-    for (_, run), a, b in zip(pairs, teachers, students, strict=True):
-        most = np.maximum.accumulate(b.lead)
-        levels = np.where(np.abs(most - 1) > _SATURATED, most, np.nan)
-        clocks = np.full(len(run.clock), np.nan)
-        clocks[b.order] = _when_reached(a.lead, a.clock[:, None], levels, deep=False)[:, 0]
+    for teacher, student in pairs:
+        clocks = np.full(student.size, np.nan)
+        clocks[student.order] = _when_reached(teacher.lead, teacher.clock[:, None], student.levels, deep=False)[:, 0]
         found.append(clocks)
+    return _together(found, several)
+
+
+def matched_progress(
+    teacher: Trajectory | Sequence[Trajectory],
+    student: Trajectory | Sequence[Trajectory],
+    direction: int = 0,
+    *,
+    isotonic: bool = False,
+) -> np.ndarray:
+    """At each moment of the teacher, the student's progress along every direction, (T, K), when it had made the same
+    progress on one direction.
+
+    Over the teacher's own progress that is ρ, all along the run: the inverse view of `matched_clock`, for which see the
+    rest. Several runs, (S, T, K), are then on the clocks of their teachers, so that they can be averaged.
+
+    >>> import kdtheory as kd
+    >>> path = kd.GradientFlow(jnp.linspace(0.0, 3.0, 50))
+    >>> runs = [kd.closed_form(each, [1.0, 0.1]) for each in (path, kd.distill(kd.GradientFlow(2.0), path))]
+    >>> print((kd.measures.matched_progress(*runs) / runs[0].progress)[20].round(4))
+    [1.     0.2142]
+    """
+    several, pairs = _matched(teacher, student, direction, isotonic)
+    found = []
+    for teacher, student in pairs:
+        progress = np.full((teacher.size, student.progress.shape[1]), np.nan)
+        progress[teacher.order] = _when_reached(student.lead, student.progress, teacher.levels, deep=True)
+        found.append(progress)
     return _together(found, several)
 
 
@@ -326,12 +350,20 @@ _FALL = 1e-6  # by which progress may fall without a word
 
 
 class _Ordered(NamedTuple):
-    """A run in the order of its clock."""
+    """A run in the order of its clock, without the moments at which the lead is lost."""
 
+    size: int  # of the run as it was
     order: np.ndarray  # of its moments
     clock: np.ndarray  # (T,)
     progress: np.ndarray  # (T, K)
     lead: np.ndarray  # (T,)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The most of the lead that was reached so far; NaN where it is one but for rounding, at which nothing can be
+        matched."""
+        most = np.maximum.accumulate(self.lead)
+        return np.where(np.abs(most - 1) > _SATURATED, most, np.nan)
 
 
 def _progress_at(name, run, level, lead, isotonic):
@@ -358,7 +390,15 @@ def _pairs(teacher, student):
     return several, list(zip(teachers, students, strict=True))
 
 
-def _in_order(name, runs, direction, isotonic):
+def _matched(teacher, student, direction, isotonic):
+    """Whether there are several pairs, and they, in order."""
+    several, pairs = _pairs(teacher, student)
+    teachers, students = zip(*pairs, strict=True)
+    teachers = _in_order("teacher", teachers, direction, isotonic, depth=5)
+    return several, list(zip(teachers, _in_order("student", students, direction, isotonic, depth=5), strict=True))
+
+
+def _in_order(name, runs, direction, isotonic, depth=4):
     """Runs in the order of their clocks, as they are or smoothed; a warning says which are not monotone."""
     ordered, falls = [], []
     for run in runs:
@@ -383,7 +423,7 @@ def _in_order(name, runs, direction, isotonic):
         falls.append((fall.max(), clock[order][int(np.argmax(fall))]))
         if isotonic:
             progress = _rising(progress)
-        ordered.append(_Ordered(order, clock[order], progress, progress[:, direction]))
+        ordered.append(_Ordered(len(clock), order, clock[order], progress, progress[:, direction]))
     worst, at = max(falls)
     if worst > _FALL and not isotonic:
         count = sum(fall > _FALL for fall, _ in falls)
@@ -391,7 +431,7 @@ def _in_order(name, runs, direction, isotonic):
         warnings.warn(
             f"progress of {whose} along direction {direction} is not monotone: it falls by up to {worst:.2g}, at clock"
             f" {at:.4g}. It is read where it first reaches a level; isotonic=True reads a rising fit instead",
-            stacklevel=4,
+            stacklevel=depth,
         )
     return ordered
 
