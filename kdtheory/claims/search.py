@@ -1,6 +1,7 @@
 """The search for counterexamples: down the margin's gradient, and to few digits."""
 
 import functools
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -9,11 +10,13 @@ import numpy as np
 
 from kdtheory._at_once import evaluated
 from kdtheory.claims.margins import theory
+from kdtheory.claims.quantities import plain
 
 if TYPE_CHECKING:
     from kdtheory.claims.judging import Check
 
 
+SIMPLE, MOST_TRIED = (1.0, 2.0, 0.5, 3.0, 0.1, 10.0, 0.0), 2000  # numbers of counterexamples, and of combinations
 STARTS, STRIDES = 32, 0.5 ** np.arange(0, 16, 2)  # of numbers relative to themselves
 
 
@@ -67,16 +70,17 @@ def _slopes(claim, instances, moving):
         rest = [name for name in instances if name not in {*moving, *dict(fixed)}]
         given = [{name: instances[name][padded] for name in names} for names in (moving, rest)]
         kinds = [tuple((name, each.shape, each.dtype.str) for name, each in group.items()) for group in given]
-        found = _gradient(claim, fixed, *kinds)(*given)
+        found = _gradient(claim.function, fixed, *kinds)(*given)
         for name in moving:
             slopes[name][cases] = np.nan_to_num(found[name][: len(cases)], posinf=0.0, neginf=0.0)
     return slopes
 
 
 @functools.cache
-def _gradient(claim, fixed, *kinds):
+def _gradient(function, fixed, *kinds):
     def margin(numbers, rest):
-        return jnp.asarray(claim.function(theory, **numbers, **rest, **dict(fixed)).value)
+        found = function(theory, **numbers, **rest, **dict(fixed))
+        return jnp.asarray(getattr(found, "value", found))
 
     # forwards, since searches inside a claim are loops that have no way back
     shapes = [{name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in group} for group in kinds]
@@ -84,7 +88,12 @@ def _gradient(claim, fixed, *kinds):
 
 
 def simplify(refutation: "Check", case: int | None = None) -> dict[str, Any]:
-    """A counterexample, the clearest unless told, each number rounded to as few digits as still refute the claim."""
+    """A counterexample in few digits: of the simplest numbers, if they refute the claim; else the violated case that is
+    nearest to one, or the `case` that is asked for, each number rounded to as few digits as still refute it."""
+    if case is None:
+        if found := _simplest(refutation):
+            return found
+        case = _nearest_to_one(refutation)
     claim, dropped = refutation.claim, refutation.dropped
     instance = refutation.instance(case)
     for name, quantity in claim.quantities.items():
@@ -96,6 +105,46 @@ def simplify(refutation: "Check", case: int | None = None) -> dict[str, Any]:
         if "violated" in verdicts:
             instance[name] = rounded[np.argmax(verdicts == "violated")].tolist()
     return instance
+
+
+def _simplest(refutation):
+    """The violated instance of the simplest numbers, which are tried in all combinations; None if there is none.
+
+    Numbers are one of SIMPLE, in the range that was drawn from; alternatives those of the clearest case; of vectors,
+    and of more combinations than are worth it, none.
+    """
+    claim, dropped, clearest = refutation.claim, refutation.dropped, refutation.instance()
+    moving = [name for name, quantity in claim.quantities.items() if not quantity.values]
+    drawn = refutation.instances
+    if any(drawn[name].ndim > 1 for name in moving):
+        return None
+    ends = {name: (drawn[name].min(), drawn[name].max()) for name in moving}
+    choices = [[x for x in SIMPLE if ends[name][0] <= x <= ends[name][1]] for name in moving]
+    while np.prod([len(each) for each in choices]) > MOST_TRIED:
+        longest = max(choices, key=len)
+        longest.pop()
+    ranks = np.array(list(itertools.product(*[range(len(each)) for each in choices])), int)
+    if not ranks.size:
+        return None
+    order = np.lexsort((*ranks.T[::-1], ranks.sum(1)))
+    tried = {name: np.full(len(order), value) for name, value in clearest.items() if name not in moving}
+    for place, name in enumerate(moving):
+        tried[name] = np.array(choices[place], drawn[name].dtype)[ranks[order, place]]
+    tried = {name: tried[name] for name in claim.quantities}
+    verdicts = claim.verdicts(tried, "theory", dropped, claim.within(tried, dropped)).verdicts
+    if "violated" not in verdicts:
+        return None
+    return {name: plain(values[np.argmax(verdicts == "violated")]) for name, values in tried.items()}
+
+
+def _nearest_to_one(refutation):
+    """The case that shares the verdict whose numbers have the least logarithms, zero among them counting nothing."""
+    far = np.zeros(len(refutation.margins))
+    for name, values in refutation.instances.items():
+        if values.dtype.kind in "iuf" and not refutation.claim.quantities[name].values:
+            size = np.abs(np.where(values == 0, 1.0, values)).astype(float).reshape(len(far), -1)
+            far += np.sum(np.log(size) ** 2, axis=1)
+    return int(refutation.decisive[np.argmin(far[refutation.decisive])])
 
 
 def _rounded(values, digits):
