@@ -387,7 +387,9 @@ def test_claims_that_do_not_fit_together_are_refused(made):
         made(**quantities_of(standing="bogus"))(anything)
     with pytest.raises(ValueError, match="trail is drawn, and it does not take it"):
         made(**quantities_of(trail=positive()))(anything)
-    with pytest.raises(ValueError, match="'ordered' asks for laed, which is no quantity; there are lead; did you mean lead\\?"):
+    with pytest.raises(
+        ValueError, match="'ordered' asks for laed, which is no quantity; there are lead; did you mean lead\\?"
+    ):
         made(**quantities_of(hypotheses=dict(ordered=lambda lead, laed: lead - laed)))(anything)
     with pytest.raises(ValueError, match="no quantities to draw; give it at least one"):
         made(source="", standing="own", hypotheses={})(lambda run: None)
@@ -395,7 +397,9 @@ def test_claims_that_do_not_fit_together_are_refused(made):
         made(**quantities_of(lead="large"))(anything)
     with pytest.raises(ValueError, match="lie must be a positive number, got 0"):
         made(**quantities_of(lie=0))(anything)
-    with pytest.raises(ValueError, match=r"anything: it is called proved: end its docstring with a paragraph 'Proof\. "):
+    with pytest.raises(
+        ValueError, match=r"anything: it is called proved: end its docstring with a paragraph 'Proof\. "
+    ):
         made(**quantities_of(standing="proved"))(anything)
     assert "anything" not in CLAIMS
 
@@ -435,7 +439,10 @@ def test_margins_that_are_none_are_refused(made):
         wrong("vector").check(0, 10)
     with pytest.raises(TypeError, match=r"nothing must return a number, .* got None: is there a `return`"):
         wrong("nothing").check(0, 10)
-    with pytest.raises(TypeError, match=r"branches asks in `branches=.*`, line \d+, for the value .* write jnp.where\(condition, a, b\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"branches asks in `branches=.*`, line \d+, for the value .* write jnp.where\(condition, a, b\)",
+    ):
         wrong("branches").check(0, 10)
 
 

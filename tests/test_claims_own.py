@@ -214,7 +214,7 @@ def test_the_decorator_says_all_that_is_wrong():
 )
 def test_a_claim_takes_run_and_quantities(function):
     function.__doc__ = "Words."
-    with pytest.raises(ValueError, match="it must take run, and then|lead is drawn, and it does not take it"):
+    with pytest.raises(ValueError, match=r"it must take run, and then|lead is drawn, and it does not take it"):
         kd.claim(lead=WIDE)(function)
 
 
@@ -224,9 +224,7 @@ def test_what_jax_traces_is_said_with_its_line(made):
         """Words."""
         return lead
 
-    with pytest.raises(
-        TypeError, match=r"conditions, 'both', asks in `.*` *, line \d+, .* write jnp.where.*& in place"
-    ):
+    with pytest.raises(TypeError, match=r"conditions, 'both', asks in `.*`, line \d+, .* write jnp.where.*& in"):
         conditions.check(0, 10)
 
     @made(lead=WIDE, trail=WIDE)
@@ -236,9 +234,7 @@ def test_what_jax_traces_is_said_with_its_line(made):
             return trail
         return lead
 
-    with pytest.raises(
-        TypeError, match=r"branches asks in `if lead < trail:`, line \d+, .*jnp.where\(condition, a, b\)"
-    ):
+    with pytest.raises(TypeError, match=r"branches asks in `if lead < trail:`, line \d+, .*jnp.where\(cond"):
         branches.check(0, 10)
 
     @made(lead=WIDE)
@@ -246,7 +242,7 @@ def test_what_jax_traces_is_said_with_its_line(made):
         """Words."""
         return np.log(lead)
 
-    with pytest.raises(TypeError, match="in_numpy asks in `return np.log"):
+    with pytest.raises(TypeError, match=r"in_numpy asks in `return np.log"):
         in_numpy.check(0, 10)
 
 
@@ -423,7 +419,7 @@ def planted(made, slack, **quantities):
         (lambda a, b, c, w: 0.02 - a * b / c, "a·b/c > 0.02"),
         (lambda a, b, c, w: b - 2.0, "b < 2"),
         (lambda a, b, c, w: jnp.maximum(a - 5.0, 0.3 - c), "a < 5 and c > 0.3"),
-        (lambda a, b, c, w: (1 - w) * a - 0.5, "(1 - w)·a < 0.5"),
+        (lambda a, b, c, w: (1 - w) * a - 0.5, "a·(1 - w) < 0.5"),
     ],
 )
 def test_planted_regions_are_named(made, slack, words):
@@ -448,7 +444,7 @@ def test_alternatives_whole_numbers_and_vectors_have_regions(made):
     found = names.check(0, count=300).where()
     assert found.words == "method is ridge" and str(found.hypothesis) == "method is not ridge" and found.saved.holds
     numbers = planted(made, lambda fits, a: 3.5 - fits + 0 * a, fits=among(1, 2, 3, 4, 5), a=WIDE)
-    assert numbers.check(0, count=500).where().words == "fits > 3"
+    assert numbers.check(0, count=500).where().words == "fits > 3.5"
     entries = planted(made, lambda v: v[1] - 2.0, v=kd.claims.several(3, kd.claims.positive()))
     assert entries.check(0, count=2000).where().words == "v[1] < 2"
     largest = planted(made, lambda v: jnp.max(v) - 20.0, v=kd.claims.several(3, kd.claims.positive()))

@@ -87,7 +87,7 @@ class Claim:
             known = f"it has {', '.join(self.hypotheses)}" if self.hypotheses else "it has none"
             raise ValueError(f"{self.name} has no hypothesis {drop!r}; {known}" + near(drop, self.hypotheses))
         drawn = self._judge(key, count, "theory", drop=drop)
-        return search.descend(drawn, descent) if descent else drawn
+        return search.attack(drawn, descent) if descent else drawn
 
     def trial(self, key: Key, count: int = 10_000, loops: int = 100, descent: int = 0) -> "Trial":
         """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
@@ -97,7 +97,7 @@ class Claim:
         refuted = {name: self._confirmed(check) for name, check in refutations.items() if check.verdict == VIOLATED}
         found, confirmed = ({name: each[i] for name, each in refuted.items()} for i in range(2))
         seen = self.check(key, count), self.practice(key, loops)
-        attack = search.descend(seen[0], descent) if descent else None
+        attack = search.attack(seen[0], descent) if descent else None
         return Trial(self, *seen, refutations, found, confirmed, attack)
 
     def _confirmed(self, refutation):
@@ -196,11 +196,21 @@ class Claim:
         """Which cases meet all of some conditions."""
         inside = np.ones(len(next(iter(instances.values()))), bool)
         for name, condition in conditions.items():
-            wanted = [np.asarray(instances[each]) for each in inspect.signature(condition).parameters]
-            kinds = tuple((values.shape, values.dtype.str) for values in wanted)
+            asked = list(inspect.signature(condition).parameters)
+            named = [each for each in asked if np.asarray(instances[each]).dtype.kind not in "biuf"]
+            wanted = [np.asarray(instances[each]) for each in asked if each not in named]
             with _told_of_tracers(f"{self.name}, {name!r},", condition):
-                slack = _slack(condition, kinds)
-            inside &= np.asarray(slack(*wanted), float) > 0
+                if not named:
+                    slack = _slack(condition, tuple((values.shape, values.dtype.str) for values in wanted))
+                    inside &= np.asarray(slack(*wanted), float) > 0
+                    continue
+                for values in set(zip(*(np.asarray(instances[each]).tolist() for each in named), strict=True)):
+                    fixed = dict(zip(named, values, strict=True))
+                    cases = np.all([np.asarray(instances[each]) == fixed[each] for each in named], axis=0)
+                    slack = functools.partial(condition, **fixed)
+                    slack = jax.vmap(slack) if wanted else slack
+                    numbers = {each: np.asarray(instances[each])[cases] for each in asked if each not in named}
+                    inside[cases] &= np.asarray(slack(**numbers), float) > 0
         return inside
 
     def verdicts(self, instances: dict[str, Any], lane: str, drop: str | None, inside: np.ndarray) -> Check:

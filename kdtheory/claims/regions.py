@@ -198,13 +198,25 @@ def _columns(claim, instances) -> Iterator[tuple[tuple, float, np.ndarray]]:
     for what, values in atoms.items():
         if not what.startswith("1 - "):
             yield ((what, 1.0),), 0.0, values
-    logs = {what: np.log(x) for what, x in atoms.items() if np.all(x > 0) and (what[:3] != "1 -" or what in shares)}
+    with np.errstate(divide="ignore"):
+        logs = {what: np.log(x) for what, x in atoms.items() if x.min() >= 0 and (what[:3] != "1 -" or what in shares)}
+    products = ((factors, rank, _exp_of_sum(logs, factors)) for factors, rank in _products(logs))
+    yield from (each for each in products if np.all(np.isfinite(each[2])))
+
+
+def _products(logs):
+    """The factors of two or three different quantities, and how far each product is from plain."""
     for a, b in itertools.combinations(logs, 2):
         for power in POWERS if _stem(a) != _stem(b) else ():
-            yield ((a, 1.0), (b, power)), 1.0 + (abs(power) != 1), np.exp(logs[a] + power * logs[b])
+            yield ((a, 1.0), (b, power)), 1.0 + (abs(power) != 1)
     for a, b, c in itertools.combinations(logs, 3):
         for second, third in itertools.product((1.0, -1.0), repeat=2) if len({*map(_stem, (a, b, c))}) == 3 else ():
-            yield ((a, 1.0), (b, second), (c, third)), 2.0, np.exp(logs[a] + second * logs[b] + third * logs[c])
+            yield ((a, 1.0), (b, second), (c, third)), 2.0
+
+
+def _exp_of_sum(logs, factors):
+    with np.errstate(all="ignore"):
+        return np.exp(sum(power * logs[what] for what, power in factors))
 
 
 # The region: a few conditions, scored by F1, of which the best few beginnings are gone on with.
@@ -306,7 +318,7 @@ def _attacked(check, condition, key):
             fresh = narrower._judge(fresh_key, count, check.lane, check.dropped)
         except ValueError:  # next to nothing is left to draw
             break
-        seen = [fresh, search.descend(fresh, DESCENT)] if check.lane == "theory" else [fresh]
+        seen = [fresh, search.attack(fresh, DESCENT)] if check.lane == "theory" else [fresh]
         broken = [each for each in seen if "violated" in each.verdicts]
         if not broken:
             return condition, fresh

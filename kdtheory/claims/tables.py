@@ -18,9 +18,7 @@ HEADERS = (
     *("refuted when dropped", "standing", "source"),
 )
 LATEX = {character: rf"\{character}" for character in "_&%#$"}
-LATEX |= {"·": r"$\cdot$", "<": "$<$", ">": "$>$", "²": "$^2$", "½": r"$^{1/2}$", "^": ""} | {
-    "~": r"\textasciitilde{}"
-}
+LATEX |= {"·": r"$\cdot$", "<": "$<$", ">": "$>$", "²": "$^2$", "½": r"$^{1/2}$", "^": ""} | {"~": r"\textasciitilde{}"}
 
 
 def verdict(trial: "Trial") -> str:
