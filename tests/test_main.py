@@ -60,6 +60,9 @@ def test_mistyped_names_are_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["ridge"])
     assert "there is no claim ridge; there are filters_multiply, " in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command.main(["exagerated_bias"])
+    assert "there is no claim exagerated_bias; did you mean exaggerated_bias" in capsys.readouterr().err
 
 
 def test_the_extra_is_named_where_it_could_decide(capsys, monkeypatch):  # F19

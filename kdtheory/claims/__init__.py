@@ -8,16 +8,15 @@ be dropped and the search for a counterexample must then succeed.
 
 from kdtheory.claims import certify as certify
 from kdtheory.claims import exact as exact
+from kdtheory.claims.checks import CONTRADICTED as CONTRADICTED
+from kdtheory.claims.checks import HOLDS as HOLDS
+from kdtheory.claims.checks import OUTSIDE as OUTSIDE
+from kdtheory.claims.checks import UNDECIDABLE as UNDECIDABLE
+from kdtheory.claims.checks import VIOLATED as VIOLATED
+from kdtheory.claims.checks import Check as Check
+from kdtheory.claims.checks import Trial as Trial
 from kdtheory.claims.judging import CLAIMS as CLAIMS
-from kdtheory.claims.judging import CONTRADICTED as CONTRADICTED
-from kdtheory.claims.judging import HOLDS as HOLDS
-from kdtheory.claims.judging import OUTSIDE as OUTSIDE
-from kdtheory.claims.judging import UNDECIDABLE as UNDECIDABLE
-from kdtheory.claims.judging import VIOLATED as VIOLATED
-from kdtheory.claims.judging import Check as Check
 from kdtheory.claims.judging import Claim as Claim
-from kdtheory.claims.judging import Trial as Trial
-from kdtheory.claims.judging import claim as claim
 from kdtheory.claims.judging import listed as listed
 from kdtheory.claims.margins import EPS as EPS
 from kdtheory.claims.margins import Margin as Margin
@@ -41,3 +40,10 @@ from kdtheory.claims.quantities import several as several
 from kdtheory.claims.quantities import uniform as uniform
 from kdtheory.claims.quantities import usually as usually
 from kdtheory.claims.quantities import whole as whole
+from kdtheory.claims.regions import Condition as Condition
+from kdtheory.claims.regions import Region as Region
+from kdtheory.claims.tables import detail as detail
+from kdtheory.claims.tables import json as json
+from kdtheory.claims.tables import latex as latex
+from kdtheory.claims.tables import table as table
+from kdtheory.claims.writing import claim as claim

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import _at_once
-from kdtheory.claims.margins import Seen
+from kdtheory._checks import Numbers
+from kdtheory.claims.margins import Margin, Seen
 from kdtheory.learners import Learner
 
 if TYPE_CHECKING:
@@ -31,12 +32,11 @@ CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
 # Filters from their definitions, as a third lane of a claim.
 
 
-def exact(
-    learner: Learner, spectrum: jax.Array, target: jax.Array | None = None, start: jax.Array | None = None
-) -> Seen:
+def exact(learner: Learner, spectrum: Numbers, target: Numbers | None = None, start: Numbers | None = None) -> Seen:
     """What a claim sees in exact arithmetic: filters from their definitions, and no rounding."""
-    learnt, left = learner.by_definition(spectrum, jnp.exp)
-    seen = learnt * (1.0 if target is None else target) + left * (0.0 if start is None else start)
+    learnt, left = learner.by_definition(jnp.asarray(spectrum), jnp.exp)
+    target, start = jnp.asarray(1.0 if target is None else target), jnp.asarray(0.0 if start is None else start)
+    seen = learnt * target + left * start
     none = jnp.zeros_like(seen)
     return Seen(seen, 1.0 - seen, jnp.log(seen), jnp.log(1.0 - seen), none, none)
 
@@ -462,6 +462,8 @@ def _jaxpr(claim, instance, over=lambda judge: judge):
 
     def judge(numbers):
         margin = claim.function(exact, **numbers, **fixed)
+        if not isinstance(margin, Margin):
+            margin = Margin(margin, 0.0)  # a bare number, of which nothing is rounded here
         return [jnp.asarray(each, float) for each in (margin.value, margin.rounding, margin.size, margin.tolerance)]
 
     return numbers, jax.make_jaxpr(over(judge))(numbers)

@@ -1,10 +1,12 @@
-"""Claims, and the checks that judge them."""
+"""Claims, and how their instances are drawn and judged."""
 
+import contextlib
 import dataclasses
 import functools
+import html
 import inspect
 import itertools
-import re
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,15 +17,18 @@ from jax.extend.core import jaxpr_as_fun
 
 from kdtheory._at_once import evaluated
 from kdtheory._checks import Key, as_key
-from kdtheory._record import KNOWN, LISTED, address
+from kdtheory._record import LISTED
 from kdtheory.claims import certify, exact, search
-from kdtheory.claims.margins import EQUALITY, MOST_PARTS, Lies, Margin, practice, theory
-from kdtheory.claims.quantities import Quantity, on_edges
+from kdtheory.claims.checks import CONTRADICTED, HOLDS, OUTSIDE, UNDECIDABLE, VIOLATED, Check, Trial, near
+from kdtheory.claims.margins import MOST_PARTS, Lies, Margin, practice, returned, theory
+from kdtheory.claims.quantities import Quantity, on_edges, plain
 
-HOLDS, VIOLATED, UNDECIDABLE, OUTSIDE = "holds", "violated", "undecidable", "outside hypotheses"
-CONTRADICTED = "contradicted"  # floats decide one way, beyond their rounding, and a proof the other: a fault of ours
-VERDICTS = CONTRADICTED, VIOLATED, UNDECIDABLE, HOLDS, OUTSIDE
-STANDINGS = "proved", "as recalled", "own", "conjecture"
+TRACED = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
 LANES = {"theory": theory, "practice": practice}
 LIES = 10.0 ** np.arange(-9, 1)  # that are told of each part of a claim, relative to what it compares
 FOUND_OUT = 1e-3  # of instances, the least share that must refute a lie
@@ -34,137 +39,6 @@ AT_ONCE = 512  # instances that theory judges together
 IN_DIGITS = 2000  # instances at most that are done again in 60 digits
 
 CLAIMS: dict[str, "Claim"] = {}
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Check:
-    """Signed margins and verdicts of a claim on many instances."""
-
-    claim: "Claim"
-    lane: str
-    dropped: str | None
-    margins: np.ndarray  # (cases,)
-    rounding: np.ndarray  # (cases,)
-    tolerances: np.ndarray  # (cases,) allowed differences, of claims of equality
-    sizes: np.ndarray  # (cases,) of what is compared
-    verdicts: np.ndarray  # (cases,) of str
-    # (cases,) of bool: verdicts that floats could not give, and ball arithmetic or 60 digits did; of loops, theory
-    certified: np.ndarray
-    found_out: np.ndarray  # (parts,) the smallest lie of each part that was found out; infinite where none was
-    equalities: np.ndarray  # (parts,) of bool
-    instances: dict  # quantity -> (cases,) + its shape
-
-    @property
-    def name(self) -> str:
-        """The name of the claim."""
-        return self.claim.name
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many cases got which verdict."""
-        counted = {verdict: int(np.sum(self.verdicts == verdict)) for verdict in VERDICTS}
-        return {verdict: count for verdict, count in counted.items() if count or verdict != CONTRADICTED}
-
-    @property
-    def verdict(self) -> str:
-        """One verdict for all: contradicted before violated before undecidable before holds; outside hypotheses if
-        no case was inside."""
-        return next((verdict for verdict in VERDICTS if np.any(self.verdicts == verdict)), OUTSIDE)
-
-    @property
-    def power(self) -> float:
-        """The smallest lie that was found out, relative to what is compared, of the part that sees least.
-
-        Each part of the claim is also judged with a little more than it says, 1e-9 to 1 of its size; a lie is found
-        out if it is refuted on one instance in a thousand, of every alternative. Infinite if no lie was found out.
-        """
-        return float(self.found_out.max(initial=0.0)) if len(self.found_out) else np.inf
-
-    @property
-    def blind(self) -> bool:
-        """Whether some part sees less than it must: 1e-6 of an equality, of an inequality the claim's own `lie`."""
-        wanted = np.where(self.equalities, EQUALITY, self.claim.lie)
-        return not len(wanted) or bool(np.any(self.found_out > wanted * (1 + 1e-9)))
-
-    @property
-    def worst(self) -> int:
-        """The case that decides the verdict: the one of least margin among those that share it."""
-        return int(self.decisive[0])
-
-    @property
-    def decisive(self) -> np.ndarray:
-        """All cases that share the verdict, by their margin.
-
-        Those that only ball arithmetic could decide, whose margin says nothing, come last.
-        """
-        cases = np.flatnonzero(self.verdicts == self.verdict)
-        slack = np.nan_to_num(self.margins[cases] - self.rounding[cases], nan=-np.inf)
-        return cases[np.lexsort((slack, self.certified[cases]))]
-
-    @property
-    def margin(self) -> float:
-        """The margin of the worst case."""
-        return float(self.margins[self.worst])
-
-    def instance(self, case: int | None = None) -> dict[str, Any]:
-        """The inputs of one case, by default the worst: `claim.at(**check.instance())` repeats it."""
-        case = self.worst if case is None else case
-        return {name: plain(values[case]) for name, values in self.instances.items()}
-
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
-        by = "in more digits" if self.lane == "theory" else "by theory, with which they agree"
-        counts += f" ({self.certified.sum()} decided {by})" if self.certified.any() else ""
-        dropped = f", without {self.dropped!r}" if self.dropped else ""
-        inputs = ", ".join(
-            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in self.instance().items()
-        )
-        rounding, tolerance, size = (values[self.worst] for values in (self.rounding, self.tolerances, self.sizes))
-        allowed = f", {tolerance:.1g} allowed of {size:.3g}" if tolerance else ""
-        hint = certify.missing() if self.verdict == UNDECIDABLE and self.claim.certificate else ""
-        return (
-            f"{self.name} ({self.lane}{dropped}): {self.verdict.upper()}\n  cases: {counts}\n"
-            f"  worst margin: {self.margin:.3g} (rounding {rounding:.1g}{allowed}) at {inputs}"
-            + (f"\n  smallest lie found out: {self.power:.0e}" if len(self.found_out) else "")
-            + (f"\n  {hint}" if hint else "")
-        )
-
-
-def plain(value: Any) -> Any:
-    """An array as lists of Python's numbers."""
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Trial:
-    """A claim checked in both lanes, and what became of each hypothesis when it was dropped."""
-
-    claim: "Claim"
-    theory: Check
-    practice: Check
-    refutations: dict[str, Check]  # hypothesis -> the search without it
-    counterexamples: dict[str, dict]  # hypothesis -> the clearest instance, simplified; only where one was found
-    confirmations: dict[str, Check]  # hypothesis -> that instance on the loop
-    attack: Check | None  # inside all hypotheses, down the gradient; None if not asked for
-
-    @property
-    def necessary(self) -> list[str]:
-        """The hypotheses without which a counterexample was found, and confirmed on the loop."""
-        return [name for name, check in self.confirmations.items() if check.verdict == VIOLATED]
-
-    @property
-    def passed(self) -> bool:
-        """The claim held in both lanes and against attack, every hypothesis was shown to be necessary, and no part of
-        it is blind to a lie."""
-        held = self.theory.verdict == self.practice.verdict == HOLDS
-        held &= self.attack is None or self.attack.verdict not in (VIOLATED, CONTRADICTED)
-        return held and len(self.necessary) == len(self.refutations) and not (self.theory.blind or self.practice.blind)
-
-    @property
-    def power(self) -> float:
-        """The smallest lie that both lanes found out, of the part that sees least; infinite if one is blind."""
-        return max(self.theory.power, self.practice.power)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -210,9 +84,10 @@ class Claim:
         0
         """
         if drop is not None and drop not in self.hypotheses:
-            raise ValueError(f"{self.name} has no hypothesis {drop!r}; it has {', '.join(self.hypotheses)}")
+            known = f"it has {', '.join(self.hypotheses)}" if self.hypotheses else "it has none"
+            raise ValueError(f"{self.name} has no hypothesis {drop!r}; {known}" + near(drop, self.hypotheses))
         drawn = self._judge(key, count, "theory", drop=drop)
-        return search.descend(drawn, descent) if descent else drawn
+        return search.attack(drawn, descent) if descent else drawn
 
     def trial(self, key: Key, count: int = 10_000, loops: int = 100, descent: int = 0) -> "Trial":
         """Everything at once: theory, practice, and every hypothesis dropped, with counterexamples tried on
@@ -222,7 +97,7 @@ class Claim:
         refuted = {name: self._confirmed(check) for name, check in refutations.items() if check.verdict == VIOLATED}
         found, confirmed = ({name: each[i] for name, each in refuted.items()} for i in range(2))
         seen = self.check(key, count), self.practice(key, loops)
-        attack = search.descend(seen[0], descent) if descent else None
+        attack = search.attack(seen[0], descent) if descent else None
         return Trial(self, *seen, refutations, found, confirmed, attack)
 
     def _confirmed(self, refutation):
@@ -263,10 +138,11 @@ class Claim:
 
     def expects(self, instance: dict[str, Any]) -> None:
         """ValueError unless an instance gives every quantity, and no other."""
-        missing = self.quantities.keys() ^ instance.keys()
-        if missing:
+        wrong = [name for name in (*self.quantities, *instance) if (name in self.quantities) != (name in instance)]
+        if wrong:
+            likely = "".join(near(name, self.quantities) for name in wrong if name in instance)
             raise ValueError(
-                f"{self.name} takes {', '.join(self.quantities)}; missing or unknown: {', '.join(missing)}"
+                f"{self.name} takes {', '.join(self.quantities)}; missing or unknown: {', '.join(wrong)}{likely}"
             )
 
     def _judge(self, key, count, lane, drop=None):
@@ -319,10 +195,22 @@ class Claim:
     def _met(self, instances, conditions):
         """Which cases meet all of some conditions."""
         inside = np.ones(len(next(iter(instances.values()))), bool)
-        for condition in conditions.values():
-            wanted = [np.asarray(instances[name]) for name in inspect.signature(condition).parameters]
-            slack = _slack(condition, tuple((values.shape, values.dtype.str) for values in wanted))
-            inside &= np.asarray(slack(*wanted), float) > 0
+        for name, condition in conditions.items():
+            asked = list(inspect.signature(condition).parameters)
+            named = [each for each in asked if np.asarray(instances[each]).dtype.kind not in "biuf"]
+            wanted = [np.asarray(instances[each]) for each in asked if each not in named]
+            with _told_of_tracers(f"{self.name}, {name!r},", condition):
+                if not named:
+                    slack = _slack(condition, tuple((values.shape, values.dtype.str) for values in wanted))
+                    inside &= np.asarray(slack(*wanted), float) > 0
+                    continue
+                for values in set(zip(*(np.asarray(instances[each]).tolist() for each in named), strict=True)):
+                    fixed = dict(zip(named, values, strict=True))
+                    cases = np.all([np.asarray(instances[each]) == fixed[each] for each in named], axis=0)
+                    slack = functools.partial(condition, **fixed)
+                    slack = jax.vmap(slack) if wanted else slack
+                    numbers = {each: np.asarray(instances[each])[cases] for each in asked if each not in named}
+                    inside[cases] &= np.asarray(slack(**numbers), float) > 0
         return inside
 
     def verdicts(self, instances: dict[str, Any], lane: str, drop: str | None, inside: np.ndarray) -> Check:
@@ -425,17 +313,23 @@ class Claim:
         return listed, (self.name,)
 
     def __repr__(self) -> str:
-        return f"<claim {self.name} ({self.standing}): {self.statement.splitlines()[0]}>"
+        return f"<claim {self.name} ({self.standing}): {self.statement.partition(chr(10))[0]}>"
+
+    def _repr_html_(self) -> str:
+        said = f"{self.statement}\n\nhypotheses: {', '.join(self.hypotheses) or 'none'}; quantities: "
+        said += f"{', '.join(self.quantities)}\nsource: {self.source or 'none'}; standing: {self.standing}"
+        return f"<b>{html.escape(self.name)}</b><pre>{html.escape(said)}</pre>"
 
 
 def listed(name: str) -> Claim:
     """The claim of a name: what pickles and files of checks hold of it."""
     if name not in CLAIMS:
-        raise ValueError(f"there is no claim {name!r} in this session; import or define it, then load again")
+        raise ValueError(
+            f"there is no claim {name!r} in this session; import or define it, then load again{near(name, CLAIMS)}"
+        )
     return CLAIMS[name]
 
 
-KNOWN |= {address(cls): cls for cls in (Check, Trial)}
 LISTED["claim"] = Claim, listed
 
 
@@ -465,7 +359,7 @@ def _judged(claim, lane, fixed, instances, cases):
     (parts, lies, cases); which parts are equalities, and met to the last bit (parts, cases)."""
     varied = {name: values for name, values in instances.items() if name not in dict(fixed)}
     kinds = tuple((name, values.shape[1:], values.dtype.str) for name, values in varied.items())
-    judge, at_once, parts = _judge_of(claim, lane, fixed, kinds)
+    judge, at_once, parts = _judge_of(claim.name, claim.function, lane, fixed, kinds)
     pieces = []
     for start in range(0, len(cases), at_once):
         some = cases[start : start + at_once]
@@ -480,7 +374,7 @@ def _judged(claim, lane, fixed, instances, cases):
 
 
 @functools.cache
-def _judge_of(claim, lane, fixed, kinds):
+def _judge_of(name, function, lane, fixed, kinds):
     """The judge of a fixed number of cases at once: many in theory, one run of the algorithm in practice.
 
     And how many parts it has, none if it never asks its `run`: judged as it is, and with each lie about each part.
@@ -489,7 +383,7 @@ def _judge_of(claim, lane, fixed, kinds):
 
     def judge(numbers, sizes):
         with Lies(sizes) as lies:
-            margin = lies.tell(_margin(claim, claim.function(LANES[lane], **numbers, **dict(fixed))))
+            margin = lies.tell(_margin(name, returned(function, LANES[lane], numbers | dict(fixed))))
         told.append(lies)
         said = jnp.stack(
             [jnp.asarray(each, float) for each in (margin.value, margin.rounding, margin.size, margin.tolerance)]
@@ -497,13 +391,8 @@ def _judge_of(claim, lane, fixed, kinds):
         return said, jnp.stack(lies.equalities), jnp.stack(lies.exactly)
 
     numbers = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in kinds}
-    try:
+    with _told_of_tracers(name, function):
         traced = jax.make_jaxpr(judge)(numbers, jax.ShapeDtypeStruct((MOST_PARTS,), float))
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
-        raise TypeError(
-            f"{claim.name} asks for the value of a number that JAX traces, as `if`, `float` and NumPy do; write"
-            " jnp.where(condition, a, b) in place of `if`, jnp in place of np, or take the quantity from among(...)"
-        ) from error
     judged, parts = jaxpr_as_fun(traced), told[-1].parts
     rows = np.zeros((1 + parts * len(LIES), MOST_PARTS))  # no lie, then each lie about each part
     rows[1:, :parts] = np.kron(np.eye(parts), LIES[:, None])
@@ -527,105 +416,36 @@ def _slack(condition, kinds):
     return evaluated(jax.vmap(condition), *(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds))
 
 
-def _margin(claim, margin):
+@contextlib.contextmanager
+def _told_of_tracers(who, function):
+    """Say what to write where a function of the author's asks JAX for the value of a number that it traces."""
+    try:
+        yield
+    except TRACED as error:
+        written = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == written]
+        at = f" in `{own[-1].line}`, line {own[-1].lineno}," if own and own[-1].line else ""
+        raise TypeError(
+            f"{who} asks{at} for the value of a number that JAX traces, as `if`, `and`, `float` and NumPy do; write"
+            " jnp.where(condition, a, b) in place of `if`, & in place of `and`, jnp in place of np, or take the"
+            " quantity from among(...)"
+        ) from error
+
+
+def _margin(name, margin):
     """What a claim's function returned, refused unless it is a single margin."""
     if not isinstance(margin, Margin):
-        raise TypeError(f"{claim.name} must return a Margin, a value and its rounding; got {margin!r}")
+        if jnp.shape(margin) if isinstance(margin, (jax.Array, np.ndarray)) else False:
+            raise ValueError(f"{name} must return a single number, got an array of shape {margin.shape}")
+        raise TypeError(
+            f"{name} must return a number, positive where it holds, or a Margin, as ahead, exceeds, at_least and"
+            f" same make it; got {margin!r}" + (": is there a `return`?" if margin is None else "")
+        )
     if jnp.shape(margin.value):
-        raise ValueError(f"{claim.name} must return a single number, got a margin of shape {jnp.shape(margin.value)}")
+        raise ValueError(f"{name} must return a single number, got a margin of shape {jnp.shape(margin.value)}")
     return margin
 
 
 def _refuse_float32():
     if not jax.config.jax_enable_x64:
         raise RuntimeError("claims need float64, and JAX_ENABLE_X64 has switched it off; unset that variable")
-
-
-def claim(
-    *,
-    source: str,
-    standing: str,
-    hypotheses: dict[str, Callable],
-    domain: dict[str, Callable] | None = None,
-    certificate: Callable | None = None,
-    lie: float = 1e-3,
-    **quantities: Quantity,
-) -> Callable[[Callable[..., Margin]], Claim]:
-    """Turn a function of `run` and quantities into a `Claim`, and list it in the table.
-
-    The function's docstring is the statement. `quantities` say how each argument is drawn; `hypotheses` map
-    names to signed slacks of some of them, met where positive (or true); `domain` does the same for what the statement
-    does not speak of at all, such as two equal eigenvalues of which one is to be the larger: it is never dropped.
-    `certificate` maps an instance to a proved sign of its margin (see `certify`) and is asked where floats are
-    undecided, and on some instances where they are not. `standing` is one of proved, as recalled, own, conjecture;
-    what is proved has a paragraph "Proof ..." in its docstring, or the name of a file under tests/proofs.
-
-    `lie` is what is natural for the claim's inequalities: said with so much more, relative to what is compared, each
-    must be refuted on some instances. An equality must find out a difference of 1e-6.
-
-    ValueError if the function, the quantities, the conditions and the standing do not fit together.
-
-    >>> import kdtheory as kd
-    >>> from kdtheory.claims import CLAIMS, ahead, claim, positive
-    >>> @claim(source="folklore", standing="own", lead=positive(), trail=positive(), time=positive(),
-    ...        hypotheses=dict(ordered=lambda lead, trail: lead - trail))
-    ... def larger_first(run, lead, trail, time):
-    ...     "Gradient flow has learnt more of the larger eigenvalue."
-    ...     seen = run(kd.GradientFlow(time), jnp.stack([lead, trail]))
-    ...     return ahead(seen[0], seen[1])
-    >>> larger_first.check(0).verdict, larger_first.falsify(0, drop="ordered").verdict
-    ('holds', 'violated')
-    >>> del CLAIMS["larger_first"]                                    # leave the table as it was
-    """
-
-    def register(function):
-        made = Claim(
-            name=function.__name__,
-            statement=inspect.cleandoc(function.__doc__ or ""),
-            source=source,
-            standing=standing,
-            function=function,
-            quantities=quantities,
-            hypotheses=hypotheses,
-            domain=domain or {},
-            certificate=certificate,
-            lie=lie,
-        )
-        _fits(made)
-        listed = CLAIMS.get(made.name)
-        if listed and listed.function.__module__.startswith("kdtheory.theorems") and listed.topic != made.topic:
-            raise ValueError(f"there is a claim {made.name!r} in kdtheory.theorems; give yours another name")
-        CLAIMS[made.name] = made
-        return made
-
-    return register
-
-
-def _fits(claim):
-    """ValueError unless the parts of a claim fit together."""
-    name, taken = claim.name, list(inspect.signature(claim.function).parameters)[1:]
-    if not claim.quantities:
-        raise ValueError(f"{name} has no quantities to draw; give it at least one, such as time=positive()")
-    if unlike := [f"{each!r}" for each in claim.quantities if not isinstance(claim.quantities[each], Quantity)]:
-        raise ValueError(f"{name}: {', '.join(unlike)} must be drawn, by positive, uniform, whole, several or among")
-    if wrong := set(taken) ^ set(claim.quantities):
-        raise ValueError(
-            f"{name} takes run, {', '.join(taken)}, and draws {', '.join(claim.quantities)}; these must be the same,"
-            f" and {', '.join(sorted(wrong))} is in one of them only"
-        )
-    for condition, slack in (claim.hypotheses | claim.domain).items():
-        if wrong := [each for each in inspect.signature(slack).parameters if each not in claim.quantities]:
-            raise ValueError(
-                f"{name}: {condition!r} asks for {', '.join(wrong)}, which is no quantity; there are"
-                f" {', '.join(claim.quantities)}"
-            )
-    if claim.standing not in STANDINGS:
-        raise ValueError(f"{name}: standing must be one of {', '.join(STANDINGS)}, got {claim.standing!r}")
-    shown = re.search(r"^Proof\b|tests/proofs/\w+\.py", claim.statement, re.MULTILINE)
-    if claim.standing == "proved" and not shown:
-        raise ValueError(
-            f"{name} is called proved: end its docstring with a paragraph 'Proof. ...', or name a file under"
-            " tests/proofs; what has no proof is own, as recalled, or a conjecture"
-        )
-    if not claim.lie > 0:
-        raise ValueError(f"{name}: lie must be a positive number, got {claim.lie!r}")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
-from kdtheory._checks import Number
+from kdtheory._checks import Number, Numbers
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.numerics import Shares, share
@@ -206,13 +206,83 @@ def _known(margin):
     return lies.known(margin) if lies else margin
 
 
+# Bare numbers: how far off the sights that they were made of can have put them.
+
+
+class Sights:
+    """What a claim's function sees while it is traced, each sight nudged by some of `nudges`, if there are any."""
+
+    def __init__(self, nudges: list[jax.Array] | None = None) -> None:
+        self.nudges, self.errors, self.learnt = nudges, [], []
+
+    def nudged(self, seen: Seen) -> Seen:
+        """The sight with so much more learnt, and so much less left."""
+        self.errors.append(uncertainty(seen) + EPS * jnp.abs(seen.learnt))
+        self.learnt.append(jnp.abs(seen.learnt))
+        if self.nudges is None:
+            return seen
+        more, share = self.nudges[len(self.errors) - 1], lambda part: jnp.where(part == 0.0, 1.0, part)
+        return dataclasses.replace(
+            seen,
+            learnt=seen.learnt + more,
+            residual=seen.residual - more,
+            log_learnt=seen.log_learnt + more / share(seen.learnt),
+            log_residual=seen.log_residual - more / share(seen.residual),
+        )
+
+    def __enter__(self) -> "Sights":
+        self._before = _SIGHTS.set(self)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        _SIGHTS.reset(self._before)
+
+
+_SIGHTS = contextvars.ContextVar("sights", default=None)
+
+
+def _sighted(seen):
+    sights = _SIGHTS.get()
+    return sights.nudged(seen) if sights else seen
+
+
+def returned(function: Callable, run: Run, quantities: dict[str, Any]) -> Any:
+    """What a claim's function returns; a bare number as a margin.
+
+    Its rounding is the errors of all that it saw, each times the number's slope by it, and a few units in its own last
+    place; its size is what was learnt times those slopes.
+    """
+    with Sights() as sights:
+        found = function(run, **quantities)
+    if not isinstance(found, (jax.Array, np.ndarray, np.generic, int, float)) or jnp.shape(found):
+        return found
+    found = jnp.asarray(found, float)
+    rounding, size = 4 * EPS * jnp.abs(found), jnp.zeros(())
+    if sights.errors:
+
+        def nudged(nudges):
+            with Sights(nudges), Lies(jnp.zeros(MOST_PARTS)):  # lies are told of the number itself
+                return jnp.asarray(function(run, **quantities), float)
+
+        slopes = jax.jacfwd(nudged)([jnp.zeros(error.shape) for error in sights.errors])
+        for slope, error, learnt in zip(slopes, sights.errors, sights.learnt, strict=True):
+            rounding += jnp.sum(jnp.abs(slope) * error)
+            size += jnp.sum(jnp.abs(slope) * learnt)
+    return Margin(found, rounding, jnp.where(size > 0, size, 1.0))
+
+
+def _as_row(numbers):
+    """An array of what may be a list, also of numbers that are traced; None as it is."""
+    return None if numbers is None else jnp.asarray(numbers, float)
+
+
 # The two lanes.
 
 
-def theory(learner: Learner, spectrum: jax.Array, target: Number | None = None, start: Number | None = None) -> Seen:
-    """What the filters say. `target` is one and `start` zero along each direction unless given."""
+def theory(learner: Learner, spectrum: Numbers, target: Numbers | None = None, start: Numbers | None = None) -> Seen:
+    """What the filters say. `target` is one and `start` zero along each direction unless given; lists will do."""
     _asked("theory")
-    return _theory(learner, spectrum, target, start)
+    return _sighted(_theory(learner, *map(_as_row, (spectrum, target, start))))
 
 
 @jax.jit  # one program for all claims that ask alike
@@ -229,9 +299,10 @@ def _theory(learner, spectrum, target, start):
     )
 
 
-def practice(learner: Learner, spectrum: jax.Array, target: Number | None = None, start: Number | None = None) -> Seen:
+def practice(learner: Learner, spectrum: Numbers, target: Numbers | None = None, start: Numbers | None = None) -> Seen:
     """What the algorithm does, on data whose sample eigenvalues are exactly the given ones."""
     _asked("practice")
+    spectrum, target, start = map(_as_row, (spectrum, target, start))
     count = len(spectrum)
     u, v = _bases(count)
     features = jnp.sqrt(len(u)) * (u * jnp.sqrt(spectrum)) @ v.T
@@ -239,7 +310,7 @@ def practice(learner: Learner, spectrum: jax.Array, target: Number | None = None
     problem = problems.Linear(features, features @ (v @ target))
     parameters = learner.fit(problem, None if start is None else v @ (jnp.zeros(count) + start))
     clock = jnp.max(spectrum) * sum(part.rounded_clock for part in learner.parts())
-    return measured(v.T @ parameters, 1e-12 + 10 * EPS * clock)
+    return _sighted(measured(v.T @ parameters, 1e-12 + 10 * EPS * clock))
 
 
 def filters(run: Run) -> Run:

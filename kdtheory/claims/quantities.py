@@ -23,7 +23,10 @@ class Quantity:
     length: int | None = None  # of a vector
 
 
-def positive(low: float = 1e-3, high: float = 1e3, tame: tuple[float, float] = (0.2, 3.0)) -> Quantity:
+TAME = 0.2, 3.0  # what loops get of positive numbers
+
+
+def positive(low: float = 1e-3, high: float = 1e3, tame: tuple[float, float] = TAME) -> Quantity:
     """A positive number, uniform in its logarithm; loops get it from the narrower range `tame`."""
     if not 0 < low <= high or not 0 < tame[0] <= tame[1]:
         raise ValueError(
@@ -93,6 +96,38 @@ def among(*values: Any) -> Quantity:
     if not values:
         raise ValueError("among takes at least one alternative")
     return Quantity(lambda random, count, tame: None, values)
+
+
+def as_quantity(given: Any) -> Quantity:
+    """What a plain value means, where it is clear: a number, itself; (low, high), all real numbers between, even in
+    their logarithm where low > 0; a range, its whole numbers; a list, one of its entries.
+
+    TypeError for anything else.
+    """
+    number = lambda value: isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if isinstance(given, Quantity):
+        return given
+    if number(given):
+        return among(given)
+    if isinstance(given, range) and given.step == 1 and len(given) and given.start >= 1:
+        return whole(given.start, given.stop - 1)
+    if isinstance(given, tuple) and len(given) == 2 and all(map(number, given)):
+        low, high = map(float, given)
+        if low <= 0:
+            return uniform(low, high)
+        tame = max(low, TAME[0]), min(high, TAME[1])
+        return positive(low, high, tame if tame[0] < tame[1] else (low, high))
+    if isinstance(given, list) and given:
+        return among(*given)
+    raise TypeError(
+        f"must be drawn, by positive, uniform, whole, several, usually or among, or be (low, high), a range, a list of"
+        f" alternatives or one number; got {given!r}"
+    )
+
+
+def plain(value: Any) -> Any:
+    """An array as lists of Python's numbers."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 # Edges.

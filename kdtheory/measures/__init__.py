@@ -1,6 +1,6 @@
 """Numbers read off spectra, learners and trajectories, one file a topic.
 
-All names of `spectral_bias`, `risks`, `early_stopping`, `mixing`, `constrained` and `forecasts` are here too.
+All names of `spectral_bias`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained` and `forecasts` are here too.
 """
 
 from kdtheory.measures import confidence as confidence
@@ -18,8 +18,12 @@ from kdtheory.measures.mixing import best_weight as best_weight
 from kdtheory.measures.mixing import best_weights as best_weights
 from kdtheory.measures.mixing import noise_threshold as noise_threshold
 from kdtheory.measures.mixing import validated_weight as validated_weight
+from kdtheory.measures.optima import best as best
 from kdtheory.measures.risks import Risk as Risk
+from kdtheory.measures.risks import observed_risk as observed_risk
 from kdtheory.measures.risks import risk as risk
+from kdtheory.measures.risks import risk_on as risk_on
+from kdtheory.measures.risks import signal_and_noise as signal_and_noise
 from kdtheory.measures.risks import wiener_filter as wiener_filter
 from kdtheory.measures.risks import wiener_risk as wiener_risk
 from kdtheory.measures.spectral_bias import crossing_criterion as crossing_criterion

@@ -1,5 +1,6 @@
 """Early stopping against ridge: ratios of filters and risks, what chains of fits can reach, the best moment to stop."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,8 +13,9 @@ from jax import lax
 from kdtheory import numerics
 from kdtheory._at_once import quickly, room_for
 from kdtheory._checks import Number, Numbers
-from kdtheory.learners import GradientDescent, GradientFlow, Ridge
-from kdtheory.measures.risks import risk
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+from kdtheory.learners._base import array_fields
+from kdtheory.measures.risks import check_noise, risk
 from kdtheory.numerics import Share, expm1, log1p
 
 # Ali, Kolter & Tibshirani 2019 publish 1.6862 for RISK_RATIO and 1.2147 for BAYES_RATIO, these rounded upwards.
@@ -149,15 +151,35 @@ def best_stop(
     `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock
     is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then the root of the
     derivative around the best point, by Brent's method; the risk may have several minima, and the grid has 50
-    points to the decade. `weights` as in `risk`.
+    points to the decade. Where no finite clock is as good, the answer is inf or 0.0. `weights` as in `risk`. For other
+    learners, several fields at once, and whole steps there is `best`.
+
+    ValueError for negative noise; TypeError for a learner of several clocks.
 
     >>> import kdtheory as kd
     >>> best = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.1)
-    >>> round(float(best.penalty), 12)                               # isotropic signal: v / θ²
+    >>> round(best.penalty, 12)                                       # isotropic signal: v / θ²
     0.1
     """
-    log_clock = least(_total, eigenvalues, learner, *padded(eigenvalues, signal, weights), noise_variance)
-    return learner.stopped(np.exp(log_clock))
+    check_noise(noise_variance)
+    if type(learner).stopped is Learner.stopped and type(learner).clock is not Learner.clock:
+        raise TypeError(
+            f"{type(learner).__name__} has no single clock to stop at; name the fields to look for, as in"
+            f' measures.best({"flows" if learner.parts()[1:] else "learner"}, ["teacher.time", "student.time"], ...)'
+        )
+    known = learner, *padded(eigenvalues, signal, weights), noise_variance
+    log_clock = least(_total, eigenvalues, *known)
+    found, slopes = (
+        learner.stopped(float(np.exp(log_clock))),
+        [float(quickly(_slope, log_clock + side, *known, total=_total)) for side in (-1e-3, 1e-3)],
+    )
+    if not slopes[0] < 0 < slopes[1]:  # no minimum, where the grid ends or floats do: perhaps an end is as good
+        total = lambda stopped: float(risk(stopped, eigenvalues, signal, noise_variance, weights).total)
+        with np.errstate(divide="ignore"):
+            ends = [learner.stopped(np.float64(clock)) for clock in (np.inf, 0.0)]
+        found = min([*ends, found], key=lambda stopped: np.nan_to_num(total(stopped), nan=np.inf))
+    last = array_fields(found)[-1]
+    return dataclasses.replace(found, **{last: float(getattr(found, last))})
 
 
 def _total(log_clock, learner, eigenvalues, signal, weights, noise_variance):
