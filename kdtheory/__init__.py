@@ -9,13 +9,13 @@ those of XᵀX/N, or K/N for a kernel; the loss is half the mean squared residua
 unless the environment variable JAX_ENABLE_X64 says otherwise.
 """
 
-import importlib.metadata
-import os
+import importlib.metadata as _metadata
+import os as _os
 
-import jax
+import jax as _jax
 
-if "JAX_ENABLE_X64" not in os.environ:
-    jax.config.update("jax_enable_x64", True)
+if "JAX_ENABLE_X64" not in _os.environ:
+    _jax.config.update("jax_enable_x64", True)
 
 from kdtheory import claims as claims
 from kdtheory import datasets as datasets
@@ -66,4 +66,4 @@ from kdtheory.trajectories import project as project
 from kdtheory.trajectories import simulate as simulate
 
 counterexamples = claims.exact
-__version__ = importlib.metadata.version("kdtheory")
+__version__ = _metadata.version("kdtheory")

@@ -146,6 +146,17 @@ def as_key(key):
     return key
 
 
+def on_host(*arrays):
+    """Arrays of NumPy. TypeError for what JAX traces: eigensystems are made before anything is."""
+    try:
+        return [np.asarray(array) for array in arrays]
+    except jax.errors.TracerArrayConversionError as traced:
+        raise TypeError(
+            "eigensystems are made by NumPy, so that what needs one, such as simulate, can be neither vmapped nor jitted"
+            " over its data; use a loop, or kd.sweep with seeds=, which falls back on one"
+        ) from traced
+
+
 def as_random(key):
     """NumPy's generator of a seed, an int or a JAX random key: for what is drawn on the host."""
     if isinstance(key, (int, np.integer)):

@@ -120,3 +120,15 @@ def test_a_traced_seed_makes_a_key():
     )
     alone = kd.StochasticDescent(0.05, 2, 4, 3).fit(kd.problems.linear([[1.0], [2.0]], [1.0, 0.0]))
     assert path(jax.numpy.arange(6))[4] == alone
+
+
+def test_what_needs_an_eigensystem_says_that_it_cannot_be_traced():
+    def run(key):
+        problem = kd.problems.gaussian(key, [1.0, 0.5], 20)
+        return kd.simulate(kd.GradientDescent(0.1, 3), problem).progress
+
+    with pytest.raises(TypeError, match="can be neither vmapped nor jitted over its data; use a loop, or kd.sweep"):
+        jax.vmap(run)(jax.random.split(jax.random.key(0), 3))
+    with pytest.raises(TypeError, match="can be neither vmapped nor jitted"):
+        jax.jit(lambda gram: kd.problems.Kernel(gram, jnp.ones(2)).eigensystem().eigenvalues)(jnp.eye(2))
+    assert kd.sweep(run, seeds=3).run.shape == (3, 2)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Numbers, as_data, check_memory
+from kdtheory._checks import Numbers, as_data, check_memory, on_host
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, along, is_few, of_kernel, refined, some_start, top_eigenvalue
@@ -52,7 +52,7 @@ class Kernel(SquaredLoss):
         With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
         Lanczos leaves eigenvectors as they are: a direction of eigenvalue λ is then known to eps·λ_max/λ.
         """
-        gram, targets = np.asarray(self.gram), np.asarray(self.targets)
+        gram, targets = on_host(self.gram, self.targets)
         samples = len(gram)
         if is_few(count, samples):
             from scipy.sparse.linalg import eigsh

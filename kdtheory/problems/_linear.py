@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._at_once import promptly
-from kdtheory._checks import Numbers, as_data, check_range
+from kdtheory._checks import Numbers, as_data, check_range, on_host
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import (
@@ -86,7 +86,7 @@ class Linear(SquaredLoss):
 
         With a `count`, the largest so many, by Lanczos where that is cheaper; the sum of the others is `rest`.
         """
-        features, targets = np.asarray(self.features), np.asarray(self.targets)
+        features, targets = on_host(self.features, self.targets)
         samples, least = len(features), min(features.shape)
         if is_few(count, least):
             from scipy.sparse.linalg import svds
