@@ -152,8 +152,8 @@ def on_host(*arrays):
         return [np.asarray(array) for array in arrays]
     except jax.errors.TracerArrayConversionError as traced:
         raise TypeError(
-            "eigensystems are made by NumPy, so that what needs one, such as simulate, can be neither vmapped nor jitted"
-            " over its data; use a loop, or kd.sweep with seeds=, which falls back on one"
+            "eigensystems are made by NumPy, so that what needs one, such as simulate, can be neither vmapped nor"
+            " jitted over its data; use a loop, or kd.sweep with seeds=, which falls back on one"
         ) from traced
 
 

@@ -75,6 +75,6 @@ def test_returns_are_annotated():
 
 def test_annotations_of_the_library_can_be_evaluated():
     """Names that are imported for type checkers only, or late, are in quotes, and stand for something."""
-    late = "Axes Figure DataArray Dataset DataFrame Claim Check".split()
+    late = "Axes Figure DataArray Dataset DataFrame Claim Check Trial".split()
     for _, function in functions():
         typing.get_type_hints(inspect.unwrap(function), localns=dict.fromkeys(late, object))
