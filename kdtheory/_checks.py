@@ -41,7 +41,8 @@ def as_real(array, name):
     if half or not (floating or jnp.issubdtype(real.dtype, np.integer) or real.dtype == bool):
         raise (ValueError if half else TypeError)(
             f"{name} must hold real numbers of at least 32 bits, got {real.dtype} from {type(array).__name__};"
-            " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray())"
+            " convert it with numpy.asarray(..., dtype=float) (a sparse matrix: .toarray();"
+            " names of classes: kd.datasets.one_hot)"
         )
     return real
 

@@ -186,8 +186,11 @@ def compare(
 def _numbers(targets):
     """Targets that are meant as numbers, with a word where they may be classes."""
     seen = np.asarray(targets)
-    kinds = np.unique(seen) if seen.ndim == 1 and seen.dtype.kind in "iuUS" else []
-    if len(kinds) and seen.dtype.kind in "US":
+    named = seen.dtype.kind in "US" or (seen.dtype.kind == "O" and all(isinstance(each, str) for each in seen.flat))
+    kinds = (
+        np.unique(seen.astype(str) if named else seen) if seen.ndim == 1 and (named or seen.dtype.kind in "iu") else []
+    )
+    if len(kinds) and named:
         raise TypeError(
             f"targets are names of classes, such as {str(kinds[0])!r}: give kd.datasets.one_hot(targets), a column for"
             f" each of the {len(kinds)}"

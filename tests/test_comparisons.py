@@ -116,6 +116,12 @@ def test_targets_that_look_like_classes_are_named():
     kd.compare(features, np.arange(40))
     with pytest.raises(TypeError, match=r"names of classes, such as 'a': give kd\.datasets\.one_hot\(targets\).*the 2"):
         kd.compare(features, np.where(digits > 4, "a", "b"))
+    with pytest.raises(TypeError, match="names of classes, such as 'a'"):
+        kd.compare(features, ["a", "b"] * 20)
+    with pytest.raises(TypeError, match="names of classes, such as 'a'"):
+        kd.compare(features, np.array(["a", "b"] * 20, dtype=object))
+    with pytest.raises(TypeError, match=r"names of classes: kd\.datasets\.one_hot"):
+        kd.problems.linear(features, ["a", "b"] * 20)
 
 
 def test_targets_without_anything_to_learn():
