@@ -17,6 +17,7 @@ import jax
 if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
+from kdtheory import asymptotics as asymptotics
 from kdtheory import claims as claims
 from kdtheory import datasets as datasets
 from kdtheory import files as files
