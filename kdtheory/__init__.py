@@ -17,6 +17,7 @@ import jax as _jax
 if "JAX_ENABLE_X64" not in _os.environ:
     _jax.config.update("jax_enable_x64", True)
 
+from kdtheory import asymptotics as asymptotics
 from kdtheory import claims as claims
 from kdtheory import datasets as datasets
 from kdtheory import files as files

@@ -7,7 +7,7 @@ import kdtheory
 
 ROOT = pathlib.Path(kdtheory.__file__).parent
 FLOORS = """_record _checks _at_once _command numerics spectra kernels datasets files sweeps problems learners
-trajectories measures claims theorems plots comparisons testing __main__ __init__""".split()
+trajectories asymptotics measures claims theorems plots comparisons testing __main__ __init__""".split()
 
 
 def imports(path):

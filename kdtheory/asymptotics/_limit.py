@@ -1,0 +1,433 @@
+"""The limit of a population, and the risks of learners in it."""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory._at_once import quickly, room_for
+from kdtheory._checks import Number, Numbers, as_count, as_real, as_spectrum, check_memory, concrete
+from kdtheory._record import record, static
+from kdtheory.asymptotics import _law
+from kdtheory.learners import Learner, check_learner
+
+MANY = 1 << 17  # numbers for which a program that runs faster is worth that it takes longer to make
+
+
+@record
+class Limit:
+    """What the data will be like, made by `limit`: nodes over the sample spectrum, and forms in the filter there.
+
+    With φ the filter at the nodes and r = 1 - φ, the bias on new inputs is rᵀ `form` r - `null` · φ² + `missed` and
+    the variance `noise` · φ²; on the training inputs they are `training_signal` · r² and `training_noise` · φ².
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, multiplicities=[400])
+    >>> print(limit.edges.round(6), limit.zeros)
+    [[1. 9.]] 300
+    """
+
+    nodes: jax.Array  # (n,) sample eigenvalues, ascending, without the zeros
+    counts: jax.Array  # (n,) how many of the min(N, P) each stands for
+    seen: jax.Array  # (n,) the mass ν of each: population variance of its eigenvectors, over N
+    edges: jax.Array  # (I, 2) the intervals that hold the sample spectrum, ascending
+    form: jax.Array  # (n, n)
+    null: jax.Array  # (n,) what mixes the null space with each node, where P > N
+    missed: jax.Array  # the bias that no learner mends: of the null space
+    noise: jax.Array  # (n,)
+    training_signal: jax.Array  # (n,)
+    training_noise: jax.Array  # (n,)
+    points: jax.Array  # (n,) complex: the u of each node
+    population: jax.Array  # (2, G) distinct positive population eigenvalues, ascending, and their multiplicities
+    group: jax.Array  # (P,) the place of each given eigenvalue among those; G for zero
+    reach: jax.Array  # how far up single draws have eigenvalues: the last edge and a few fluctuations
+    zeros: int = static()  # how many sample eigenvalues are exactly zero
+    samples: int = static()
+
+
+@record
+class Risk:
+    """Expected squared error, in excess of the noise, in two parts."""
+
+    bias: jax.Array  # path axes
+    variance: jax.Array  # path axes
+
+    @property
+    def total(self) -> jax.Array:
+        """The sum of both: path axes."""
+        return self.bias + self.variance
+
+
+def limit(
+    eigenvalues: Numbers,
+    samples: int,
+    signal: Numbers = 1.0,
+    noise: Number = 0.0,
+    multiplicities: Numbers | None = None,
+    test_covariance: Numbers | None = None,
+) -> Limit:
+    """What N samples of a population with the given eigenvalues will be like, for `risk` and its neighbours.
+
+    Rows are Σ^½ g with iid entries in g, Σ of the `eigenvalues` (P,), and targets are x · signal + noise · ε, as in
+    `problems.gaussian`: `signal` a number or (P,), the true parameter along each, `noise` the standard deviation σ.
+    With `multiplicities` (P,) each eigenvalue stands for so many directions, and its signal is the root of their sum of
+    squares; a number is then that root for each group. `test_covariance` (P,) is the variance of new inputs along each
+    direction, where it is not that of the training inputs; ones give the error of the parameters. For a kernel the
+    eigenvalues are those of its integral operator.
+
+    The result is exact in the limit of large N and P at a fixed ratio. Means over draws differ from it by a few 1/N of
+    themselves, more where a long run depends steeply on λ, and single draws by fluctuations of O(1/√N). It fails
+    where rows are not Σ^½ times iid entries, as for rows of unequal length, duplicates or clusters. Host code, like an
+    eigensystem: nodes to 1e-12 for functions that vary with the logarithm of λ. Distinct eigenvalues cost P × nodes,
+    equal ones nothing: group them.
+
+    Raises ValueError for eigenvalues that are negative, not finite or all zero, for shapes that do not match, and
+    where nodes would not fit into memory.
+
+    Source: own (`THEOREMS2` T11), from the equivalents of Bai & Silverstein 1998 and of Ledoit & Péché 2011.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit(kd.spectra.power_law(50), samples=100, noise=0.5)
+    >>> print(round(kd.asymptotics.risk(kd.Ridge(0.1), limit).total.item(), 6))
+    1.184588
+    """
+    s, c, (b2, mb2, cm), group, nulls, beyond = _grouped(eigenvalues, signal, noise, multiplicities, test_covariance)
+    samples = as_count(samples, "samples")
+    scale = s[-1]
+    population = _law.Population(s / scale, c, samples)
+    s, parameters = population.s, np.sum(c)
+    weighted = test_covariance is not None
+    columns = [s * s * b2, s * b2] + ([s * mb2, s * cm / samples] if weighted else [])
+    ends = _law.edges(population)
+    nodes = _law.nodes(population, ends, np.column_stack(columns))
+    curve, ν = nodes.curve, nodes.ν
+    check_memory((3, len(ν), len(ν)), float, f"forms of {len(ν):,} nodes", "group eigenvalues that are nearly equal")
+    κ = _null_ridge(population) if parameters > samples else 0.0
+    p = nodes.sums[:, 0]
+    if weighted:
+        diagonal, form, null, missed = _shifted(population, nodes, b2, mb2, cm, κ)
+        noise_seen = nodes.sums[:, 3]
+    else:
+        apart = np.subtract.outer(curve.λ, curve.λ) + np.eye(len(ν))
+        form = np.subtract.outer(p, p) / apart * np.outer(ν, ν)
+        p_null = np.sum(s * b2 / (s + κ))
+        null = κ * ν * (p - p_null) / curve.λ if κ else np.zeros_like(ν)
+        diagonal, missed, noise_seen = ν * p, κ * p_null, np.ones_like(ν)
+    form[np.diag_indices_from(form)] = diagonal - np.sum(form, axis=1)
+    counts = samples * curve.T * ν
+    variance = float(noise) ** 2
+    low, high = _law.curve(population, ends.ravel(), np.empty((len(s), 0)))[0].λ.reshape(-1, 2).T
+    last = np.sum(counts[nodes.interval == len(ends) - 1])
+    arrays = dict(
+        nodes=scale * curve.λ,
+        counts=counts,
+        seen=scale * ν,
+        edges=scale * np.stack([low, high], axis=1),
+        form=form if weighted else scale * form,
+        null=null if weighted else scale * null,
+        missed=(missed if weighted else scale * missed) + beyond,
+        noise=variance * noise_seen * ν / curve.λ / (scale if weighted else 1.0),
+        training_signal=scale * curve.λ * nodes.sums[:, 1] * ν,
+        training_noise=variance * counts / samples,
+        points=scale * (curve.x + 1j * curve.y),
+        population=np.stack([scale * s, c]),
+        group=group,
+        reach=scale * (high[-1] + (high[-1] - low[-1]) * max(last, 1.0) ** (-2 / 3)),
+    )
+    zeros = round(float(max(0.0, parameters - samples) + nulls))
+    arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
+    return Limit(**arrays, zeros=zeros, samples=samples)
+
+
+def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
+    """Distinct positive eigenvalues, their multiplicities, sums of b², m b² and c m, and what there is at zero."""
+    s = np.asarray(as_spectrum(eigenvalues))
+    if not s.any():
+        raise ValueError("eigenvalues are all zero: nothing can be learnt; give at least one that is positive")
+
+    def each(values, name, default, least):
+        values = np.asarray(as_real(default if values is None else values, name), float)
+        if values.shape not in ((), s.shape):
+            raise ValueError(f"{name} has shape {values.shape}, but there are {len(s)} eigenvalues: ({len(s)},)")
+        if not np.all(np.isfinite(values) & (values >= least)):
+            raise ValueError(f"{name} must be finite{'' if least < 0 else f' and at least {least:.0f}'}, got {values}")
+        return np.broadcast_to(values, s.shape)
+
+    c = each(multiplicities, "multiplicities", 1.0, 1.0)
+    if np.any(c != np.round(c)):
+        raise ValueError(f"multiplicities must be whole numbers, how many directions share an eigenvalue; got {c}")
+    b2 = each(signal, "signal", 1.0, -np.inf) ** 2
+    m = each(test_covariance, "test_covariance", s, 0.0)
+    if np.ndim(as_real(noise, "noise")) or not 0 <= noise < np.inf:
+        raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
+    distinct, group = np.unique(s, return_inverse=True)
+    sums = [np.bincount(group, weights) for weights in (c, b2, m * b2, c * m)]
+    nulls = beyond = 0.0
+    if distinct[0] == 0:
+        nulls, beyond = sums[0][0], sums[2][0]
+        distinct, sums, group = distinct[1:], [each[1:] for each in sums], np.where(s > 0, group - 1, len(distinct) - 1)
+    return distinct, sums[0], sums[1:], group, nulls, beyond
+
+
+def _counted(population, κ):
+    """Σ c s/(s + κ) - N, counting ones where s ≫ κ."""
+    s, c, samples = population
+    above = s > κ
+    return np.sum(np.where(above, -κ, s) * c / (s + κ)) - (samples - np.sum(c[above]))
+
+
+def _null_ridge(population):
+    """κ with Σ c s/(s + κ) = N < P, by Newton's method on 1/Σ, which is concave: it only rises."""
+    s, c, samples = population
+    κ = 0.0
+    for _ in range(1000):
+        excess = _counted(population, κ)
+        step = excess * (excess + samples) / samples / np.sum(c * s / (s + κ) ** 2)
+        κ += max(step, 0.0)
+        if step <= 1e-15 * κ:
+            break
+    return κ
+
+
+def _shifted(population, nodes, b2, mb2, cm, κ):
+    """Diagonal, form, null and missed for new inputs of another covariance, m: from G_m on both sides of the cut."""
+    s, _, samples = population
+    u, λ, dλ, ν = nodes.curve.x + 1j * nodes.curve.y, nodes.curve.λ, nodes.dλ, nodes.ν
+    columns = np.column_stack([s * b2, mb2, s * cm / samples])
+    q, q_m, t = np.concatenate([(1.0 / (s - u[rows, None])) @ columns for rows in _law.blocks(len(u), 2 * len(s))]).T
+
+    def bracket(on, other):  # G_m(z, w) without its factor u v / z w
+        (u, q, q_m, t, λ), (v, q_v, q_m_v, t_v, μ) = on, other
+        same = λ == μ
+        inner = q_m - q_m_v + (q - q_v) * (t - t_v) / np.where(same, 1.0, λ - μ)
+        return u * v / np.where(same, 1.0, u - v) * inner
+
+    form = np.empty((len(u), len(u)))
+    row = (u, q, q_m, t, λ)
+    across = (*map(np.conj, row[:-1]), λ)
+    for rows in _law.blocks(len(u), 8 * len(u)):
+        down = tuple(each[rows, None] for each in row)
+        jump = bracket(down, row) - bracket(down, across)
+        form[rows] = np.where(down[-1] == λ, 0.0, -jump.real / (2.0 * np.pi**2 * np.outer(λ[rows], λ)))
+    form *= np.outer(dλ, dλ)
+    null, missed = np.zeros_like(ν), 0.0
+    if κ:
+        at = (-κ, *(np.sum(column / (s + κ)) for column in columns.T), 0.0)
+        null = -dλ / (np.pi * λ) * np.imag(bracket(at, row))
+        missed = κ * np.sum(mb2 / (s + κ))
+    return ν * nodes.sums[:, 2], form, null, missed
+
+
+# What learners do in it.
+
+
+def _read(limit):
+    if not isinstance(limit, Limit):
+        raise TypeError(f"limit must be made by asymptotics.limit, got {type(limit).__name__}")
+    return jax.tree.map(np.asarray, limit) if concrete(limit) else limit
+
+
+def at_points(learner: Learner, points: Any) -> tuple[Any, Any]:
+    """What a learner has learnt and left at some eigenvalues (n,): path axes + (n,), in NumPy where nothing is traced.
+
+    Points are filled up to a power of two, so that as many others find what was compiled.
+    """
+    check_learner(learner)
+    if not concrete((learner, points)):
+        return _both(learner, points)
+    count = len(points)
+    filled = np.pad(np.asarray(points), (0, room_for(count) - count), mode="edge")
+    called = _both if len(filled) * np.size(learner.clock) >= MANY else partial(quickly, _both)
+    return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
+
+
+@jax.jit
+def _both(learner, points):
+    shares = learner.shares(points)
+    return shares.learnt.value, shares.residual.value
+
+
+def _shares(learner, limit):
+    top = limit.edges[-1, 1]
+    learner = learner.tuned(top)
+    if concrete((learner, limit)):
+        check_learner(learner, top)
+        for part in learner.parts():
+            step = part.given_step
+            if step is not None and part.max_step_size(top) > step >= part.max_step_size(limit.reach):
+                warnings.warn(
+                    f"{type(part).__name__}.step_size is {float(step):.6g}, stable up to the limit's edge {top:.6g},"
+                    f" but single draws have eigenvalues up to {limit.reach:.6g} or so, on which the loop diverges",
+                    stacklevel=4,
+                )
+    return at_points(learner, limit.nodes)
+
+
+def risk(learner: Learner, limit: Limit) -> Risk:
+    """Expected squared error on new inputs, in excess of the noise: bias and variance, each of the path's axes.
+
+    E|x · (w - w*)|² over new inputs x, training inputs and labels, not halved: with r = 1 - φ the learner's residual
+    and sums over the sample spectrum, bias Σ p r² ν - ½ ΣΣ (p - p′)/(λ - λ′) (r - r′)² ν ν′ and variance σ² Σ φ²/λ ν,
+    where p(λ) is the signal that is seen at λ. The learner starts at zero; of a loop whose step size waits for the
+    data, it is 1/λ_max of the limit, and of mini-batches this is the mean run's. Slopes by the learner's fields are
+    exact. Filters that jump are resolved to the distance of the nodes, or exactly where they do so in a gap.
+
+    Warns of a step size with which the loop diverges, in the limit or on some draws of its size.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
+    >>> path = kd.GradientFlow([0.0, 1.0, 1e3])
+    >>> print(kd.asymptotics.risk(path, limit).total.round(4))
+    [1.     0.6456 0.75  ]
+    """
+    return cross_risk(learner, learner, limit)
+
+
+def training_risk(learner: Learner, limit: Limit) -> Risk:
+    """Expected squared error on the training inputs, against the truth: bias and variance, each of the path's axes.
+
+    E|X(w - w*)|²/N. Add σ² for fresh labels at the same inputs. As in `risk`, without `test_covariance`.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
+    >>> print(kd.asymptotics.training_risk(kd.GradientFlow([0.0, 1e3]), limit).total.round(4))
+    [1.   0.25]
+    """
+    limit = _read(limit)
+    learnt, left = _shares(learner, limit)
+    return _risk(left**2 @ limit.training_signal, learnt**2 @ limit.training_noise)
+
+
+def cross_risk(first: Learner, second: Learner, limit: Limit) -> Risk:
+    """E (w₁ - w*)ᵀ Σ (w₂ - w*) of two learners on the same data, as in `risk`: what ensembles and mixtures need.
+
+    Path axes of both must broadcast.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
+    >>> early, late = kd.GradientFlow(0.5), kd.GradientFlow(2.0)
+    >>> print(kd.asymptotics.cross_risk(early, late, limit).total.round(4))
+    0.6187
+    """
+    limit = _read(limit)
+    learnt, left = _shares(first, limit)
+    learnt_too, left_too = (learnt, left) if second is first else _shares(second, limit)
+    both = learnt * learnt_too
+    bias = ((left @ limit.form) * left_too).sum(-1) - both @ limit.null + limit.missed
+    return _risk(bias, both @ limit.noise)
+
+
+def disagreement(first: Learner, second: Learner, limit: Limit) -> Risk:
+    """E |x · (w₁ - w₂)|² of two learners on the same data, on new inputs: of a student and its teacher, say.
+
+    `bias` is the part that the signal makes, `variance` that of the noise.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
+    >>> teacher = kd.GradientFlow(2.0)
+    >>> print(kd.asymptotics.disagreement(teacher, kd.distill(teacher, teacher), limit).total.round(4))
+    0.016
+    """
+    limit = _read(limit)
+    (learnt, left), (learnt_too, left_too) = _shares(first, limit), _shares(second, limit)
+    where = np.where if isinstance(learnt, np.ndarray) and isinstance(learnt_too, np.ndarray) else jnp.where
+    apart = where(abs(learnt) < 0.5, learnt - learnt_too, left_too - left)
+    return _risk(((apart @ limit.form) * apart).sum(-1) - apart**2 @ limit.null, apart**2 @ limit.noise)
+
+
+def _risk(bias, variance):
+    return Risk(jnp.asarray(bias), jnp.asarray(variance))
+
+
+def population_filter(learner: Learner, limit: Limit) -> jax.Array:
+    """What each direction i of the population really gets, φ̄_i = E v_iᵀ φ(S) v_i with S = XᵀX/N: path axes + (P,).
+
+    The learner's parameters are φ̄_i times the true ones, on average; for ridge φ̄ = s/(s + κ), with κ of
+    `effective_ridge`. In the order of the eigenvalues that `limit` was given.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([2.0, 0.5, 0.0], samples=2)
+    >>> κ = kd.asymptotics.effective_ridge(limit, 0.1)
+    >>> print(kd.asymptotics.population_filter(kd.Ridge(0.1), limit).round(4), (2.0 / (2.0 + κ)).round(4))
+    [0.8496 0.5855 0.    ] 0.8496
+    """
+    limit = _read(limit)
+    learnt, _ = _shares(learner, limit)
+    s = limit.population[0]
+    weights = limit.seen[:, None] * s / abs(s - limit.points[:, None]) ** 2
+    found = learnt @ weights
+    zeros = found[..., :1] * 0.0
+    joined = (np if isinstance(found, np.ndarray) else jnp).concatenate([found, zeros], axis=-1)
+    return jnp.asarray(joined[..., limit.group])
+
+
+def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
+    """The penalty κ that ridge has in the population, where it has a penalty c = `penalty` >= 0 on the data.
+
+    κ = c + (κ/N) Σ s/(s + κ): ridge then learns s/(s + κ) along a population direction. At c = 0 it is zero where
+    P <= N, and the penalty that comes of too few samples where P > N. Of any shape.
+
+    Raises ValueError for a penalty that is negative or not finite.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, multiplicities=[200])
+    >>> print(kd.asymptotics.effective_ridge(limit, [0.0, 1.0]).round(6))
+    [1.       2.414214]
+    """
+    limit = _read(limit)
+    penalty = np.asarray(as_real(penalty, "penalty"), float)
+    if not np.all(np.isfinite(penalty) & (penalty >= 0)):
+        raise ValueError(f"penalty must be finite and >= 0, got {penalty}")
+    s, c = limit.population
+    population = _law.Population(s, c, limit.samples)
+    return jnp.asarray(np.vectorize(lambda c: _effective(population, c), otypes=[float])(penalty))
+
+
+def _effective(population, penalty):
+    """The largest root of κ - (1/N) Σ c sκ/(s + κ) = `penalty`, convex: Newton's method from above only falls."""
+    s, c, samples = population
+    least = _null_ridge(population) if np.sum(c) > samples else 0.0
+    if penalty == 0:
+        return least
+    κ = penalty + np.sum(c * s) / samples
+    for _ in range(1000):
+        lacks = -_counted(population, κ) / samples
+        step = (κ * lacks - penalty) / (lacks + κ / samples * np.sum(c * s / (s + κ) ** 2))
+        κ -= max(step, 0.0)
+        if step <= 1e-15 * κ:
+            break
+    return κ
+
+
+def density(limit: Limit, eigenvalues: Numbers) -> jax.Array:
+    """The density of the P eigenvalues of XᵀX/N, at some `eigenvalues` of any shape.
+
+    It integrates to min(N, P)/P, or less where eigenvalues of the population are zero: the `zeros` of the limit are
+    not in it.
+
+    >>> import kdtheory as kd
+    >>> limit = kd.asymptotics.limit([1.0], samples=100, multiplicities=[25])
+    >>> print(kd.asymptotics.density(limit, [0.2, 1.0, 2.0]).round(6))
+    [0.       0.616404 0.210542]
+    """
+    limit = _read(limit)
+    wanted = np.asarray(as_real(eigenvalues, "eigenvalues"), float)
+    s, c = limit.population
+    scale, flat = s[-1], wanted.ravel() / s[-1]
+    population = _law.Population(s / scale, c, limit.samples)
+    ends = _law.edges(population)
+    at = np.clip(np.searchsorted(limit.edges[:, 0] / scale, flat, side="right") - 1, 0, None)
+    inside = (flat > limit.edges[at, 0] / scale) & (flat < limit.edges[at, 1] / scale)
+    low, high = ends[at].T
+    for _ in range(200):  # λ rises with x
+        x = (low + high) / 2
+        curve, _ = _law.curve(population, x, np.empty((len(s), 0)))
+        low, high = np.where(curve.λ < flat, x, low), np.where(curve.λ < flat, high, x)
+        if np.all(high - low <= 4e-16 * np.maximum(abs(low), abs(high))):
+            break
+    count = limit.zeros + min(limit.samples, np.sum(c))
+    found = limit.samples * curve.y / (np.pi * (x * x + curve.y**2)) / count
+    return jnp.asarray(np.where(inside, found, 0.0).reshape(wanted.shape) / scale)

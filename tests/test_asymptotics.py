@@ -1,0 +1,374 @@
+"""New inputs: against closed forms of ridge, contours, simulation, and the law of Marchenko and Pastur."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import kdtheory as kd
+from kdtheory import asymptotics
+from kdtheory.asymptotics import (
+    cross_risk,
+    density,
+    disagreement,
+    effective_ridge,
+    limit,
+    population_filter,
+    risk,
+    training_risk,
+)
+
+INDEX = np.arange(1, 61.0)
+SPECTRA = {  # eigenvalues, multiplicities, samples
+    "flat, few": ([1.0], [60], 100),
+    "flat, many": ([1.0], [200], 100),
+    "power law": (1 / INDEX, np.ones(60), 40),
+    "power law, more samples": (INDEX**-2, np.ones(60), 300),
+    "spikes": ([12.0, 6.0, 1.0], [1, 1, 298], 200),
+    "geometric": (2.0 ** -np.arange(30), np.ones(30), 20),
+    "far more samples": (1 / INDEX, np.ones(60), 10**6),
+    "as many": ([1.0, 0.3], [50, 50], 100),
+    "one more": ([1.0, 0.3], [50, 51], 100),
+    "one fewer": ([1.0, 0.3], [50, 49], 100),
+    "as many large ones": ([1.0, 1e-12], [100, 900], 100),
+    "one eigenvalue": ([3.0], [1], 5),
+    "one sample": ([1.0, 0.2], [3, 2], 1),
+    "forty decades": (10.0 ** -np.arange(40), np.ones(40), 20),
+    "nearly equal": ([1.0, 1.0 - 1e-13, 1.0 - 1e-7, 0.5], [5, 5, 5, 5], 50),
+    "with zeros": ([2.0, 1.0, 0.0, 0.0], [10, 20, 30, 1], 25),
+    "of any size": ([2e-120, 1e-120], [10, 20], 25),
+}
+
+
+def ridge_by_definition(s, c, samples, b2, m, penalty):
+    """Bias and variance over σ² of ridge with one penalty, by a plain fixed point for κ."""
+    κ = penalty + np.sum(c * s) / samples
+    for _ in range(200):  # Newton, from above
+        value, slope = κ - np.sum(c * s * κ / (s + κ)) / samples, 1 - np.sum(c * (s / (s + κ)) ** 2) / samples
+        κ -= (value - penalty) / slope
+    ratio = s / (s + κ)
+    g, gm = np.sum(c * ratio**2) / samples, np.sum(c * s * m / (s + κ) ** 2) / samples
+    return κ**2 * (np.sum(m * b2 / (s + κ) ** 2) + np.sum(b2 * s / (s + κ) ** 2) * gm / (1 - g)), gm / (1 - g)
+
+
+def test_reference(oracle):
+    for name, given, expected in oracle.theorem("T11"):
+        flow, later = (kd.GradientFlow(given.get(key, 1.0)) for key in ("teacher_time", "student_time"))
+        learner = {
+            None: lambda given=given: kd.distill(kd.Ridge(given["teacher"]), kd.Ridge(given["student"])),
+            "flow": lambda flow=flow: flow,
+            "kd_flow_flow": lambda flow=flow, later=later: kd.distill(flow, later),
+            "kd_weight_1.5": lambda flow=flow, later=later: kd.distill(flow, later, 1.5),
+            "gd": lambda given=given: kd.GradientDescent(given["step_size"], given["steps"]),
+            "heavy_ball": lambda given=given: kd.HeavyBall(given["step_size"], given["momentum"], given["steps"]),
+        }[given.get("filter")]()
+        population = [given["eigenvalues"], given["samples"], np.sqrt(given["signal"]), np.sqrt(given["noise"])]
+        plain = limit(*population, given["multiplicities"])
+        shifted = limit(*population, given["multiplicities"], given["test_covariance"])
+        new, old, other = risk(learner, plain), training_risk(learner, plain), risk(learner, shifted)
+        got = dict(bias=new.bias, noise=new.variance, bias_shifted=other.bias, noise_shifted=other.variance)
+        got |= dict(in_sample_bias=old.bias, in_sample_noise=old.variance)
+        if "teacher" in given:
+            got["kappa_teacher"] = effective_ridge(plain, given["teacher"])
+        for key, digits in expected.items():
+            assert oracle.agrees(got[key], digits, 1e-13), (name, key)
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_ridge_and_sums(name):
+    s, c, samples = (np.asarray(each, float) for each in SPECTRA[name])
+    random, samples, scale = np.random.default_rng(3), int(samples), np.max(s)
+    signal, m = random.normal(size=len(s)), scale * random.uniform(0.1, 2.0, len(s))
+    plain, shifted = (limit(s, samples, signal, 0.7, c, test) for test in (None, m))
+    positive = np.sum(c[s > 0])
+    assert np.sum(plain.counts) == pytest.approx(min(positive, samples), rel=1e-12)
+    mass = np.sum(plain.seen) + (effective_ridge(plain, 0.0) if positive > samples else 0.0)
+    assert mass == pytest.approx(np.sum(c * s) / samples, rel=1e-12)
+    for penalty in scale * np.array([1e-4, 1e-2, 1.0, 30.0]):
+        for made, test in ((plain, s), (shifted, m)):
+            found = risk(kd.Ridge(penalty), made)
+            bias, variance = ridge_by_definition(s, c, samples, signal**2, test, penalty)
+            assert float(found.bias) == pytest.approx(bias, rel=2e-12), penalty
+            assert float(found.variance) == pytest.approx(0.49 * variance, rel=1e-12), penalty
+        κ = float(effective_ridge(plain, penalty))
+        assert κ == pytest.approx(penalty + κ / samples * np.sum(c * s / (s + κ)), rel=1e-14)
+        np.testing.assert_allclose(population_filter(kd.Ridge(penalty), plain), s / (s + κ), rtol=1e-11)
+
+
+def by_contours(s, c, samples, b2, left, count=600):
+    """Bias on new inputs from resolvents at pairs of points, on two circles in the plane of u around all there is."""
+    s, c, b2 = (np.asarray(each, float)[:, None] for each in (s, c, b2))
+    reach = np.max(s) * (1 + 3 * np.sqrt(np.sum(c) / samples))
+    turns = np.exp(2j * np.pi * (np.arange(count) + 0.5) / count)
+    points = []
+    for radius in (1.1, 1.35):
+        u = (0.5 + radius * turns) * reach
+        z = u * (1 - np.sum(c * s / (s - u), axis=0) / samples)
+        slope = 1 - np.sum(c * s * s / (s - u) ** 2, axis=0) / samples
+        points.append((u, z, left(z) * slope * radius * turns * reach / count))
+    (u, z, f), (v, w, h) = points
+    pairs = [(1 / (s - each)).T for each in (u, v)]
+    Q = pairs[0] * (s * b2).T @ pairs[1].T
+    g = pairs[0] * (c * s * s).T @ pairs[1].T / samples
+    return (f * u / z) @ (Q / (1 - g)) @ (h * v / w)
+
+
+@pytest.mark.parametrize("name", ["flat, few", "flat, many", "power law", "spikes", "as many", "with zeros"])
+def test_contours(name):
+    s, c, samples = SPECTRA[name]
+    signal = np.cos(np.arange(len(s)))
+    made, unit = limit(s, samples, signal, multiplicities=c), 1 / max(s)
+    flow = lambda t: lambda z: np.exp(-t * unit * z)
+    ball = kd.HeavyBall(0.05 * unit, 0.5, 6)
+
+    def of_ball(z):
+        before = after = np.ones_like(z)
+        for _ in range(6):
+            before, after = after, (1.5 - 0.05 * unit * z) * after - 0.5 * before
+        return after
+
+    learners = {
+        kd.GradientFlow(0.7 * unit): flow(0.7),
+        kd.GradientDescent(0.05 * unit, 12): lambda z: (1 - 0.05 * unit * z) ** 12,
+        ball: of_ball,
+        kd.distill(kd.GradientFlow(0.5 * unit), kd.GradientFlow(0.3 * unit), 1.5): lambda z: (
+            1 - (1 - flow(0.3)(z)) * (1 - 1.5 * flow(0.5)(z))
+        ),
+    }
+    for learner, left in learners.items():
+        expected = by_contours(s, c, samples, signal**2, left)
+        assert abs(expected.imag) < 1e-12 * expected.real
+        assert float(risk(learner, made).bias) == pytest.approx(expected.real, rel=1e-11)
+
+
+LEARNERS = {
+    "ridge": kd.Ridge(0.2),
+    "flow": kd.GradientFlow(4.0),
+    "momentum": kd.HeavyBall(0.05, 0.8, 20),
+    "student": kd.distill(kd.GradientFlow(6.0), kd.GradientFlow(3.0)),
+    "trusting student": kd.distill(kd.Ridge(0.1), kd.Ridge(0.3), 1.7),
+    "switched": kd.switch(kd.distill(kd.GradientFlow(2.0), kd.GradientFlow(1.0)), kd.GradientFlow(2.0)),
+}
+NOISE = 0.5
+
+
+@pytest.mark.parametrize("samples", [60, 25])
+def test_simulation(samples):
+    """Means over draws and signs of the signal, within 3 standard errors and (2/N)(theory + D) (THEOREMS2 E1)."""
+    s, draws = np.concatenate([[4.0], np.geomspace(1.5, 0.1, 39)]), 400
+    random = np.random.default_rng(samples)
+    b2, m = random.exponential(size=40), random.uniform(0.5, 2.0, 40)
+    new, other = (limit(s, samples, np.sqrt(b2), NOISE, None, test) for test in (None, m))
+    seen = {name: [] for name in LEARNERS}
+    for _ in range(draws):
+        x = random.normal(size=(samples, 40)) * np.sqrt(s)
+        λ, v = np.linalg.eigh(x.T @ x / samples)
+        λ = np.where(λ > 1e-12, λ, 0.0)
+        for name, learner in LEARNERS.items():
+            learnt, left = (np.asarray(each) for each in asymptotics.at_points(learner, λ))
+            r, cover = (v * left) @ v.T, (v * (np.where(λ > 0, learnt, 0.0) ** 2 / np.where(λ > 0, λ, 1.0))) @ v.T
+            noise = NOISE**2 / samples
+            gap = (v * np.where(λ > 0, left, 1.0)) @ v.T
+            out = [b2 @ gap**2 @ test + noise * np.diag(cover) @ test for test in (s, m)]
+            inner = b2 @ ((v * (λ * left**2)) @ v.T).diagonal() + noise * np.sum(learnt[λ > 0] ** 2)
+            assert np.allclose(r, gap, atol=1e-12)  # zero start: nothing is learnt without data
+            seen[name].append([*out, inner])
+    for name, learner in LEARNERS.items():
+        theory = [risk(learner, new), risk(learner, other), training_risk(learner, new)]
+        rows = np.array(seen[name])
+        mean, error = rows.mean(0), rows.std(0) / np.sqrt(draws)
+        ε = 1e-5
+        around = [np.asarray(asymptotics.at_points(learner, new.nodes * f)[1]) for f in (1 - ε, 1 + ε)]
+        steep = ((around[1] - around[0]) / (2 * ε)) ** 2  # (λ r′)²
+        weights = [np.sum(new.form, axis=1), np.sum(other.form, axis=1), new.training_signal]
+        for k in range(3):
+            total = float(theory[k].total)
+            assert abs(mean[k] - total) <= 3 * error[k] + 2 / samples * (total + weights[k] @ steep), (name, k)
+            assert 3 * error[k] < 0.2 * total and abs(mean[k] - total) < 0.1 * total
+
+
+def test_error_decays_like_one_over_samples():
+    learner, found = kd.GradientFlow(3.0), []
+    random = np.random.default_rng(0)
+    for samples, draws in ((20, 6000), (40, 4000), (80, 1000)):
+        made = limit([1.0], samples, np.sqrt(samples / 2), 0.5, [samples // 2])
+        x = random.normal(size=(draws, samples, samples // 2))
+        λ = np.linalg.svd(x, compute_uv=False) ** 2 / samples
+        total = np.sum(np.exp(-6 * λ) + 0.25 / samples * np.expm1(-3 * λ) ** 2 / λ) / draws
+        found.append(samples * (total / float(risk(learner, made).total) - 1))
+    assert all(1.8 < each < 3.6 for each in found)  # in standard errors of 0.07 to 0.19
+
+
+def test_algorithms_on_data():
+    s, draws = kd.spectra.power_law(30, 1.0), 40
+    learner = kd.distill(kd.GradientDescent(0.3, 30), kd.GradientDescent(0.3, [5, 20]))
+    made, errors = limit(s, 50, 0.8, NOISE), []
+    for seed in range(draws):
+        problem = kd.problems.gaussian(seed, s, 50, 0.8, NOISE)
+        errors.append(np.asarray((learner.fit(problem) - 0.8) ** 2) @ np.asarray(s))
+    mean, error = np.mean(errors, 0), np.std(errors, 0) / np.sqrt(draws)
+    total = np.asarray(risk(learner, made).total)
+    assert total.shape == (2,) and np.all(abs(mean - total) < 3 * error + 2 / 50 * total)
+    assert np.all(error < 0.06 * total)
+
+
+def test_two_learners():
+    s, samples = 1 / INDEX, 40
+    made = limit(s, samples, 1.0, NOISE)
+    path, ridge = kd.GradientFlow([0.5, 2.0, 8.0]), kd.Ridge(0.1)
+    crossed, apart = cross_risk(path, ridge, made), disagreement(path, ridge, made)
+    assert crossed.total.shape == apart.total.shape == (3,)
+    for part in ("bias", "variance"):
+        mine, other, mixed = (getattr(each, part) for each in (risk(path, made), risk(ridge, made), crossed))
+        np.testing.assert_allclose(getattr(apart, part), mine + other - 2 * mixed, rtol=1e-11)
+    assert float(disagreement(ridge, ridge, made).total) == 0.0
+    close = disagreement(kd.Ridge(0.1), kd.Ridge(0.1 * (1 + 1e-9)), made).total  # no digit is lost between neighbours
+    far = disagreement(kd.Ridge(0.1), kd.Ridge(0.1 * (1 + 1e-5)), made).total
+    assert float(close / far) == pytest.approx(1e-8, rel=1e-4)
+    # simulated: the mean over draws and signs
+    random, seen, learners = np.random.default_rng(0), [], (kd.GradientFlow(2.0), ridge)
+    for _ in range(300):
+        _, d, vt = np.linalg.svd(random.normal(size=(samples, 60)) * np.sqrt(s), full_matrices=False)
+        λ = d**2 / samples
+        δ = learners[0].filter(λ) - learners[1].filter(λ)
+        gap, cover = (vt.T * δ) @ vt, (vt.T * (δ**2 / λ)) @ vt
+        seen.append(np.sum(gap**2 @ s) + NOISE**2 / samples * np.diag(cover) @ s)
+    total, error = float(apart.total[1]), np.std(seen) / np.sqrt(300)
+    assert abs(np.mean(seen) - total) < 3 * error + 2 / samples * total and error < 0.05 * total
+
+
+def test_law_of_marchenko_and_pastur():
+    for ratio, count in ((0.25, 25), (4.0, 400)):
+        made = limit([2.0], 100, multiplicities=[count])
+        low, high = 2 * (1 - np.sqrt(ratio)) ** 2, 2 * (1 + np.sqrt(ratio)) ** 2
+        np.testing.assert_allclose(made.edges, [[low, high]], rtol=1e-14)
+        assert made.zeros == max(0, count - 100)
+        at = np.linspace(0.1 * low, 1.2 * high, 41)
+        inside = np.maximum((high - at) * (at - low), 0)
+        np.testing.assert_allclose(density(made, at), np.sqrt(inside) / (4 * np.pi * ratio * at), atol=1e-13)
+        quantiles = kd.spectra.marchenko_pastur(count, ratio, 2.0)
+        share = np.cumsum(made.counts) / min(100, count)
+        middle = np.searchsorted(np.sort(quantiles[quantiles > 0]), made.nodes[len(share) // 2]) / min(100, count)
+        assert abs(share[len(share) // 2] - middle) < 0.05
+
+
+def test_law_of_spikes_and_gaps():
+    s, c, samples = SPECTRA["spikes"]
+    made = limit(s, samples, multiplicities=c)
+    assert made.edges.shape == (3, 2) and np.all(np.diff(np.ravel(made.edges)) > 0)
+    inside = [np.sum(made.counts[(made.nodes > low) & (made.nodes < high)]) for low, high in made.edges]
+    np.testing.assert_allclose(inside, [198, 1, 1], rtol=1e-12)  # exact separation
+    for (low, high), count in zip(made.edges, inside, strict=True):
+        at, weights = np.polynomial.legendre.leggauss(200)
+        θ = (at + 1) * np.pi / 2
+        λ = low + (high - low) * np.sin(θ / 2) ** 2
+        mass = np.sum(density(made, λ) * weights * np.pi / 2 * (high - low) / 2 * np.sin(θ))
+        assert 300 * float(mass) == pytest.approx(float(count), rel=1e-10)
+    assert np.all(density(made, (made.edges[1:, 0] + made.edges[:-1, 1]) / 2) == 0)
+    outliers = [each * (1 + 298 / 200 / (each - 1)) for each in (6.0, 12.0)]  # where spikes are seen
+    centres = [np.average(made.nodes, weights=made.counts * (abs(made.nodes - at) < 1)) for at in outliers]
+    np.testing.assert_allclose(centres, outliers, rtol=0.01)
+
+
+def test_population_filter_of_flow():
+    s, samples, draws = 1 / INDEX[:30], 20, 400
+    made, learner = limit(s, samples), kd.GradientFlow([1.0, 10.0])
+    found = population_filter(learner, made)
+    random, seen = np.random.default_rng(1), 0.0
+    for _ in range(draws):
+        _, d, vt = np.linalg.svd(random.normal(size=(samples, 30)) * np.sqrt(s), full_matrices=False)
+        seen = seen + np.asarray(learner.filter(d**2 / samples)) @ vt**2 / draws
+    assert found.shape == (2, 30)
+    np.testing.assert_allclose(seen, found, rtol=0.06, atol=0.01)
+    # in the order that was given, whatever it is, and zero where there is nothing
+    order = np.random.default_rng(0).permutation(30)
+    shuffled = limit(np.append(s[order], 0.0), samples)
+    np.testing.assert_allclose(population_filter(learner, shuffled)[:, :-1], found[:, order], rtol=1e-12)
+    assert np.all(population_filter(learner, shuffled)[:, -1] == 0)
+
+
+def test_slopes_and_transformations():
+    made = limit(1 / INDEX, 40, 1.0, NOISE)
+    total = lambda t: risk(kd.distill(kd.GradientFlow(t), kd.Ridge(0.1), 1.2), made).total
+    slope, h = jax.grad(total)(2.0), 1e-5
+    assert float(slope) == pytest.approx(float(total(2 + h) - total(2 - h)) / (2 * h), rel=1e-8)
+    times = jnp.array([0.5, 2.0])
+    np.testing.assert_allclose(jax.jit(jax.vmap(total))(times), [total(t) for t in times], rtol=1e-13)
+    assert abs(jax.grad(lambda t: training_risk(kd.GradientFlow(t), made).total)(2.0)) > 1e-3
+    assert abs(jax.grad(lambda t: disagreement(kd.GradientFlow(t), kd.Ridge(1.0), made).total)(2.0)) > 1e-3
+    assert np.all(jax.jacobian(lambda t: population_filter(kd.GradientFlow(t), made))(2.0) > 0)
+
+
+def test_ends_and_any_filter():
+    s, c, samples = SPECTRA["with zeros"]
+    made = limit(s, samples, 0.5, NOISE, c, test_covariance=[1.0, 1.0, 3.0, 0.0])
+    nothing = risk(kd.GradientFlow(0.0), made)
+    assert float(nothing.bias) == pytest.approx(0.25 * 5, rel=1e-12) and float(nothing.variance) == 0.0
+    longest, least = risk(kd.GradientFlow(np.inf), made), risk(kd.Ridge(1e-11), made)
+    assert float(longest.total) == pytest.approx(float(least.total), rel=1e-8)
+    by_hand = risk(kd.Filter(lambda λ: λ / (λ + 0.3)), made)
+    assert float(by_hand.total) == pytest.approx(float(risk(kd.Ridge(0.3), made).total), rel=1e-13)
+    cut = kd.Filter(lambda λ: jnp.where(λ > 6.0, 1.0, 0.0))  # in a gap: principal components
+    spiked = limit(*[SPECTRA["spikes"][k] for k in (0, 2)], [1.0, 1.0, 0.0], 0.0, SPECTRA["spikes"][1])
+    assert spiked.edges[0, 1] < 6.0 < spiked.edges[1, 0]
+    cosines = [(1 - 1.49 / (each - 1) ** 2) / (1 + 1.49 / (each - 1)) for each in (12.0, 6.0)]
+    np.testing.assert_allclose(population_filter(cut, spiked)[:2], cosines, rtol=0.02)  # of spikes, Paul 2007
+
+
+def test_step_sizes():
+    s, c, samples = SPECTRA["spikes"]
+    made = limit(s, samples, multiplicities=c)
+    top = float(made.edges[-1, 1])
+    waiting, given = kd.GradientDescent(None, 3), kd.GradientDescent(1 / top, 3)
+    assert float(risk(waiting, made).total) == float(risk(given, made).total)
+    with pytest.warns(UserWarning, match="single draws"):
+        risk(kd.GradientDescent(1.95 / top, 3), made)
+    with pytest.warns(UserWarning, match="past the bound"):
+        risk(kd.GradientDescent(2.05 / top, 3), made)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (dict(eigenvalues=[0.0, 0.0]), "all zero"),
+        (dict(eigenvalues=[1.0, -1.0]), "eigenvalues"),
+        (dict(eigenvalues=[]), "eigenvalues"),
+        (dict(samples=0), "samples"),
+        (dict(samples=2.5), "samples"),
+        (dict(signal=[1.0, 2.0, 3.0]), r"signal has shape \(3,\)"),
+        (dict(signal=[1.0, np.nan]), "signal"),
+        (dict(noise=-1.0), "noise"),
+        (dict(noise=[1.0, 1.0]), "noise"),
+        (dict(multiplicities=[1, 0]), "multiplicities"),
+        (dict(multiplicities=[1, 1.5]), "whole"),
+        (dict(test_covariance=[1.0, -1.0]), "test_covariance"),
+    ],
+)
+def test_refusals(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        limit(**dict(eigenvalues=[1.0, 0.5], samples=10) | arguments)
+
+
+@kd.record
+class OnlyFits(kd.Learner):
+    def fit(self, problem, start=None):
+        return problem.zeros()
+
+
+def test_refusals_of_learners():
+    made = limit([1.0, 0.5], 10)
+    with pytest.raises(TypeError, match=r"asymptotics\.limit"):
+        risk(kd.Ridge(1.0), [1.0])
+    with pytest.raises(ValueError, match="penalty"):
+        effective_ridge(made, -1.0)
+    with pytest.raises(ValueError, match="time"):
+        risk(kd.GradientFlow(-1.0), made)
+    with pytest.raises(TypeError, match="closed form"):
+        risk(OnlyFits(), made)
+
+
+def test_many_eigenvalues():
+    grouped = limit(np.repeat([5.0, 1.0], [5, 99_995]), 200_000, 0.01, NOISE)
+    same = limit([1.0, 5.0], 200_000, [0.01 * np.sqrt(99_995), 0.01 * np.sqrt(5)], NOISE, [99_995, 5])
+    assert len(grouped.nodes) < 200 and population_filter(kd.Ridge(1.0), grouped).shape == (100_000,)
+    assert float(risk(kd.Ridge(0.1), grouped).total) == pytest.approx(float(risk(kd.Ridge(0.1), same).total), rel=1e-12)
