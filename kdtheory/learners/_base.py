@@ -187,8 +187,9 @@ def along_path(face: _Face) -> _Face:
     ...     @kd.along_path
     ...     def fit(self, problem, start=None):
     ...         return kd.Ridge(self.penalty).fit(problem, start)
-    >>> kd.closed_form(Shrunk(jnp.array([1.0, 3.0])), [1.0, 0.5]).progress.round(4).tolist()
-    [[0.5, 0.3333], [0.25, 0.1429]]
+    >>> print(kd.closed_form(Shrunk(jnp.array([1.0, 3.0])), [1.0, 0.5]).progress.round(4))
+    [[0.5    0.3333]
+     [0.25   0.1429]]
     """
 
     @functools.wraps(face)
