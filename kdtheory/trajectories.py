@@ -398,14 +398,7 @@ def _eigensystem_of(problem, eigensystem):
     """That of the problem, unless one is given."""
     check_problem(problem)
     if eigensystem is None:
-        try:
-            return problem.eigensystem()
-        except jax.errors.JAXTypeError as traced:
-            traced.add_note(
-                "kdtheory: an eigensystem is computed on the host, so the problem cannot be traced. Draw problems in a"
-                " plain loop outside of jit and vmap, or give `eigensystem` from there"
-            )
-            raise
+        return problem.eigensystem()
     if not isinstance(eigensystem, Eigensystem):
         raise TypeError(f"eigensystem must be what problem.eigensystem() returns, got {type(eigensystem).__name__}")
     count, expected = eigensystem.reading.shape[0], problem.zeros().shape[0]
