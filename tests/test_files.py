@@ -105,6 +105,7 @@ def check(monkeypatch):
     """A check of a claim that compiles in no time."""
 
     def nothing_is_learnt_from_nothing(run, time):
+        """Nothing is learnt from nothing."""
         return Margin(jnp.minimum(time, 1.0), jnp.zeros(()))
 
     claim = kd.claim(source="folklore", standing="own", time=positive(), hypotheses={})(nothing_is_learnt_from_nothing)
@@ -570,3 +571,13 @@ def test_damaged_tables_are_refused_in_words(tmp_path, damage):
     path.write_bytes(kd.files._pieces.archive(arrays))
     with pytest.raises(ValueError, match="has been changed since"):
         kd.load(path)
+
+
+def still(problem, start=None):
+    return problem.zeros()
+
+
+def test_an_algorithm_comes_back(tmp_path):
+    kd.save(tmp_path / "learner.npz", kd.Algorithm(still, clock=1.5))
+    found = kd.load(tmp_path / "learner.npz")
+    assert found.clock == 1.5 and found.algorithm is still

@@ -299,6 +299,11 @@ def _record(name, fields):
     if not needed <= fields.keys() <= given.keys():
         raise _Unknown(f"holds a record {name} of {', '.join(fields)}; here it is of {', '.join(given)}")
     try:
+        if not {key for key in given if given[key]} <= inspect.signature(cls).parameters.keys():
+            made = object.__new__(cls)  # of a constructor that takes other things, whose fields are set all the same
+            for key, value in fields.items():
+                object.__setattr__(made, key, value)
+            return made
         return cls(**{key: value for key, value in fields.items() if given[key]})
     except Exception as problem:  # a class of the user's own may refuse what it is given
         raise _Unknown(f"holds a record {name}, which does not take its fields: {problem}") from problem
