@@ -120,7 +120,7 @@ class Claim:
         >>> import kdtheory as kd
         >>> claim = kd.theorems.ridge_semigroup
         >>> claim.simplify(claim.falsify(0, drop="zero_start"))
-        {'eigenvalue': 0.8, 'teacher': 2.0, 'student': 0.2, 'start': 0.9}
+        {'eigenvalue': 1.0, 'teacher': 1.0, 'student': 2.0, 'start': 0.5}
         """
         return search.simplify(refutation, case)
 
