@@ -111,3 +111,13 @@ def test_what_is_refused(monkeypatch):
         free.eigensystem()
     with pytest.raises(ValueError, match=r"ask for a count of them, eigensystem\(count=100\)"):
         kd.problems.kernel(GRAM, TARGETS["one"]).eigensystem()
+
+
+def test_kernels_that_jax_cannot_trace_are_refused():
+    inputs = np.ones((4, 2))
+    with pytest.raises(TypeError, match=r"kernel must be written in jax.numpy, .* or give the whole matrix to"):
+        kd.problems.matrix_free(lambda a, b: np.asarray(a) @ np.asarray(b).T, inputs, np.ones(4))
+    with pytest.raises(TypeError, match=r"written in jax.numpy"):
+        kd.problems.matrix_free(lambda a, b: jnp.exp(-float(a[0, 0])) * a @ b.T, inputs, np.ones(4))
+    with pytest.raises(ValueError, match=r"made \(2,\) of \(2, D\) and \(2, D\)"):
+        kd.problems.matrix_free(lambda a, b: jnp.sum(a * b, axis=1), inputs, np.ones(4))

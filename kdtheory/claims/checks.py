@@ -115,7 +115,7 @@ class Check:
         The region is up to three thresholds, on quantities or on products of two or three with powers of ±½, ±1 and
         ±2, or alternatives by name; those that tell violations from the rest best (F1), with a preference for fewer
         factors. The hypothesis is a threshold of two digits that no violation meets and most of what holds does; it is
-        checked on as many fresh instances, drawn by `key`, and attacked down the gradient, and moved until nothing
+        checked on as many fresh instances, drawn by `key`, and attacked as `falsify` does, and moved until nothing
         breaks it. ValueError if nothing is violated.
 
         >>> import kdtheory as kd
@@ -125,7 +125,7 @@ class Check:
         ...     return kd.claims.at_least(run(kd.GradientFlow(time), [eigenvalue]).learnt[0], 0.5, 1e-15)
         >>> found = half_learnt.check(0, count=2000).where()
         >>> print(found.words, "saved by", found.hypothesis)               # log 2 = 0.693
-        time·eigenvalue < 0.69 saved by time·eigenvalue > 0.7
+        time·eigenvalue < 0.7 saved by time·eigenvalue > 0.7
         >>> del kd.claims.CLAIMS["half_learnt"]
         """
         return regions.where(self, key)

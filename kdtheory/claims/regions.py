@@ -15,6 +15,7 @@ from kdtheory.claims.quantities import plain
 
 if TYPE_CHECKING:
     from kdtheory.claims.checks import Check
+    from kdtheory.claims.judging import Claim
 
 MOST_CONDITIONS, BEAM = 3, 6  # of a region, and how many of its beginnings are tried
 WORTH, PER_FACTOR = 0.02, 0.01  # what a further condition, and a further factor in one, must bring
@@ -182,7 +183,7 @@ def _spelt(what):
     return f"({what})" if what.startswith("1 - ") else what.removeprefix("jnp.")
 
 
-def _columns(claim, instances) -> Iterator[tuple[tuple, float, np.ndarray]]:
+def _columns(claim: "Claim", instances: dict[str, np.ndarray]) -> Iterator[tuple[tuple, float, np.ndarray]]:
     """What conditions are about: (factors, rank, values (cases,)), plain ones first.
 
     Of products only those of positive numbers; 1 - x is a factor where x is a share, from 0 to 1.

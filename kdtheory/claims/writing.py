@@ -75,7 +75,7 @@ def claim(
             lie=lie,
         )
         listed = CLAIMS.get(made.name)
-        if listed and listed.function.__module__.startswith("kdtheory.theorems") and listed.topic != made.topic:
+        if listed and str(listed.function.__module__).startswith("kdtheory.theorems") and listed.topic != made.topic:
             raise ValueError(f"there is a claim {made.name!r} in kdtheory.theorems; give yours another name")
         CLAIMS[made.name] = made
         return made

@@ -19,7 +19,7 @@ SHARES = "teacher_weight", "momentum"  # fields between zero and one, unless a r
 PER_DECADE, SPAN = 25, 6  # of grids; decades beyond the extreme eigenvalues
 MOST_CELLS = 10_000  # of a grid of several fields
 TRIED = 8  # local optima of the grid that are refined
-REFINED = 200  # Newton's steps at most
+REFINED, FAR = 200, 0.5  # Newton's steps at most, and the longest
 SURE, BESIDE = 1e-6, 1e-3  # the step of Newton's below which there is a minimum, and where slopes beside it are seen
 MOST_WHOLE = 100_000  # the largest whole number that is looked at, unless a range says otherwise
 
@@ -226,7 +226,7 @@ def _searched(axes, total, slopes):
 
 
 def _local_minima(table):
-    """The cells that no neighbour along an axis is below, the lowest first."""
+    """The cells that no neighbour along an axis is below, the lowest first, and of equal ones those at ends."""
     least = np.ones(table.shape, bool)
     for axis in range(table.ndim):
         moved = np.moveaxis(table, axis, 0)
@@ -235,7 +235,8 @@ def _local_minima(table):
         lower[:-1] = np.minimum(lower[:-1], moved[1:])
         least &= np.moveaxis(moved <= lower, 0, axis)
     places = np.argwhere(least & np.isfinite(table))
-    return places[np.argsort(table[tuple(places.T)], kind="stable")]
+    inside = np.sum((places > 0) & (places < np.array(table.shape) - 1), axis=1)
+    return places[np.lexsort((inside, table[tuple(places.T)]))]
 
 
 def _gap(axis, grid, place):
@@ -280,9 +281,7 @@ def _zoomed(axes, total, values, gaps):
 def _polished(axes, total, slopes, values, reached):
     """Newton's method from there: the values, their total, and whether it is an inner minimum."""
     free = tuple(
-        i
-        for i, axis in enumerate(axes)
-        if not axis.whole and axis.inside[0] < axis.place(max(values[i], 1e-300)) < axis.inside[1]
+        i for i, axis in enumerate(axes) if not axis.whole and axis.inside[0] < axis.place(values[i]) < axis.inside[1]
     )
     if not free:
         return values, reached, False
@@ -295,12 +294,15 @@ def _polished(axes, total, slopes, values, reached):
         if curved.min() <= 0 or curved.max() * 1e-13 > curved.min():
             break
         step = -np.linalg.solve(bend, slope)
-        if not np.abs(step).max() < before:
+        length = np.abs(step).max()
+        if length > FAR or (sure and length >= before):
             break
-        before = np.abs(step).max()
+        before = length
         sure, tried = bool(before < SURE), _moved(values, dict(zip(free, step, strict=True)), wide)
+        if any(not axes[i].low <= tried[i] <= axes[i].high for i in free):
+            break
         found = float(total([tried])[0])
-        if before > 1e-3 or not found <= reached * (1 + 1e-12) or np.array_equal(tried, values):
+        if not found <= reached * (1 + 1e-12) or np.array_equal(tried, values):
             break
         values, reached = tried, min(found, reached)
     # what underflows is flat as well; a minimum has slopes of either sign beside it

@@ -177,6 +177,9 @@ def matrix_free(kernel: Callable[[jax.Array, jax.Array], jax.Array], inputs: Num
     be symmetric and positive semidefinite, which is not checked. Loops and ridge run on it, and
     `eigensystem(count)` gives the top directions. Half the mean squared residual is the loss.
 
+    TypeError for a kernel that JAX cannot trace, such as one of NumPy or scikit-learn; ValueError for one that makes
+    no (N, M).
+
     >>> import numpy as np, kdtheory as kd
     >>> x = np.linspace(0.0, 1.0, 200)[:, None]
     >>> problem = kd.problems.matrix_free(kd.kernels.rbf, x, np.sin(9.0 * x[:, 0]))
@@ -190,4 +193,15 @@ def matrix_free(kernel: Callable[[jax.Array, jax.Array], jax.Array], inputs: Num
             " problems.kernel"
         )
     inputs = as_data(inputs, "inputs", ranks=(2,))
+    rows = jax.ShapeDtypeStruct((2, inputs.shape[1]), inputs.dtype)
+    try:
+        shape = getattr(jax.eval_shape(kernel, rows, rows), "shape", None)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise TypeError(
+            "kernel must be written in jax.numpy, since blocks of it are compiled, and this one asks for the values of"
+            " its rows, as NumPy and scikit-learn do; take one of kd.kernels, write it with jnp, or give the whole"
+            " matrix to problems.kernel"
+        ) from error
+    if shape != (2, 2):
+        raise ValueError(f"kernel must take rows (N, D) and (M, D) to (N, M), and made {shape} of (2, D) and (2, D)")
     return MatrixFree(kernel, inputs, as_targets(targets, "inputs", len(inputs), inputs.dtype))
