@@ -31,6 +31,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
     "margin_slope": dict(clocks=5, instances=0),
+    "new_inputs": dict(draws=2, points=5, marks=2),
     "single_crossing": dict(count=12, moments=60, instances=0),
     "sparsification": dict(fits=6, longest=6, truths=1, smalls=1, instances=0),
 }

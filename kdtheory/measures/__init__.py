@@ -1,11 +1,13 @@
 """Numbers read off spectra, learners and trajectories, one file a topic.
 
-All names of `spectral_bias`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained` and `forecasts` are here too.
+All names of `spectral_bias`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained` and `forecasts` are here too,
+and `estimated_risk` of `new_inputs`.
 """
 
 from kdtheory.measures import confidence as confidence
 from kdtheory.measures import early_stopping as early_stopping
 from kdtheory.measures import linear_classifiers as linear_classifiers
+from kdtheory.measures import new_inputs as new_inputs
 from kdtheory.measures import soft_labels as soft_labels
 from kdtheory.measures import status as status
 from kdtheory.measures.constrained import constrained_penalty as constrained_penalty
@@ -18,6 +20,7 @@ from kdtheory.measures.mixing import best_weight as best_weight
 from kdtheory.measures.mixing import best_weights as best_weights
 from kdtheory.measures.mixing import noise_threshold as noise_threshold
 from kdtheory.measures.mixing import validated_weight as validated_weight
+from kdtheory.measures.new_inputs import estimated_risk as estimated_risk
 from kdtheory.measures.optima import best as best
 from kdtheory.measures.risks import Risk as Risk
 from kdtheory.measures.risks import observed_risk as observed_risk

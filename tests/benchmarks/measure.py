@@ -159,6 +159,30 @@ def w4():
     yield Row(w4.__doc__, "thin SVD of X", "<= 4", *found)
 
 
+# New inputs.
+
+
+def limits():
+    """asymptotics.limit of 1000 distinct eigenvalues, a power law, N = 500"""
+    spectrum = np.asarray(kd.spectra.power_law(1000))
+    random = np.random.default_rng(0).standard_normal((1000, 1000))
+    matrix, floor = random + random.T, lambda: np.linalg.eigh(matrix)
+    made = lambda: kd.asymptotics.limit(spectrum, 500, noise=0.5).form
+    yield Row(limits.__doc__, "eigh of that size", "<= 3", *ratio(made, floor))
+    limit, path = kd.asymptotics.limit(spectrum, 500, noise=0.5), kd.GradientFlow(np.geomspace(0.1, 1e4, 1000))
+    found = ratio(lambda: kd.asymptotics.risk(path, limit).total, made)
+    yield Row("a path of 1000 moments on it", "the limit", "<= 0.1", *found)
+
+
+def estimates():
+    """estimated_risk of 200 moments, RBF kernel, N = 1000"""
+    problem = kd.problems.kernel(*gram(1000))
+    found = ratio(
+        lambda: kd.measures.estimated_risk(kd.GradientFlow(TIMES), problem), lambda: problem.eigensystem().target
+    )
+    yield Row(estimates.__doc__, "the problem's eigensystem", "<= 1.3", *found)
+
+
 # The sweep.
 
 
@@ -306,7 +330,7 @@ def peers():
         yield Row(f"{what} by {name}", against, "-", *ratio(functools.partial(run, peer, *arguments), floor, runs=1))
 
 
-BENCHMARKS = [w1, w2, w3, w4, sweep, imports, rbf, peers]
+BENCHMARKS = [w1, w2, w3, w4, limits, estimates, sweep, imports, rbf, peers]
 
 
 def processor():
