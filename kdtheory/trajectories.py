@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory._at_once import FEW, quickly
 from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_spectrum, as_start, check_memory, concrete
+from kdtheory._compilation import FEW, quickly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner, check_learner, check_path, check_problem
 from kdtheory.problems import Eigensystem, Problem

@@ -103,11 +103,11 @@ def forget_compiled():
 
 
 def forget():
-    from kdtheory import _at_once
+    from kdtheory import _compilation
     from kdtheory.claims import judging
 
     jax.clear_caches()
-    for cached in (judging._judge_of, judging._slack, _at_once._compiled, _at_once._size):
+    for cached in (judging._judge_of, judging._slack, _compilation._compiled, _compilation._size):
         cached.cache_clear()
 
 

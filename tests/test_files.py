@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import kdtheory as kd
 from kdtheory.claims import CLAIMS, Margin, positive
-from kdtheory.files import _pieces
+from kdtheory.files import _folders
 
 
 @kd.record
@@ -516,7 +516,7 @@ def test_a_file_is_the_same_bytes_each_time(tmp_path):
     for name in ("one", "two"):
         kd.save(tmp_path / name, RESULTS["nested"])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert _pieces.archive({}) != b""
+    assert _folders.archive({}) != b""
 
 
 def test_how_records_look():
@@ -568,7 +568,7 @@ def test_damaged_tables_are_refused_in_words(tmp_path, damage):
     told = str(arrays["__structure__"])
     assert damage[0] in told
     arrays["__structure__"] = np.array(told.replace(*damage))
-    path.write_bytes(kd.files._pieces.archive(arrays))
+    path.write_bytes(kd.files._folders.archive(arrays))
     with pytest.raises(ValueError, match="has been changed since"):
         kd.load(path)
 

@@ -10,7 +10,7 @@ import pytest
 from mpmath import mpf
 
 import kdtheory as kd
-from kdtheory._at_once import quick_options
+from kdtheory._compilation import quick_options
 
 FACES = ("filter", "residual", "log_filter", "log_residual")
 INF = np.inf

@@ -6,7 +6,7 @@ import pathlib
 import kdtheory
 
 ROOT = pathlib.Path(kdtheory.__file__).parent
-FLOORS = """_record _checks _at_once _command numerics spectra kernels datasets files sweeps problems learners
+FLOORS = """_record _checks _compilation _command numerics spectra kernels datasets files sweeps problems learners
 trajectories asymptotics measures claims theorems plots comparisons testing __main__ __init__""".split()
 
 

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kdtheory as kd
-from kdtheory.files import _fingerprint, _pieces
+from kdtheory.files import _fingerprint, _folders
 
 SCALE = 1.0
 
@@ -126,7 +126,7 @@ def test_memory_stays_under_the_budget(monkeypatch):
     whole = kd.sweep(outer, a=np.arange(256.0))
     monkeypatch.setattr(kd.sweeps._programs, "BUDGET", 60_000)  # three cells
     sizes = []
-    monkeypatch.setattr(_pieces.Folder, "__init__", lambda self, path, configuration: sizes.append(configuration))
+    monkeypatch.setattr(_folders.Folder, "__init__", lambda self, path, configuration: sizes.append(configuration))
     with pytest.raises(AttributeError):  # of a folder that was not made
         kd.sweep(outer, folder="/tmp", a=np.arange(256.0))
     assert 1 <= int(sizes[0]["chunk"]) <= 3
@@ -292,13 +292,13 @@ def test_programs_differ_by_the_sign_of_zero(zero):
 @pytest.fixture
 def written(monkeypatch):
     """The numbers of the pieces that are computed and kept."""
-    numbers, write = [], _pieces.Folder.write
+    numbers, write = [], _folders.Folder.write
 
     def counted(self, number, piece):
         numbers.append(number)
         write(self, number, piece)
 
-    monkeypatch.setattr(_pieces.Folder, "write", counted)
+    monkeypatch.setattr(_folders.Folder, "write", counted)
     return numbers
 
 

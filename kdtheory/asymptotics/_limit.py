@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import quickly, room_for
 from kdtheory._checks import Number, Numbers, as_count, as_real, as_spectrum, check_memory, concrete
+from kdtheory._compilation import quickly, room_for
 from kdtheory._record import record, static
 from kdtheory.asymptotics import _law
 from kdtheory.learners import Learner, check_learner

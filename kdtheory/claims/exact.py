@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory import _at_once
+from kdtheory import _compilation
 from kdtheory._checks import Numbers
 from kdtheory.claims.margins import Margin, Seen
 from kdtheory.learners import Learner
@@ -306,7 +306,7 @@ def _done(equation, inputs):
         out = np.asarray(np.frompyfunc(ELEMENTWISE[name], len(inputs), 1)(*inputs))
         return [out.astype(bool) if equation.outvars[0].aval.dtype == bool else np.asarray(out, object)]
     doubles = [_doubles(each) for each in inputs]
-    outputs = _at_once.done(equation, doubles)
+    outputs = _compilation.done(equation, doubles)
     if name not in {*LOOPS, BITS} and any(each.dtype == object for each in inputs):
         raise NotImplementedError(f"no exact rule for {name}")
     return list(map(_numbers, outputs))
@@ -333,7 +333,7 @@ def _moved(equation, inputs):
         else:
             places.append(each)
     pool = np.array([*pool, None], object)[:-1]  # one more, lest numpy look inside
-    return [np.asarray(pool[each]) for each in _at_once.done(equation, places)]
+    return [np.asarray(pool[each]) for each in _compilation.done(equation, places)]
 
 
 def _numbers(array, value=float):

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from kdtheory._at_once import evaluated
 from kdtheory._checks import Key, as_key
+from kdtheory._compilation import evaluated
 from kdtheory._record import LISTED
 from kdtheory.claims import certify, exact, search
 from kdtheory.claims.checks import CONTRADICTED, HOLDS, OUTSIDE, UNDECIDABLE, VIOLATED, Check, Trial, near

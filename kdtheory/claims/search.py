@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import evaluated, room_for
+from kdtheory._compilation import evaluated, room_for
 from kdtheory.claims.margins import returned, theory
 from kdtheory.claims.quantities import plain
 

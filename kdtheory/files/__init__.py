@@ -1,6 +1,6 @@
 """Results on disk: `save` and `load` give records and arrays back to the last bit, and can run nothing.
 
-`_pieces` keeps what a sweep has finished, `_fingerprint` tells by content what a function reads.
+`_folders` keeps what a sweep has finished, `_fingerprint` tells by content what a function reads.
 """
 
 from kdtheory.files._saved import load as load

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._record import KNOWN, LISTED, address
-from kdtheory.files import _pieces
+from kdtheory.files import _folders
 
 # what a `Filter`, or the features of a kernel, may apply: no more of JAX and NumPy, some of which reads files
 _ELEMENTWISE = """abs absolute arccos arccosh arcsin arcsinh arctan arctanh ceil cos cosh exp exp2 expm1 floor log
@@ -74,7 +74,7 @@ def save(path: str | os.PathLike[str], result: Any) -> None:
         structure = json.dumps(_described(result, "", arrays))
     except RecursionError:
         raise TypeError("the result contains itself, or is nested too deeply; save its parts") from None
-    _pieces.write_atomically(Path(path), _pieces.archive({**arrays, _STRUCTURE: np.array(structure)}))
+    _folders.write_atomically(Path(path), _folders.archive({**arrays, _STRUCTURE: np.array(structure)}))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -95,8 +95,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     with open(path, "rb") as file:
         try:
-            arrays = _pieces.arrays_of(file)
-        except _pieces.Unreadable as problem:
+            arrays = _folders.arrays_of(file)
+        except _folders.Unreadable as problem:
             raise ValueError(f"{path} {problem}") from None
     structure = arrays.pop(_STRUCTURE, np.zeros(0))
     if structure.shape or structure.dtype.kind != "U":

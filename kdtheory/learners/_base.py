@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._at_once import quickly
 from kdtheory._checks import Number, Numbers, as_key, as_real, as_start, concrete
+from kdtheory._compilation import quickly
 from kdtheory.numerics import Shares
 from kdtheory.problems import Problem
 

@@ -11,7 +11,7 @@ from kdtheory import numerics
 from kdtheory._checks import Number, Numbers, as_real
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
-from kdtheory.learners._running import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
+from kdtheory.learners._solvers import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
 from kdtheory.problems import Problem
 
 

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._at_once import elementwise, promptly
 from kdtheory._checks import Key, Number, Numbers, as_count, as_floats, as_key, concrete
+from kdtheory._compilation import elementwise, promptly
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, given_step_size
-from kdtheory.learners._definitions import heavy_ball, nesterov
-from kdtheory.learners._running import (
+from kdtheory.learners._momentum import heavy_ball, nesterov
+from kdtheory.learners._solvers import (
     brief,
     if_whole,
     run_dense,

@@ -11,8 +11,8 @@ import numpy as np
 from jax import lax
 
 from kdtheory import numerics
-from kdtheory._at_once import quickly, room_for
 from kdtheory._checks import Number, Numbers
+from kdtheory._compilation import quickly, room_for
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.learners._base import array_fields
 from kdtheory.measures.risks import check_noise, risk

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import quickly, room_for
 from kdtheory._checks import Number, Numbers
+from kdtheory._compilation import quickly, room_for
 from kdtheory.learners import Learner, check_learner
 from kdtheory.measures.risks import along, check_noise
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import promptly
 from kdtheory._checks import Number, Numbers, as_data, concrete
+from kdtheory._compilation import promptly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner
 from kdtheory.problems import Eigensystem, Problem

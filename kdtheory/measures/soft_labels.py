@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._at_once import elementwise
 from kdtheory._checks import Number, Numbers, as_floats
+from kdtheory._compilation import elementwise
 from kdtheory._record import record
 from kdtheory.learners import Learner
 

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._at_once import elementwise
 from kdtheory._checks import Numbers, as_direction, as_floats, as_level
+from kdtheory._compilation import elementwise
 from kdtheory.numerics import expm1, log1mexp, log1p
 from kdtheory.trajectories import Trajectory, runs_of
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import promptly
 from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_temperature, check_range, concrete
+from kdtheory._compilation import promptly
 from kdtheory.problems._eigensystems import Eigensystem
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import elementwise, promptly, quickly
 from kdtheory._checks import Key, Number, Numbers, as_count, as_key, as_real, as_spectrum, check_memory, concrete
+from kdtheory._compilation import elementwise, promptly, quickly
 from kdtheory.problems._linear import Linear
 
 # Problems drawn at random.

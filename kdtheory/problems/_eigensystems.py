@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import elementwise, promptly
 from kdtheory._checks import as_count, as_real, concrete
+from kdtheory._compilation import elementwise, promptly
 from kdtheory._record import record, static
 
 

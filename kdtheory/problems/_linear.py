@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._at_once import promptly
 from kdtheory._checks import Numbers, as_data, check_range, on_host
+from kdtheory._compilation import promptly
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import (

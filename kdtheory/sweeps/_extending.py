@@ -11,7 +11,7 @@ import itertools
 import jax
 import numpy as np
 
-from kdtheory.files import _pieces
+from kdtheory.files import _folders
 from kdtheory.sweeps._running import gathered
 
 _AXES = "axes.npz"
@@ -20,7 +20,7 @@ _AXES = "axes.npz"
 def write_axes(folder, values):
     """Keep the values of the axes, to extend them by."""
     if jax.process_index() == 0 and not (folder / _AXES).exists():
-        _pieces.write_atomically(folder / _AXES, _pieces.archive(values))
+        _folders.write_atomically(folder / _AXES, _folders.archive(values))
 
 
 def extended(folder, values, columns):
@@ -34,7 +34,7 @@ def extended(folder, values, columns):
         gathered(np.array(True))  # all have read before one writes
     if any(len(steps[-1][1][axis]) < len(points) for axis, points in values.items()):
         steps.append((folder / f"extension-{len(steps)}", values))
-        _pieces.prepare(steps[-1][0])
+        _folders.prepare(steps[-1][0])
         write_axes(*steps[-1])
 
     (_, before), *more = steps
@@ -57,7 +57,7 @@ def extended(folder, values, columns):
 
 def _read(place):
     with open(place / _AXES, "rb") as file:
-        return _pieces.arrays_of(io.BytesIO(file.read()))
+        return _folders.arrays_of(io.BytesIO(file.read()))
 
 
 def _check(folder, there, values):

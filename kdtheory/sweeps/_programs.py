@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
-from kdtheory._at_once import quick_options
+from kdtheory._compilation import quick_options
 from kdtheory.sweeps._grid import Grid
 
 BRIEF = 10_000  # cells, at most, of a sweep that is over before a better program would be made

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from kdtheory._checks import check_memory
-from kdtheory.files import _pieces
+from kdtheory.files import _folders
 
 PATIENCE = 1.0  # seconds: a shorter sweep needs no progress bar
 
@@ -19,7 +19,7 @@ def opened(path, configuration):
     if path is None:
         yield None
         return
-    folder = _pieces.Folder(path, configuration)
+    folder = _folders.Folder(path, configuration)
     if jax.process_count() == 1:
         with folder.opened():
             yield folder

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._checks import Number, Numbers
-from kdtheory.files import _fingerprint, _pieces
+from kdtheory.files import _fingerprint, _folders
 from kdtheory.sweeps import _extending
 from kdtheory.sweeps._programs import computer
 from kdtheory.sweeps._running import opened, run
@@ -116,7 +116,7 @@ def sweep(
         """All cells, by variable, and the names of their axes."""
         code = None
         if folder is not None:
-            _pieces.prepare(folder)  # an error now is better than one after the work
+            _folders.prepare(folder)  # an error now is better than one after the work
             code = _fingerprint.reads(function)
         computing = computer(cell, name, values, chunk, devices)
         configuration = {
@@ -131,7 +131,7 @@ def sweep(
         def unchanged():
             if code is not None and (now := _fingerprint.reads(function)) != code:
                 raise ValueError(
-                    f"{name} changes what it reads: {_pieces.difference(code, now)}. Its cells then depend on those"
+                    f"{name} changes what it reads: {_folders.difference(code, now)}. Its cells then depend on those"
                     " before them, and a folder cannot go on in their middle; leave out folder=, or keep what is slow"
                     " to make with functools.cache"
                 )

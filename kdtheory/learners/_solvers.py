@@ -8,8 +8,8 @@ import numpy as np
 from jax import lax
 
 from kdtheory import numerics
-from kdtheory._at_once import quickly
 from kdtheory._checks import concrete
+from kdtheory._compilation import quickly
 from kdtheory._record import record
 
 

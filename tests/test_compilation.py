@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from kdtheory import _at_once
+from kdtheory import _compilation
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(2, 5, 4))
@@ -48,11 +48,11 @@ def alike(got, wanted):
         np.testing.assert_allclose(a, b, rtol=4e-15, atol=1e-15)
 
 
-@pytest.mark.parametrize("large", [1, _at_once.LARGE, np.inf])
+@pytest.mark.parametrize("large", [1, _compilation.LARGE, np.inf])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_numpy_does_what_jax_does(name, large):
     function = FUNCTIONS[name]
-    got = _at_once.evaluated(function, X, Y, large=large)(X, Y)
+    got = _compilation.evaluated(function, X, Y, large=large)(X, Y)
     wanted = jax.jit(function)(X, Y)
     assert jax.tree.structure(got) == jax.tree.structure(wanted)
     alike(got, wanted)
@@ -61,7 +61,7 @@ def test_numpy_does_what_jax_does(name, large):
 def test_arguments_and_results_are_trees():
     function = lambda pair, z: {"sum": pair["x"] + z, "two": (pair["y"], 1.0 * z)}
     given = {"x": X, "y": Y}
-    alike(_at_once.evaluated(function, given, 2.0)(given, 2.0), jax.jit(function)(given, 2.0))
+    alike(_compilation.evaluated(function, given, 2.0)(given, 2.0), jax.jit(function)(given, 2.0))
 
 
 def steep(x, y):
@@ -75,22 +75,22 @@ def hypotenuse(x, y):
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (5, 4), (0,), (2, 0), (4097,)])
 def test_elementwise_of_any_shape(shape):
     x, y = (jnp.asarray(RANDOM.normal(size=shape)) for _ in range(2))
-    got = _at_once.elementwise(hypotenuse, x, y)
+    got = _compilation.elementwise(hypotenuse, x, y)
     assert isinstance(got, jax.Array)
     alike(got, jnp.hypot(x, y))
-    alike(jax.jit(lambda *given: _at_once.elementwise(hypotenuse, *given))(x, y), jnp.hypot(x, y))
+    alike(jax.jit(lambda *given: _compilation.elementwise(hypotenuse, *given))(x, y), jnp.hypot(x, y))
 
 
 def test_another_shape_traces_nothing(monkeypatch):
-    _at_once.elementwise(hypotenuse, *jnp.ones((2, 7)))
-    monkeypatch.setattr(_at_once, "evaluated", None)
+    _compilation.elementwise(hypotenuse, *jnp.ones((2, 7)))
+    monkeypatch.setattr(_compilation, "evaluated", None)
     for shape in (5, 6, 8, (2, 3)):
         shape = shape if isinstance(shape, tuple) else (shape,)
-        assert _at_once.elementwise(hypotenuse, *jnp.ones((2, *shape))).shape == shape
+        assert _compilation.elementwise(hypotenuse, *jnp.ones((2, *shape))).shape == shape
 
 
 def test_quick_programs_say_the_same():
     compiled = jax.jit(steep)
-    alike(_at_once.quickly(compiled, X[1:], Y[2:]), compiled(X[1:], Y[2:]))
+    alike(_compilation.quickly(compiled, X[1:], Y[2:]), compiled(X[1:], Y[2:]))
     total = lambda run: jax.grad(lambda x: jnp.sum(run(x, Y[2:])))(X[1:])
-    alike(total(lambda *given: _at_once.quickly(compiled, *given)), total(steep))
+    alike(total(lambda *given: _compilation.quickly(compiled, *given)), total(steep))
