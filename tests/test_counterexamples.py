@@ -108,6 +108,7 @@ LEARNERS = [
 def test_definitions_are_those_of_the_filters(learner, listed):
     @kd.claim(source="", standing="own", eigenvalue=positive(), start=uniform(0, 1), hypotheses={})
     def shown(run, eigenvalue, start):
+        """Words."""
         return Margin(run(learner, eigenvalue[None], start=start).learnt[0], 0.0)
 
     wanted = theory(learner, jnp.array([0.8]), start=0.3).learnt[0]
@@ -123,6 +124,7 @@ def test_every_operation_is_that_of_jax(listed):
 
     @kd.claim(source="", standing="own", x=positive(), y=positive(), hypotheses={})
     def mixed(run, x, y):
+        """Words."""
         v = jnp.stack([x, y, x * y, x - y])
         w = jnp.concatenate([v[::-1], jnp.array([2.0])]).at[1].set(jnp.hypot(x, y))
         total = jnp.sum(w) - jnp.prod(v) / jnp.max(w) + jnp.min(v) + w @ jnp.sqrt(jnp.abs(w)) + jnp.expm1(x)
@@ -141,6 +143,7 @@ def test_every_operation_is_that_of_jax(listed):
 def test_what_has_no_margin_has_no_script(listed):
     @kd.claim(source="", standing="own", x=positive(), hypotheses={})
     def odd(run, x):
+        """Words."""
         return Margin(jnp.log(1.0 - x), 0.0)
 
     assert counterexamples.margin(odd, x=2.0).is_nan()
@@ -154,6 +157,7 @@ def test_names_that_scripts_use_or_share(listed):
         source="", standing="own", v=several(2, positive()), v1=positive(), n1=positive(), D=positive(), hypotheses={}
     )
     def shared(run, v, v1, n1, D):
+        """Words."""
         x = jnp.exp(n1 * v[0]) + jnp.log(v1) * jnp.sqrt(D)
         return Margin(x**2 + n1 / x + v[0] * v[1] - 10.0 * v1 + D, 0.0)
 
@@ -167,6 +171,7 @@ def test_names_of_published_claims_are_taken():
 
         @kd.claim(source="", standing="own", x=positive(), hypotheses={})
         def semigroup(run, x):
+            """Words."""
             return Margin(x, 0.0)
 
 
@@ -196,6 +201,7 @@ class TestDescent:
     def test_finds_what_chance_does_not(self, listed):
         @kd.claim(source="", standing="own", x=uniform(0.0, 1.0), y=uniform(0.0, 1.0), hypotheses={})
         def nearly(run, x, y):
+            """Words."""
             "A claim that is false in a small place."
             return Margin((x - 0.3) ** 2 + (y - 0.7) ** 2 - 1e-8, 1e-16)
 
@@ -205,6 +211,7 @@ class TestDescent:
     def test_whole_numbers_have_nowhere_to_go(self, listed):
         @kd.claim(source="", standing="own", n=whole(1, 9), hypotheses={})
         def counted(run, n):
+            """Words."""
             "A claim of whole numbers alone."
             return Margin(n - 0.5, 0.0)
 
@@ -219,6 +226,7 @@ class TestDescent:
     def test_a_margin_of_nan_is_no_counterexample(self, listed):
         @kd.claim(source="", standing="own", x=uniform(0.0, 1.0), hypotheses={})
         def unknown(run, x):
+            """Words."""
             "A claim whose margin is not a number."
             return Margin(x * jnp.nan, 0.0)
 

@@ -34,9 +34,9 @@ CONTEXT = decimal.Context(prec=DIGITS, traps=[], Emin=-(10**9), Emax=10**9)
 
 def exact(learner: Learner, spectrum: Numbers, target: Numbers | None = None, start: Numbers | None = None) -> Seen:
     """What a claim sees in exact arithmetic: filters from their definitions, and no rounding."""
-    learnt, left = learner.by_definition(jnp.asarray(spectrum), jnp.exp)
-    target, start = jnp.asarray(1.0 if target is None else target), jnp.asarray(0.0 if start is None else start)
-    seen = learnt * target + left * start
+    spectrum, target, start = (jnp.asarray(x) if isinstance(x, (list, tuple)) else x for x in (spectrum, target, start))
+    learnt, left = learner.by_definition(spectrum, jnp.exp)
+    seen = learnt * (1.0 if target is None else target) + left * (0.0 if start is None else start)
     none = jnp.zeros_like(seen)
     return Seen(seen, 1.0 - seen, jnp.log(seen), jnp.log(1.0 - seen), none, none)
 
