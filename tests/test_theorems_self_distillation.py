@@ -226,8 +226,8 @@ def test_wrong_weights_and_filters_are_seen(lane, monkeypatch, afresh):
     monkeypatch.setattr(measures, "validated_weight", lambda *given: right(*given) * (1 + 1e-4))
     best = dict(fits=3, spectrum=[1.0, 0.5, 2.0], penalty=1.0, target=[0.7, 0.2, 0.9], truth=0.3, start=0.0)
     assert best_truth_weight.at(lane, **best).verdict == VIOLATED
-    plain = kd.learners._composed.distill
-    for module in (kd.theorems.self_distillation, kd.learners._composed):
+    plain = kd.learners._distilled.distill
+    for module in (kd.theorems.self_distillation, kd.learners._distilled):
         monkeypatch.setattr(module, "distill", lambda *given: plain(*given[:2], *(w * (1 + 1e-5) for w in given[2:])))
     of = dict(eigenvalue=1.0, penalty=0.5, start=0.0)
     assert powers_of_ridge.at(lane, fits=4, last=1.0, truths=[0.2, 0.5, -1.0], **of).verdict == VIOLATED

@@ -52,7 +52,7 @@ def share(have):
 def test_users_reach_the_modules_that_are_measured():
     names = {module.__name__ for module in modules()}
     assert {"kdtheory.problems", "kdtheory.measures.confidence", "kdtheory.claims", "kdtheory.plots"} <= names
-    assert {"kdtheory.trajectories.simulate", "kdtheory.learners._closed.Ridge"} <= public().keys()
+    assert {"kdtheory.trajectories.simulate", "kdtheory.learners._ridge_and_flow.Ridge"} <= public().keys()
 
 
 def test_parameters_are_annotated():

@@ -14,9 +14,9 @@ from kdtheory import problems
 from kdtheory._checks import Key, Numbers, as_count, as_number, as_random
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner
-from kdtheory.learners._closed import GradientFlow, Ridge
-from kdtheory.learners._composed import distill
-from kdtheory.learners._loops import GradientDescent
+from kdtheory.learners._descent import GradientDescent
+from kdtheory.learners._distilled import distill
+from kdtheory.learners._ridge_and_flow import GradientFlow, Ridge
 from kdtheory.problems import Problem
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from kdtheory._checks import Number, Numbers
 from kdtheory._record import record
 from kdtheory.learners import Distilled, Learner
-from kdtheory.learners._closed import Filter, Ridge
-from kdtheory.learners._composed import distill
+from kdtheory.learners._distilled import distill
+from kdtheory.learners._ridge_and_flow import Filter, Ridge
 from kdtheory.measures.early_stopping import least, padded
 from kdtheory.measures.risks import risk
 

@@ -13,8 +13,8 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from kdtheory._checks import Number, Numbers, as_number, as_real, as_temperature
 from kdtheory._record import record
 from kdtheory.learners._base import Learner, array_fields
-from kdtheory.learners._closed import GradientFlow
-from kdtheory.learners._loops import GradientDescent
+from kdtheory.learners._descent import GradientDescent
+from kdtheory.learners._ridge_and_flow import GradientFlow
 from kdtheory.numerics import Shares, geometric, log_or_nan, not_sloped, share, zero_times
 from kdtheory.problems import Problem, SquaredLoss
 
