@@ -56,15 +56,17 @@ def compute(*, seed=0, draws=60, points=60, marks=7):
 
 
 def draw(result):
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    names = ["gradient flow", *(f"student of a teacher of time {stop:g}" for stop in TEACHERS)]
-    for ax, spectrum, theory, seen, spread, told in zip(figure.subplots(1, 3), SPECTRA, *result[2:], strict=True):
-        for k, name in enumerate(names):
-            (line,) = ax.plot(result.times, theory[k], label=name)
-            ax.errorbar(result.marks, seen[k], 2 * spread[k], fmt="o", color=line.get_color(), markersize=3)
-            ax.plot(result.marks, told[k], "x", color="0.5", markersize=4)
-        ax.set(title=spectrum, xscale="log", xlabel="time")
-        ax.set_ylim(NOISE**2, 1.15 * np.max(theory[:, 0]) + NOISE**2)
+    figure = Figure(figsize=(11, 3.9), layout="constrained")
+    names = ["gradient flow", *(f"student, teacher stopped at {stop:g}" for stop in TEACHERS)]
+    panels = zip("abc", figure.subplots(1, 3), SPECTRA, *result[2:], strict=True)
+    for letter, ax, spectrum, theory, seen, spread, told in panels:
+        for k, (name, color) in enumerate(zip(names, kd.plots.COLOURS, strict=False)):
+            ax.plot(result.times, theory[k], color=color, label=name)
+            ax.errorbar(result.marks, seen[k], 2 * spread[k], fmt="o", color=color, markersize=4, linewidth=1.2)
+            ax.plot(result.marks, told[k], "x", color="0.5", markersize=4.5)
+        ax.plot([], [], "x", color="0.5", label="estimated from training data")
+        ax.set(xscale="log", xlabel="time  [1/λ]", ylim=(NOISE**2, 1.15 * np.max(theory[:, 0]) + NOISE**2))
+        ax.set_title(f"{letter}  {spectrum.capitalize()}", loc="left")
     figure.axes[0].set_ylabel("prediction error on new inputs")
-    figure.axes[0].legend(loc="upper left", fontsize="x-small")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
