@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdtheory import claims, measures
+from kdtheory import asymptotics, claims, measures
 from kdtheory._checks import Number, Numbers, as_data, as_direction
 from kdtheory.problems import Eigensystem
 from kdtheory.trajectories import Trajectory, runs_of
@@ -278,6 +278,42 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     ax.plot(at, seen * signal / (signal.sum() or np.nan), **of_targets)
     ax.plot(at, λ / λ.sum(), **dict(color=BLUE, label="of the features, λ / Σλ") | line)
     ax.set_ylabel("share of the direction")
+    return _legend(ax, {}, legend)
+
+
+def risk(
+    ax: "Axes",
+    risk: measures.Risk | asymptotics.Risk,
+    clock: Numbers,
+    observed: Numbers | None = None,
+    legend: bool | str = True,
+) -> "Axes":
+    """Bias, variance and their sum against the clock of a learner, on logarithmic axes.
+
+    `risk` is that of a path, from `measures.risk`, whose directions are summed, or from `asymptotics.risk`; `clock`
+    (T,) holds its moments. `observed` (T,), such as errors of runs on data, are dots. For `legend` see `convergence`.
+    Raises ValueError for a risk that has not one entry for each moment.
+
+    >>> import jax.numpy as jnp, kdtheory as kd
+    >>> from matplotlib.figure import Figure
+    >>> times = jnp.geomspace(0.1, 1e3, 50)
+    >>> seen = kd.measures.risk(kd.GradientFlow(times), kd.spectra.power_law(20), 1.0, 1e-3)
+    >>> kd.plots.risk(Figure().subplots(), seen, times).get_ylabel()
+    'expected squared error'
+    """
+    clock, parts = np.asarray(clock), {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
+    parts = {name: part.sum(axis=-1) if part.ndim > clock.ndim else part for name, part in parts.items()}
+    for name, values in {**parts, "observed": parts["bias"] if observed is None else np.asarray(observed)}.items():
+        if clock.ndim != 1 or values.shape != clock.shape:
+            raise ValueError(f"clock has shape {clock.shape} and {name} {values.shape}: one entry for each moment")
+    ax.set(xscale="log", yscale="log", xlabel="clock  [1/λ]", ylabel="expected squared error")
+    for axis in ax.xaxis, ax.yaxis:
+        _sparse(axis)
+    ax.plot(clock, parts["bias"] + parts["variance"], color=BLACK, label="bias + variance")
+    for (name, part), color, dashes in zip(parts.items(), (BLUE, VERMILLION), ("--", ":"), strict=True):
+        ax.plot(clock, part, color=color, linestyle=dashes, label=name)
+    if observed is not None:
+        ax.plot(clock, np.asarray(observed), color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
     return _legend(ax, {}, legend)
 
 

@@ -347,6 +347,24 @@ def test_directions_are_numbered_from_zero_in_the_spectrum(ax):
     assert [label(at, None) for at in (1.0, 10.0, 100.0)] == ["0", "9", "99"] and ax.get_xlabel() == "direction"
 
 
+def test_risk_shows_what_adds_up(ax):
+    times, λ = np.geomspace(0.1, 100, 7), np.array([1.0, 0.1])
+    kd.plots.risk(ax, kd.measures.risk(kd.GradientFlow(times), λ, 1.0, 1e-2), times, observed=np.full(7, 0.5))
+    total, bias, variance, runs = (line.get_ydata() for line in ax.lines)
+    left = np.exp(-np.outer(times, λ))
+    np.testing.assert_allclose(bias, (left**2 * λ).sum(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(variance, 1e-2 * ((1 - left) ** 2).sum(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(total, bias + variance)
+    assert runs.tolist() == [0.5] * 7
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["bias + variance", "bias", "variance", "runs"]
+    limit = kd.asymptotics.limit(λ, samples=20, noise=0.5)
+    found = kd.asymptotics.risk(kd.GradientFlow(times), limit)
+    kd.plots.risk(ax, found, times, legend=False)
+    np.testing.assert_allclose(ax.lines[4].get_ydata(), found.total)
+    with pytest.raises(ValueError, match=r"clock has shape \(3,\) and bias \(7,\): one entry for each moment"):
+        kd.plots.risk(ax, found, times[:3])
+
+
 def test_heat_says_what_it_wants(ax):
     xarray = pytest.importorskip("xarray")
     ratio = xarray.DataArray([[0.5, 1.0, np.nan], [2.0, 1.0, 1.5]], dict(a=[1.0, 2.0], b=[3.0, 2.0, 1.0]), name="ratio")
