@@ -160,7 +160,7 @@ def on_host(*arrays):
 
 def as_random(key):
     """NumPy's generator of a seed, an int or a JAX random key: for what is drawn on the host."""
-    if isinstance(key, (int, np.integer)):
+    if isinstance(key, (int, np.integer, np.random.Generator)):
         return np.random.default_rng(key)
     key = as_key(key)
     data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key

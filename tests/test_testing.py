@@ -137,7 +137,10 @@ def test_fit_alone_is_enough():
         (lambda: Idle().stopped(1.0), r"Idle has no other clock"),
         (lambda: RIDGE.rate(1.0), r"Ridge has no rate; write `rate\(eigenvalues\)` in it, or take GradientFlow"),
         (lambda: Cutoff(0.5).definition(1.0, np.exp), r"Cutoff has no definition; write `definition"),
-        (lambda: kd.measures.best_stop(kd.Nesterov(0.1, 0.5, 3), [1.0], [1.0], 0.1), r"Nesterov has no other clock"),
+        (
+            lambda: kd.measures.best_stop(kd.Nesterov(0.1, 0.5, 3), [1.0], [1.0], 0.1),
+            "Nesterov has no single clock to stop",
+        ),
         (lambda: kd.measures.forecast(table(), learner=kd.distill(RIDGE, FLOW)), r"learner must be Ridge.*Distilled"),
     ],
 )

@@ -292,7 +292,8 @@ def _has_array(learner):
     """Whether a field of it, or of a learner inside, is an array, other than those that are vectors by themselves."""
     fields = [field for field in array_fields(learner) if field not in learner.vectors]
     values = [getattr(learner, field) for field in fields if field != "key"]
-    return any(_has_array(each) if isinstance(each, Learner) else np.ndim(each) > 0 for each in values)
+    listed = lambda each: isinstance(each, list | tuple) or np.ndim(each) > 0
+    return any(_has_array(each) if isinstance(each, Learner) else listed(each) for each in values)
 
 
 _TAKES = {"teacher": "distill", "first": "switch", "learner": "SelfDistilled"}  # who takes it

@@ -173,8 +173,10 @@ def label_energy(problem: Problem, eigensystem: Eigensystem | None = None) -> tu
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[2.0], [1.0]], [1.0, -1.0])
-    >>> [part.round(12).tolist() for part in kd.confidence.label_energy(problem)]
-    [[2.5, 0.0], [0.1, 0.9]]
+    >>> for part in kd.confidence.label_energy(problem):
+    ...     print(part.round(12))
+    [2.5 0. ]
+    [0.1 0.9]
     """
     targets = np.asarray(problem.targets)
     if not np.all(np.abs(targets) == 1):
@@ -246,12 +248,13 @@ def _regression(teacher, student, eigenvalues, energy, own):
     a, b, c = mean(off_h * off_h), mean(off_g * off_g), mean(off_h * off_g)
     slope, excess = c / a, -mean(off_h * centred(h * lost)) / a
     orthogonal = (b - a + jnp.hypot(b - a, 2.0 * c)) / (2.0 * c)
+    largest = eigenvalues == jnp.max(eigenvalues)
     return MarginRegression(
         slope,
         mean(h * φ) - slope * mean(h),
         excess,
         orthogonal,
-        slope / φ[..., jnp.argmax(eigenvalues)],
+        slope / (jnp.sum(jnp.where(largest, φ, 0.0), axis=-1) / jnp.sum(jnp.where(largest, 1.0, 0.0))),
         c / jnp.sqrt(a * b),
     )
 
@@ -264,7 +267,7 @@ def critical_eigenvalue(teacher: Learner, student: Learner) -> jax.Array:
     and to zero for one that interpolates, whose students therefore exaggerate. Own. Raises TypeError for others.
 
     >>> import kdtheory as kd
-    >>> print(kd.confidence.critical_eigenvalue(kd.Ridge(0.1), kd.Ridge(0.4)).round(6))
+    >>> round(float(kd.confidence.critical_eigenvalue(kd.Ridge(0.1), kd.Ridge(0.4))), 6)
     0.2
     """
     if isinstance(teacher, Ridge) and isinstance(student, Ridge):
