@@ -38,7 +38,10 @@ class Errors:
 
     @property
     def recovered(self) -> np.ndarray:
-        """The recovered performance gap, (teacher - student)/(teacher - ceiling): path axes. NaN without a gap."""
+        """The recovered performance gap, (teacher - student)/(teacher - ceiling): path axes.
+
+        NaN without a gap; where the ceiling is worse than the teacher there is nothing to recover, and above one means
+        that the student is worse still."""
         gap = self.teacher - self.ceiling
         return (self.teacher - self.student) / np.where(gap == 0, np.nan, gap)
 
@@ -78,8 +81,8 @@ class Transfer:
 
     @property
     def leak_bound(self) -> np.ndarray:
-        """How far the student ends from the mean filter times what it was taught, at most: path axes + (K_T,) + outputs,
-        in coordinates of the teacher's directions. See `measures.transfer.leak_bound`."""
+        """How far the student ends from the mean filter times what it was taught, at most, in coordinates of the
+        teacher's directions: path axes + (K_T,) + outputs. See `measures.transfer.leak_bound`."""
         system = self.eigensystems[0]
         taught = np.asarray(self.problems[1].taught(self._predicted, self.teacher_weight).targets)
         along = np.asarray(system.samples_basis).T @ taught
@@ -90,7 +93,7 @@ class Transfer:
 
     @property
     def switching_time(self) -> np.ndarray:
-        """The teacher's clock from which bias against direction 0 is reversed, for a student at its last moment: (K_T,).
+        """The teacher's clock from which bias against direction 0 is reversed, for the student's last moment: (K_T,).
 
         See `measures.transfer.switching_time`, which says when it is zero, infinite or NaN; NaN, too, for other
         teachers than flow, descent and ridge, and where some truth is mixed in.
@@ -140,7 +143,7 @@ class Transfer:
             seen = np.asarray(self.problems[side].predict(parameters, inputs))
             if seen.shape[seen.ndim - truth.ndim :] != truth.shape:
                 raise ValueError(f"truth has shape {truth.shape}, but predictions end in {seen.shape}")
-            found.append(np.sum((seen - truth) ** 2, axis=tuple(range(-truth.ndim, 0))) / len(truth))
+            found.append(np.asarray(np.sum((seen - truth) ** 2, axis=tuple(range(-truth.ndim, 0))) / len(truth)))
         return Errors(*found)
 
     def _student_predictions(self, run):
@@ -197,7 +200,8 @@ class Transfer:
         if self.theory is None:
             return "\n".join([head, *lines, f"{foot}; practice only, without a closed form"])
         lines = [
-            f"{line}  {r.theory:9.4f}  {r.mean:7.4f}  {r.switching_time:11.4g}"
+            f"{line}  {r.theory:9.4f}  {r.mean:7.4f}  "
+            + (f"{r.switching_time:11.4g}" if r.switching_time >= 0 else f"{'-':>11}")
             for line, r in zip(lines, rows, strict=True)
         ]
         head += "  in theory  in mean  reversed at"
