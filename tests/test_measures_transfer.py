@@ -229,3 +229,32 @@ def test_gain_is_misfit_for_projections_and_more_for_ridge():
     assert hard.gain == pytest.approx(0.0, abs=1e-15)
     with pytest.raises(ValueError, match="taught and truth must be of one shape"):
         transfer.gain([1.0, 0.0], [1.0, 1.0], [1.0])
+
+
+@pytest.mark.parametrize("teacher", [FLOW, kd.Ridge(1.0)])
+def test_regimes_and_roots_keep_their_digits_at_both_ends(teacher):
+    """Filters from 1e-15 to all but 1e-15, decided and solved in 200 digits."""
+    random, seen = np.random.default_rng(1), set()
+    for case in range(120):
+        odds = random.uniform(-1, 1, 2) * [2, 10, 34][case % 3]
+        found = transfer.MeanFilter(1 / (1 + np.exp(-odds)), 1 / (1 + np.exp(odds)), np.zeros(2))
+        ratio = float(10 ** random.uniform(-3, 0))
+        clock = transfer.switching_time(teacher, [1.0, ratio], found)[1]
+        with mpmath.workdps(200):
+            f, g = (
+                mpmath.mpf(float(a)) if a < 0.5 else 1 - mpmath.mpf(float(b))
+                for a, b in zip(found.mean, found.missing, strict=True)
+            )
+            ρ = mpmath.mpf(ratio)
+            if isinstance(teacher, kd.Ridge):
+                c, h = (lambda x, ρ=ρ: ρ * x / (1 - (1 - ρ) * x)), (lambda t: t / (1 + t))
+            else:
+                c, h = (lambda x, ρ=ρ: 1 - (1 - x) ** ρ), (lambda t: 1 - mpmath.exp(-t))
+            if g <= c(f) or g >= f:
+                assert clock == (np.inf if g <= c(f) else 0.0)
+                seen.add(clock)
+                continue
+            before, after = (h(mpmath.mpf(float(clock)) * (1 + mpmath.mpf(off))) for off in (-1e-12, 1e-12))
+            assert c(f * before) - g * c(before) > 0 > c(f * after) - g * c(after)
+            seen.add("switches")
+    assert seen == {np.inf, 0.0, "switches"}
