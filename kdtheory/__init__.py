@@ -36,6 +36,7 @@ from kdtheory.claims import ahead as ahead
 from kdtheory.claims import certify as certify
 from kdtheory.claims import claim as claim
 from kdtheory.comparisons import compare as compare
+from kdtheory.comparisons import transfer as transfer
 from kdtheory.files import load as load
 from kdtheory.files import save as save
 from kdtheory.learners import Algorithm as Algorithm

@@ -10,6 +10,7 @@ from kdtheory.measures import linear_classifiers as linear_classifiers
 from kdtheory.measures import new_inputs as new_inputs
 from kdtheory.measures import soft_labels as soft_labels
 from kdtheory.measures import status as status
+from kdtheory.measures import transfer as transfer
 from kdtheory.measures.constrained import constrained_penalty as constrained_penalty
 from kdtheory.measures.early_stopping import best_stop as best_stop
 from kdtheory.measures.forecasts import Forecast as Forecast
