@@ -32,6 +32,7 @@ from kdtheory import testing as testing
 from kdtheory import theorems as theorems
 from kdtheory._record import record as record
 from kdtheory._record import static as static
+from kdtheory.asymptotics import generations as generations
 from kdtheory.claims import ahead as ahead
 from kdtheory.claims import certify as certify
 from kdtheory.claims import claim as claim

@@ -250,7 +250,8 @@ def _both(learner, points):
     return shares.learnt.value, shares.residual.value
 
 
-def _shares(learner, limit):
+def at_nodes(learner, limit):
+    """What a learner has learnt and left at the nodes, its step sizes set and checked: as `at_points`."""
     top = limit.edges[-1, 1]
     learner = learner.tuned(top)
     if concrete((learner, limit)):
@@ -297,7 +298,7 @@ def training_risk(learner: Learner, limit: Limit) -> Risk:
     [1.   0.25]
     """
     limit = _read(limit)
-    learnt, left = _shares(learner, limit)
+    learnt, left = at_nodes(learner, limit)
     return _risk(left**2 @ limit.training_signal, learnt**2 @ limit.training_noise)
 
 
@@ -313,8 +314,8 @@ def cross_risk(first: Learner, second: Learner, limit: Limit) -> Risk:
     0.6187
     """
     limit = _read(limit)
-    learnt, left = _shares(first, limit)
-    learnt_too, left_too = (learnt, left) if second is first else _shares(second, limit)
+    learnt, left = at_nodes(first, limit)
+    learnt_too, left_too = (learnt, left) if second is first else at_nodes(second, limit)
     both = learnt * learnt_too
     bias = ((left @ limit.form) * left_too).sum(-1) - both @ limit.null + limit.missed
     return _risk(bias, both @ limit.noise)
@@ -332,7 +333,7 @@ def disagreement(first: Learner, second: Learner, limit: Limit) -> Risk:
     0.016
     """
     limit = _read(limit)
-    (learnt, left), (learnt_too, left_too) = _shares(first, limit), _shares(second, limit)
+    (learnt, left), (learnt_too, left_too) = at_nodes(first, limit), at_nodes(second, limit)
     where = np.where if isinstance(learnt, np.ndarray) and isinstance(learnt_too, np.ndarray) else jnp.where
     apart = where(abs(learnt) < 0.5, learnt - learnt_too, left_too - left)
     return _risk(((apart @ limit.form) * apart).sum(-1) - apart**2 @ limit.null, apart**2 @ limit.noise)
@@ -355,7 +356,7 @@ def population_filter(learner: Learner, limit: Limit) -> jax.Array:
     [0.8496 0.5855 0.    ] 0.8496
     """
     limit = _read(limit)
-    learnt, _ = _shares(learner, limit)
+    learnt, _ = at_nodes(learner, limit)
     s = limit.population[0]
     weights = limit.seen[:, None] * s / abs(s - limit.points[:, None]) ** 2
     found = learnt @ weights

@@ -1,0 +1,213 @@
+"""Chains of learners, each trained on fresh inputs that the one before it labels: what becomes of the test error.
+
+Weak teachers of strong students, compression into few features, self-training, models trained on models. `risk` is
+theory, by one pass over means and covariances; `simulate` draws the data and runs the learners on it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kdtheory import problems
+from kdtheory._checks import Key, Number, Numbers, as_count, as_data, as_random, as_real, as_spectrum, concrete
+from kdtheory._record import record, static
+from kdtheory.asymptotics._limit import at_nodes, effective_ridge
+from kdtheory.asymptotics._limit import limit as limit_of
+from kdtheory.learners import Learner, check_learner
+
+SAME = 1e-12  # of the largest: eigenvalues that are closer than this are one, of so many directions
+
+
+@record
+class Stage:
+    """One generation: a learner, and what it is trained on.
+
+    It sees `samples` N fresh inputs x, of which F x where `features` F is a matrix (P, D), and all of x where it is
+    None. Their labels are the predictions of the stage before, those of the true parameter for the first, plus
+    `noise` σ times standard normal numbers. What F cannot see is noise to it.
+
+    >>> import kdtheory as kd
+    >>> kd.generations.Stage(kd.Ridge(0.1), samples=100, noise=0.5)
+    Stage(learner=Ridge(penalty=0.1), samples=100, noise=0.5, features=None)
+    """
+
+    learner: Learner
+    samples: int = static()
+    noise: Number = 0.0
+    features: Numbers | None = None  # (P, D)
+
+
+class Simulated(NamedTuple):
+    """What `simulate` found, after each stage."""
+
+    mean: jax.Array  # (stages,)
+    standard_error: jax.Array  # (stages,)
+
+
+def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.Array:
+    """Expected squared error on new inputs after each stage, in excess of the noise: (stages,).
+
+    E|x · (w - `signal`)|², not halved, over new inputs x of covariance diag(`eigenvalues`) (D,) and all data that any
+    stage was trained on; `signal`, a number or (D,), is the true parameter along each. With φ̄ the `population_filter`
+    of a stage, in the eigenbasis U of its features' covariance, mean and covariance of the parameters go from stage
+    to stage as m → U φ̄ Uᵀm and V → U φ̄ UᵀV U φ̄ Uᵀ + U diag(δ) Uᵀ; δ is linear in the noise and in the second moments
+    Uᵀ(mmᵀ + V)U on the diagonal. Every learner that has a closed form, from zero, another one at each stage.
+
+    Exact as samples and directions grow, and off by a few 1/N before, more with each stage; least squares needs N well
+    above the number of features, or well below. As `limit` it is for rows that are Σ^½ times iid entries.
+    Slopes by the learners' fields are exact.
+
+    Raises ValueError for a learner that is a path, shapes that do not match, and features that are all zero.
+
+    Source: own (`THEOREMS2` T12.8, T12.9, T13.1).
+
+    >>> import kdtheory as kd
+    >>> eigenvalues = kd.spectra.power_law(150) ** 0.5
+    >>> weak = kd.generations.Stage(kd.Ridge(0.02), samples=100, noise=0.5, features=np.eye(150)[:60])
+    >>> strong = kd.generations.Stage(kd.Ridge(0.3), samples=400)  # on labels of the weak one
+    >>> print(kd.generations.risk([weak, strong], eigenvalues, 0.2).round(4))
+    [0.8148 0.6655]
+    """
+    stages, eigenvalues, signal = _read(stages, eigenvalues, signal)
+    kept = eigenvalues > 0
+    root = np.sqrt(eigenvalues[kept])
+    truth = root * signal[kept]
+    diagonal = all(stage.features is None for stage in stages)
+    missed, spread = 0.0 * truth, np.zeros(len(truth) if diagonal else (len(truth), len(truth)))
+    bases: dict[Any, Any] = {}
+    limits: dict[Any, Any] = {}
+    errors = []
+    for stage in stages:
+        sees, which = stage.features, id(stage.features)
+        if which not in bases:
+            whole = root**2, None if diagonal else np.eye(len(root))
+            bases[which] = whole if sees is None else _directions(sees[:, kept] * root)
+        s, U = bases[which]
+        if (which, stage.samples) not in limits:
+            limits[which, stage.samples] = limit_of(s, stage.samples)
+        mean = truth - missed
+        if diagonal:
+            second, unseen = mean**2 + spread, 0.0
+        else:
+            second = (U.T @ mean) ** 2 + (U * (spread @ U)).sum(0)
+            unseen = 0.0 if len(s) == len(root) else mean @ mean + spread.diagonal().sum() - second.sum()
+        learnt, left, δ = _passed_on(stage.learner, limits[which, stage.samples], second, stage.noise**2 + unseen)
+        if diagonal:
+            missed, spread = left * truth + learnt * missed, learnt**2 * spread + δ
+        else:
+            seen, Ψ = U.T @ truth, (U * learnt) @ U.T
+            missed = U @ (left * seen) + (truth - U @ seen) + Ψ @ missed
+            spread = Ψ @ spread @ Ψ + (U * δ) @ U.T
+        errors.append(missed @ missed + (spread if diagonal else spread.diagonal()).sum())
+    return jnp.asarray(np.array(errors)) if concrete(errors) else jnp.stack(errors)
+
+
+def _directions(features):
+    """Eigenvalues and eigenvectors (D, K) of the covariance of whitened inputs' features (P, D)."""
+    U, h, _ = np.linalg.svd(features.T, full_matrices=False)
+    rank = int(np.sum(h > max(features.shape) * np.finfo(float).eps * h[0]))
+    if rank == 0:
+        raise ValueError("features are zero on every input: there is nothing to learn from; give some that are not")
+    s = h[:rank] ** 2
+    starts = np.flatnonzero(np.diff(s, prepend=np.inf) < -SAME * s[0])
+    groups = np.searchsorted(starts, np.arange(rank), side="right") - 1
+    return (np.bincount(groups, s) / np.bincount(groups))[groups], U[:, :rank]
+
+
+def _passed_on(learner, limit, second, noise):
+    """Along each direction: what is learnt and left of the mean, and the variance that the data's randomness adds.
+
+    `second` (K,) is E(√s w)² along each direction of the labels' parameter w, `noise` the variance of all else in
+    them. With a = u/(λ(s - u)) for a direction of eigenvalue s and a node λ, and K = (r - r′)²/(λ - λ′) dλ dλ′, the
+    variance of √s w is s²/N Im Σ x/(s - u), x = -π⁻² Σ second a K Im a′; where P > N the null space adds its part.
+    """
+    limit = jax.tree.map(np.asarray, limit)
+    learnt, left = at_nodes(learner, limit)
+    λ, u, ν, (s, _) = limit.nodes, limit.points, limit.seen, limit.population
+    dλ = np.pi * λ * ν / u.imag
+    inverse = 1.0 / (s[:, None] - u)
+    a = u / λ * inverse
+    sums = second @ (limit.group[:, None] == np.arange(len(s)))
+    apart = np.subtract.outer(λ, λ) + np.eye(len(λ))
+    K = (left[:, None] - left) ** 2 * (np.outer(dλ, dλ) / apart)
+    x = -(sums @ (a * (a.imag @ K.T))) / np.pi**2
+    variance = s * s / limit.samples * ((inverse @ x).imag + noise * (abs(inverse) ** 2 @ (learnt**2 * ν / λ)))
+    κ = float(effective_ridge(limit, 0.0))
+    shares = ν * s[:, None] * abs(inverse) ** 2
+    learnt_here, left_here = shares @ learnt, shares @ left + κ / (s + κ)
+    if κ:
+        x = learnt**2 * dλ / (np.pi * λ) * (u + κ) * ((sums * κ / (s + κ)) @ a)
+        variance = variance - s * s / (s + κ) / limit.samples * (inverse @ x).imag
+    return learnt_here[limit.group], left_here[limit.group], variance[limit.group]
+
+
+def simulate(key: Key, stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers, draws: int = 100) -> Simulated:
+    """The same, run: each stage draws Gaussian inputs and fits their labels, `draws` times over: mean, standard error.
+
+    Arguments as in `risk`; each learner's own `fit` on `problems.linear`, with a step size of None as 1/λ_max of its
+    data. `key` is a JAX key, or an int as its seed. Errors are exact for each draw's parameters: no test set.
+
+    >>> import kdtheory as kd
+    >>> chain = [kd.generations.Stage(kd.Ridge(0.1), samples=50, noise=0.5)] * 2
+    >>> mean, error = kd.generations.simulate(0, chain, np.ones(20), 0.2, draws=20)
+    >>> print(abs(mean - kd.generations.risk(chain, np.ones(20), 0.2)) < 3 * error)
+    [ True  True]
+    """
+    stages, eigenvalues, signal = _read(stages, eigenvalues, signal)
+    draws, random, root = as_count(draws, "draws", 2), as_random(key), np.sqrt(eigenvalues)
+    errors = np.empty((draws, len(stages)))
+    for draw in range(draws):
+        parameters = signal
+        for place, stage in enumerate(stages):
+            inputs = random.standard_normal((stage.samples, len(root))) * root
+            labels = inputs @ parameters + stage.noise * random.standard_normal(stage.samples)
+            problem = problems.linear(inputs if stage.features is None else inputs @ stage.features.T, labels)
+            fitted = np.asarray(stage.learner.tuned(problem.max_eigenvalue()).fit(problem))
+            parameters = fitted if stage.features is None else stage.features.T @ fitted
+            errors[draw, place] = np.sum((root * (parameters - signal)) ** 2)
+    return Simulated(jnp.asarray(errors.mean(0)), jnp.asarray(errors.std(0, ddof=1) / np.sqrt(draws)))
+
+
+def _read(stages, eigenvalues, signal):
+    """What users hand us, checked, as arrays of NumPy; a matrix of features that several stages share stays one."""
+    eigenvalues = np.asarray(as_spectrum(eigenvalues))
+    count = len(eigenvalues)
+    signal = np.asarray(as_real(signal, "signal"), float)
+    if signal.shape not in ((), (count,)) or not np.all(np.isfinite(signal)):
+        raise ValueError(f"signal must be finite, one number or ({count},) as the eigenvalues; got {signal}")
+    if not eigenvalues.any():
+        raise ValueError("eigenvalues are all zero: nothing can be learnt; give at least one that is positive")
+    stages, matrices = list(stages), {}
+    if not stages:
+        raise ValueError("stages are empty: give at least one generations.Stage")
+    for place, stage in enumerate(stages):
+        if not isinstance(stage, Stage):
+            raise TypeError(f"stages must be generations.Stage, but stages[{place}] is {type(stage).__name__}")
+        if not isinstance(stage.learner, Learner):
+            raise TypeError(f"stages[{place}].learner must be a learner, got {type(stage.learner).__name__}")
+        check_learner(stage.learner)
+        clock = stage.learner.tuned(1.0).clock
+        if np.ndim(clock):
+            raise ValueError(
+                f"stages[{place}].learner must be stopped, but it is a path of {len(clock)} moments;"
+                " take one of them, or a loop over chains"
+            )
+        noise = as_real(stage.noise, f"stages[{place}].noise")
+        if np.ndim(noise) or (concrete(noise) and not 0 <= noise < np.inf):
+            raise ValueError(f"stages[{place}].noise must be one finite number >= 0, a standard deviation; got {noise}")
+        features = stage.features
+        if features is not None:
+            if id(features) not in matrices:
+                matrices[id(features)] = np.asarray(as_data(features, f"stages[{place}].features", ranks=(2,)), float)
+            features = matrices[id(features)]
+            if features.shape[1] != count:
+                raise ValueError(
+                    f"stages[{place}].features has shape {features.shape}, but it must be (P, {count}), a column for"
+                    " each eigenvalue; transpose it?"
+                )
+        samples = as_count(stage.samples, f"stages[{place}].samples")
+        stages[place] = Stage(stage.learner, samples, stage.noise if not concrete(noise) else float(noise), features)
+    return stages, eigenvalues, np.broadcast_to(signal, (count,))

@@ -1,0 +1,211 @@
+"""Chains on fresh inputs: against references in many digits, exact laws, the operator of THEOREMS2 term by term, and
+the same chains run."""
+
+import jax
+import numpy as np
+import pytest
+
+import kdtheory as kd
+from kdtheory import asymptotics
+from kdtheory.asymptotics.generations import Stage, risk, simulate
+
+RANDOM = np.random.default_rng(5)
+TALL, WIDE = RANDOM.normal(size=(25, 60)) / 8, RANDOM.normal(size=(150, 60)) / 8
+
+
+def as_stage(given, features=None):
+    return Stage(kd.Ridge(given["penalty"]), given["samples"], given["noise"] ** 0.5, features)
+
+
+def test_reference_chains_of_ridge(oracle):
+    """The reference has squares summed over each group, and variances."""
+    rows = [row for row in oracle.theorem("T13") if row[0].startswith("ridge chain")]
+    assert len(rows) == 4
+    for name, given, expected in rows:
+        counts = given["multiplicities"]
+        eigenvalues = np.repeat(given["eigenvalues"], counts)
+        signal = np.sqrt(np.repeat(np.array(given["signal"]) / counts, counts))
+        turned = np.linalg.qr(RANDOM.normal(size=(20, 20)))[0]
+        for features in (None, np.eye(20), turned):  # an orthogonal map of all features is no other learner
+            stages = [as_stage(each, features) for each in given["stages"]]
+            assert oracle.agrees(risk(stages, eigenvalues, signal)[-1], expected["risk"], 1e-12), name
+
+
+def test_reference_features(oracle):
+    rows = [row for row in oracle.theorem("T12") if "features stage" in row[0] or "feature subsets" in row[0]]
+    assert len(rows) == 6
+    for name, given, expected in rows:
+        eigenvalues, signal = given.get("eigenvalues", np.ones(4)), given.get("coefficients", given.get("target"))
+        whole = np.eye(len(eigenvalues))
+        stages = [
+            as_stage(each, each["features"] if "features" in each else whole[each["sees"]]) for each in given["stages"]
+        ]
+        assert oracle.agrees(risk(stages, eigenvalues, signal)[-1], expected["risk"], 1e-12), name
+
+
+def pulled_back(learner, limit, Q):
+    """A(Q), n(Q) and φ̄ as THEOREMS2 E8 writes them, pair by pair: for distinct eigenvalues."""
+    φ, r = np.asarray(learner.filter(limit.nodes)), np.asarray(learner.residual(limit.nodes))
+    λ, ν, u, s = (np.asarray(each) for each in (limit.nodes, limit.seen, limit.points, limit.population[0]))
+    D, N, y = abs(s[:, None] - u) ** 2, limit.samples, u.imag
+    Q = Q[np.argsort(np.argsort(s))]
+    dλ = np.pi * λ * ν / y
+    κ = float(asymptotics.effective_ridge(limit, 0.0))
+    φ̄ = (ν * s[:, None] / D) @ φ
+    t = lambda u: (s * Q / (s - u[..., None])).sum(-1) / N
+    A = Q * (2 * φ̄ - 1) + Q * ((ν * s[:, None] / D) @ r**2 + κ / (s + κ))
+    np.seterr(all="ignore")
+    for i in range(len(s)):
+        H = lambda v, i=i: (
+            u[:, None] * v / (np.outer(λ, λ) * (u[:, None] - v))
+            * (Q[i] + s[i] * (t(u)[:, None] - t(v)) / np.subtract.outer(λ, λ))
+            * (1 / (s[i] - u[:, None]) - 1 / (s[i] - v))
+        )  # fmt: skip
+        b = -np.outer(dλ, dλ) / (2 * np.pi**2) * np.real(H(u) - H(u.conj()))
+        pairs = b * np.subtract.outer(r, r) ** 2
+        A[i] -= 0.5 * np.sum(pairs[~np.eye(len(λ), dtype=bool)])
+        if κ:
+            u0 = np.array(-κ)
+            bracket = Q[i] - s[i] * (t(u0) - t(u)) / λ
+            a = -dλ / np.pi * np.imag(u0 * u / ((u0 - u) * λ) * bracket * (1 / (s[i] - u0) - 1 / (s[i] - u)))
+            A[i] -= np.sum(a * φ**2)
+    return A, np.sum(φ**2 / λ * ν * ((s * Q) @ (1 / D)) / N), φ̄
+
+
+@pytest.mark.parametrize("samples", [5, 40])  # fewer than the twelve directions, and more
+def test_the_operator_pair_by_pair(samples):
+    """Last stage first, as the theorem has it, against means and covariances, first stage first."""
+    s = np.geomspace(0.2, 3.0, 12)
+    signal = RANDOM.normal(size=12)
+    stages = [
+        Stage(kd.GradientFlow(2.0), samples, 0.4),
+        Stage(kd.distill(kd.HeavyBall(0.1, 0.5, 12), kd.GradientFlow(1.0), 1.5), samples + 2, 0.2),
+        Stage(kd.GradientDescent(0.1, 9), samples, 0.0),
+    ]
+    for count in (1, 2, 3):
+        Q, L, constant = s, s, np.sum(s * signal**2)
+        for stage in reversed(stages[:count]):
+            A, n, φ̄ = pulled_back(stage.learner, asymptotics.limit(s, stage.samples), Q)
+            Q, L, constant = A, φ̄ * L, constant + stage.noise**2 * n
+        expected = np.sum((Q - 2 * L) * signal**2) + constant
+        np.testing.assert_allclose(risk(stages, s, signal)[count - 1], expected, rtol=1e-10)
+
+
+def test_one_stage_is_the_risk_of_its_limit():
+    s, signal = kd.spectra.power_law(40), RANDOM.normal(size=40)
+    for learner in (kd.GradientFlow(3.0), kd.Ridge(0.0), kd.GradientDescent(None, 30)):
+        for samples in (25, 100):
+            known = asymptotics.risk(learner, asymptotics.limit(s, samples, signal, 0.7)).total
+            np.testing.assert_allclose(risk([Stage(learner, samples, 0.7)], s, signal)[0], known, rtol=1e-11)
+
+
+def test_least_squares_in_the_limit():
+    """m P/(N - P), where the exact law has N - P - 1; minimum norm where N < P, (1 - e^m)(|b|² + V σ²/(1 - e))."""
+    found = risk([Stage(kd.Ridge(0.0), 90, 0.5)] * 6, np.ones(30), 1.0)
+    np.testing.assert_allclose(found, 0.25 * np.arange(1, 7) * 30 / 60, rtol=1e-11)
+    e, m = 24 / 40, np.arange(1, 6)
+    found = risk([Stage(kd.Ridge(0.0), 24, 0.5)] * 5, np.ones(40), 0.2)
+    np.testing.assert_allclose(found, (1 - e**m) * (40 * 0.04 + 0.25 * 24 / 16 / (1 - e)), rtol=1e-11)
+    once = [Stage(kd.Ridge(0.0), 24, σ) for σ in (0.5, 0.0, 0.0, 0.0, 0.0)]
+    expected = 40 * 0.04 * (1 - e**m) + e ** (m - 1) * 24 / 16 * 0.25
+    np.testing.assert_allclose(risk(once, np.ones(40), 0.2), expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("generations", [1, 3])
+def test_exact_laws_of_least_squares_when_run(oracle, generations):
+    """T13.2 and T13.3 hold at every size, so draws alone decide."""
+    mean, error = simulate(3, [Stage(kd.Ridge(0.0), 30, 1.0)] * generations, np.ones(10), 0.0, draws=300)
+    assert abs(mean[-1] - generations * 10 / 19) < 3 * error[-1]
+    assert abs(mean[-1] - generations * 10 / 30) > 5 * error[-1]  # as if data did not scatter
+    e, V = 24 / 40, 24 / 15
+    mean, error = simulate(4, [Stage(kd.Ridge(1e-9), 24, 0.5)] * generations, np.ones(40), 0.2, draws=300)
+    expected = (1 - e**generations) * (40 * 0.04 + V * 0.25 / (1 - e))
+    assert abs(mean[-1] - expected) < 3 * error[-1]
+
+
+CHAINS = {
+    "self-training": [Stage(kd.GradientFlow(4.0), 100, 0.3)] * 3,
+    "ridge, descent, distilled": [
+        Stage(kd.Ridge(0.05), 120, 0.3),
+        Stage(kd.GradientDescent(0.2, 20), 80, 0.1),
+        Stage(kd.distill(kd.Ridge(0.02), kd.GradientFlow(8.0), 1.3), 160, 0.0),
+    ],
+    "weak, strong, weak": [
+        Stage(kd.Ridge(0.05), 100, 0.3, TALL),
+        Stage(kd.GradientFlow(3.0), 240, 0.0, WIDE),
+        Stage(kd.Ridge(0.1), 80, 0.0, TALL),
+    ],
+    "fewer samples than features": [
+        Stage(kd.HeavyBall(0.05, 0.6, 20), 80, 0.3, WIDE),
+        Stage(kd.Ridge(0.2), 200, 0.1),
+        Stage(kd.Ridge(0.1), 100, 0.1, np.eye(60)[10:50]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_three_stages_against_draws(name):
+    """Within 3 % of 200 data sets, whose own mean is known to 2 % or better."""
+    eigenvalues = 2.0 / np.sqrt(np.arange(1, 61))
+    signal = np.random.default_rng(8).normal(size=60) / 4
+    mean, error = simulate(11, CHAINS[name], eigenvalues, signal, draws=200)
+    theory = risk(CHAINS[name], eigenvalues, signal)
+    assert np.all(error < 0.02 * mean) and np.all(abs(mean / theory - 1) < 0.03), (mean / theory, error / mean)
+
+
+def test_what_a_stage_does_not_see_matters():
+    """Negative controls: each is another number, far beyond the agreement above."""
+    eigenvalues, signal = np.ones(60), 0.2
+    chain = [Stage(kd.Ridge(0.05), 100, 0.9, TALL), Stage(kd.Ridge(0.05), 240)]
+    full = risk([Stage(kd.Ridge(0.05), 100, 0.9), chain[1]], eigenvalues, signal)
+    noiseless = risk([Stage(kd.Ridge(0.05), 100, 0.0, TALL), chain[1]], eigenvalues, signal)
+    found = risk(chain, eigenvalues, signal)
+    assert np.all(abs(found / full - 1) > 0.1) and np.all(abs(found / noiseless - 1) > 0.02)
+
+
+def test_edges():
+    s, signal = np.array([2.0, 1.0, 0.5]), np.array([1.0, -1.0, 0.5])
+    chain = [Stage(kd.Ridge(0.1), 20, 0.3), Stage(kd.GradientFlow(5.0), 10)]
+    with_zeros = risk(chain, np.append(s, 0.0), np.append(signal, 7.0))  # no input ever has a part there
+    np.testing.assert_allclose(with_zeros, risk(chain, s, signal), rtol=1e-14)
+    np.testing.assert_allclose(risk([Stage(kd.GradientFlow(0.0), 9, 1.0)] * 2, s, signal), np.sum(s * signal**2))
+    small = risk([Stage(kd.GradientFlow(40.0), 10**7)], s, signal)  # no cancellation where little is left
+    exact = asymptotics.risk(kd.GradientFlow(40.0), asymptotics.limit(s, 10**7, signal)).total
+    np.testing.assert_allclose(small[0], exact, rtol=1e-6)
+    scaled = risk([Stage(kd.Ridge(1e-9), 20, 3e-5), Stage(kd.GradientFlow(5e8), 10)], 1e-8 * s, signal)
+    np.testing.assert_allclose(scaled, 1e-8 * risk(chain, s, signal), rtol=1e-9)  # units
+
+
+def test_slopes():
+    chain = lambda penalty: [Stage(kd.Ridge(0.1), 30, 0.3, TALL[:, :20]), Stage(kd.Ridge(penalty), 40)]
+    last = lambda penalty: risk(chain(penalty), np.ones(20), 0.3)[-1]
+    slope = jax.grad(last)(0.2)
+    np.testing.assert_allclose(slope, (last(0.2 + 1e-5) - last(0.2 - 1e-5)) / 2e-5, rtol=1e-6)
+
+
+def test_refusals():
+    stage = Stage(kd.Ridge(0.1), 20, 0.3)
+    for wrong, message in (
+        ([], "stages are empty"),
+        ([Stage(kd.GradientFlow([1.0, 2.0]), 20)], r"stages\[0\].learner must be stopped, but it is a path of 2"),
+        ([stage, Stage(kd.Ridge(0.1), 0)], r"stages\[1\].samples must be a whole number"),
+        ([Stage(kd.Ridge(0.1), 20, -1.0)], r"stages\[0\].noise must be one finite number >= 0"),
+        ([Stage(kd.Ridge(0.1), 20, 0.0, np.eye(4))], r"features has shape \(4, 4\), but it must be \(P, 3\)"),
+        ([Stage(kd.Ridge(0.1), 20, 0.0, np.full((4, 3), np.nan))], "features has 12 non-finite values"),
+        ([Stage(kd.GradientDescent(-1.0, 3), 20)], "step_size must be positive"),
+    ):
+        for run in (risk, lambda *given: simulate(0, *given)):
+            with pytest.raises(ValueError, match=message):
+                run(wrong, np.ones(3), 1.0)
+    with pytest.raises(TypeError, match=r"stages\[0\] is Ridge"):
+        risk([kd.Ridge(0.1)], np.ones(3), 1.0)
+    with pytest.raises(ValueError, match="features are zero"):
+        risk([Stage(kd.Ridge(0.1), 20, 0.0, np.zeros((2, 3)))], np.ones(3), 1.0)
+    with pytest.raises(ValueError, match=r"signal must be finite, one number or \(3,\)"):
+        risk([stage], np.ones(3), np.ones(2))
+    with pytest.raises(ValueError, match="draws must be a whole number, at least 2"):
+        simulate(0, [stage], np.ones(3), 1.0, draws=1)
+    with pytest.raises(TypeError, match="Filter"):
+        simulate(0, [Stage(kd.Filter(lambda s: s / (s + 1)), 20)], np.ones(3), 1.0)
+    with pytest.warns(UserWarning, match="diverges"):
+        risk([Stage(kd.GradientDescent(3.0, 2), 50)], np.ones(3), 1.0)
