@@ -140,6 +140,16 @@ CHAINS = {
         Stage(kd.Ridge(0.2), 200, 0.1),
         Stage(kd.Ridge(0.1), 100, 0.1, np.eye(60)[10:50]),
     ],
+    "real labels mixed in": [
+        Stage(kd.Ridge(0.05), 100, 0.6),
+        Stage(kd.GradientFlow(4.0), 100, 0.6, real_weight=0.4),
+        Stage(kd.Ridge(0.05), 90, 0.6, WIDE, real_weight=0.7),
+    ],
+    "bad labels": [
+        Stage(kd.Ridge(0.1), 200, 0.3, bad_share=0.3),
+        Stage(kd.GradientFlow(3.0), 200, 0.3, bad_share=0.2, bad_signal=-0.2, real_weight=0.5),
+        Stage(kd.Ridge(0.1), 240, 0.0, WIDE, bad_share=0.1, bad_signal=0.3),
+    ],
 }
 
 
@@ -161,6 +171,34 @@ def test_what_a_stage_does_not_see_matters():
     noiseless = risk([Stage(kd.Ridge(0.05), 100, 0.0, TALL), chain[1]], eigenvalues, signal)
     found = risk(chain, eigenvalues, signal)
     assert np.all(abs(found / full - 1) > 0.1) and np.all(abs(found / noiseless - 1) > 0.02)
+
+
+@pytest.mark.parametrize("samples", [8, 60])
+def test_bad_labels_as_in_the_theorem(samples):
+    """T13.6, with the operator pair by pair: the target b + qD, and q(1 - q) DᵀΣD of noise more."""
+    s, learner, q = np.geomspace(0.2, 3.0, 12), kd.GradientFlow(2.0), 0.3
+    b, bad = RANDOM.normal(size=(2, 12))
+    A, n, φ̄ = pulled_back(learner, asymptotics.limit(s, samples), s)
+    taught, D = b + q * (bad - b), bad - b
+    noise = 0.25 + q * (1 - q) * np.sum(s * D**2)
+    expected = np.sum(A * taught**2 - 2 * s * φ̄ * taught * b + s * b**2) + n * noise
+    found = risk([Stage(learner, samples, 0.5, bad_share=q, bad_signal=bad)], s, b)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-10)
+    np.testing.assert_allclose(  # for ever, of as much data as one likes: q² DᵀΣD
+        risk([Stage(kd.Ridge(0.0), 10**7, 0.5, bad_share=q, bad_signal=bad)], s, b)[0],
+        q**2 * np.sum(s * D**2),
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("weight", [0.3, 0.618, 1.0])
+def test_mixing_stops_collapse(weight):
+    """Least squares in the limit, e = P/(N - P): v → e(w² + (1 - w)²)σ² + (1 - w)²v, which stays bounded."""
+    chain = [Stage(kd.Ridge(0.0), 90, 0.5)] + [Stage(kd.Ridge(0.0), 90, 0.5, real_weight=weight)] * 40
+    found, expected = risk(chain, np.ones(30), 1.0), [0.125]
+    for _ in range(40):
+        expected.append(0.125 * (weight**2 + (1 - weight) ** 2) + (1 - weight) ** 2 * expected[-1])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 def test_edges():
@@ -190,6 +228,9 @@ def test_refusals():
         ([Stage(kd.GradientFlow([1.0, 2.0]), 20)], r"stages\[0\].learner must be stopped, but it is a path of 2"),
         ([stage, Stage(kd.Ridge(0.1), 0)], r"stages\[1\].samples must be a whole number"),
         ([Stage(kd.Ridge(0.1), 20, -1.0)], r"stages\[0\].noise must be one finite number >= 0"),
+        ([Stage(kd.Ridge(0.1), 20, bad_share=1.5)], r"bad_share must be one finite number from 0 to 1; got 1.5"),
+        ([Stage(kd.Ridge(0.1), 20, real_weight=np.nan)], r"real_weight must be one finite number; got nan"),
+        ([Stage(kd.Ridge(0.1), 20, bad_share=0.1, bad_signal=np.ones(2))], r"bad_signal must be finite, one number or"),
         ([Stage(kd.Ridge(0.1), 20, 0.0, np.eye(4))], r"features has shape \(4, 4\), but it must be \(P, 3\)"),
         ([Stage(kd.Ridge(0.1), 20, 0.0, np.full((4, 3), np.nan))], "features has 12 non-finite values"),
         ([Stage(kd.GradientDescent(-1.0, 3), 20)], "step_size must be positive"),

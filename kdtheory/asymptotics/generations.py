@@ -29,15 +29,22 @@ class Stage:
     None. Their labels are the predictions of the stage before, those of the true parameter for the first, plus
     `noise` σ times standard normal numbers. What F cannot see is noise to it.
 
+    With `real_weight` w each label is w times a true one plus 1 - w times one of the stage before, both with noise of
+    their own, fresh at each stage. Of the labels the `bad_share` q, at random, are those of a model that never
+    changes, of parameter `bad_signal`, a number or (D,); at zero they are noise alone.
+
     >>> import kdtheory as kd
-    >>> kd.generations.Stage(kd.Ridge(0.1), samples=100, noise=0.5)
-    Stage(learner=Ridge(penalty=0.1), samples=100, noise=0.5, features=None)
+    >>> kd.generations.Stage(kd.Ridge(0.1), samples=100, noise=0.5).samples
+    100
     """
 
     learner: Learner
     samples: int = static()
     noise: Number = 0.0
     features: Numbers | None = None  # (P, D)
+    real_weight: Number = 0.0
+    bad_share: Number = 0.0
+    bad_signal: Numbers = 0.0
 
 
 class Simulated(NamedTuple):
@@ -62,7 +69,7 @@ def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.
 
     Raises ValueError for a learner that is a path, shapes that do not match, and features that are all zero.
 
-    Source: own (`THEOREMS2` T12.8, T12.9, T13.1).
+    Source: own (`THEOREMS2` T12.8, T12.9, T13.1, T13.6); mixing after He, Xu & Cheng 2025, who reuse the inputs.
 
     >>> import kdtheory as kd
     >>> eigenvalues = kd.spectra.power_law(150) ** 0.5
@@ -88,13 +95,18 @@ def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.
         s, U = bases[which]
         if (which, stage.samples) not in limits:
             limits[which, stage.samples] = limit_of(s, stage.samples)
+        w, q, bad = stage.real_weight, stage.bad_share, root * stage.bad_signal[kept]
+        missed, spread = (1 - w) * missed, (1 - w) ** 2 * spread
+        wrong = ((bad - truth + missed) ** 2).sum() + (spread if diagonal else spread.diagonal()).sum()
+        noise = (w**2 + (1 - w) ** 2) * stage.noise**2 + q * (1 - q) * wrong
+        missed, spread = (1 - q) * missed + q * (truth - bad), (1 - q) ** 2 * spread
         mean = truth - missed
         if diagonal:
             second, unseen = mean**2 + spread, 0.0
         else:
             second = (U.T @ mean) ** 2 + (U * (spread @ U)).sum(0)
             unseen = 0.0 if len(s) == len(root) else mean @ mean + spread.diagonal().sum() - second.sum()
-        learnt, left, δ = _passed_on(stage.learner, limits[which, stage.samples], second, stage.noise**2 + unseen)
+        learnt, left, δ = _passed_on(stage.learner, limits[which, stage.samples], second, noise + unseen)
         if diagonal:
             missed, spread = left * truth + learnt * missed, learnt**2 * spread + δ
         else:
@@ -163,7 +175,11 @@ def simulate(key: Key, stages: Sequence[Stage], eigenvalues: Numbers, signal: Nu
         parameters = signal
         for place, stage in enumerate(stages):
             inputs = random.standard_normal((stage.samples, len(root))) * root
-            labels = inputs @ parameters + stage.noise * random.standard_normal(stage.samples)
+            w = stage.real_weight
+            labels = inputs @ (w * signal + (1 - w) * parameters)
+            if stage.bad_share:
+                labels = np.where(random.random(len(labels)) < stage.bad_share, inputs @ stage.bad_signal, labels)
+            labels += stage.noise * np.hypot(w, 1 - w) * random.standard_normal(stage.samples)
             problem = problems.linear(inputs if stage.features is None else inputs @ stage.features.T, labels)
             fitted = np.asarray(stage.learner.tuned(problem.max_eigenvalue()).fit(problem))
             parameters = fitted if stage.features is None else stage.features.T @ fitted
@@ -195,9 +211,17 @@ def _read(stages, eigenvalues, signal):
                 f"stages[{place}].learner must be stopped, but it is a path of {len(clock)} moments;"
                 " take one of them, or a loop over chains"
             )
-        noise = as_real(stage.noise, f"stages[{place}].noise")
-        if np.ndim(noise) or (concrete(noise) and not 0 <= noise < np.inf):
-            raise ValueError(f"stages[{place}].noise must be one finite number >= 0, a standard deviation; got {noise}")
+        numbers = {}
+        for name, most in dict(noise=np.inf, real_weight=np.inf, bad_share=1.0).items():
+            value = as_real(getattr(stage, name), f"stages[{place}].{name}")
+            least = -np.inf if name == "real_weight" else 0.0
+            if np.ndim(value) or (concrete(value) and not (least <= value <= most and np.isfinite(value))):
+                allowed = dict(noise=" >= 0, a standard deviation", real_weight="", bad_share=" from 0 to 1")[name]
+                raise ValueError(f"stages[{place}].{name} must be one finite number{allowed}; got {value}")
+            numbers[name] = float(value) if concrete(value) else value
+        bad = np.asarray(as_real(stage.bad_signal, f"stages[{place}].bad_signal"), float)
+        if bad.shape not in ((), (count,)) or not np.all(np.isfinite(bad)):
+            raise ValueError(f"stages[{place}].bad_signal must be finite, one number or ({count},); got {bad}")
         features = stage.features
         if features is not None:
             if id(features) not in matrices:
@@ -209,5 +233,6 @@ def _read(stages, eigenvalues, signal):
                     " each eigenvalue; transpose it?"
                 )
         samples = as_count(stage.samples, f"stages[{place}].samples")
-        stages[place] = Stage(stage.learner, samples, stage.noise if not concrete(noise) else float(noise), features)
+        bad = np.broadcast_to(bad, (count,))
+        stages[place] = Stage(stage.learner, samples, features=features, bad_signal=bad, **numbers)
     return stages, eigenvalues, np.broadcast_to(signal, (count,))
