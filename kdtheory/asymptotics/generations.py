@@ -156,11 +156,19 @@ def _passed_on(learner, limit, second, noise):
     return learnt_here[limit.group], left_here[limit.group], variance[limit.group]
 
 
-def simulate(key: Key, stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers, draws: int = 100) -> Simulated:
+def simulate(
+    key: Key,
+    stages: Sequence[Stage],
+    eigenvalues: Numbers,
+    signal: Numbers,
+    draws: int = 100,
+    accumulate: bool = False,
+) -> Simulated:
     """The same, run: each stage draws Gaussian inputs and fits their labels, `draws` times over: mean, standard error.
 
     Arguments as in `risk`; each learner's own `fit` on `problems.linear`, with a step size of None as 1/λ_max of its
     data. `key` is a JAX key, or an int as its seed. Errors are exact for each draw's parameters: no test set.
+    With `accumulate` each stage is trained on the data of all stages before it too, for which `risk` has no theory.
 
     >>> import kdtheory as kd
     >>> chain = [kd.generations.Stage(kd.Ridge(0.1), samples=50, noise=0.5)] * 2
@@ -172,7 +180,7 @@ def simulate(key: Key, stages: Sequence[Stage], eigenvalues: Numbers, signal: Nu
     draws, random, root = as_count(draws, "draws", 2), as_random(key), np.sqrt(eigenvalues)
     errors = np.empty((draws, len(stages)))
     for draw in range(draws):
-        parameters = signal
+        parameters, kept = signal, []
         for place, stage in enumerate(stages):
             inputs = random.standard_normal((stage.samples, len(root))) * root
             w = stage.real_weight
@@ -180,6 +188,9 @@ def simulate(key: Key, stages: Sequence[Stage], eigenvalues: Numbers, signal: Nu
             if stage.bad_share:
                 labels = np.where(random.random(len(labels)) < stage.bad_share, inputs @ stage.bad_signal, labels)
             labels += stage.noise * np.hypot(w, 1 - w) * random.standard_normal(stage.samples)
+            if accumulate:
+                kept.append((inputs, labels))
+                inputs, labels = map(np.concatenate, zip(*kept, strict=True))
             problem = problems.linear(inputs if stage.features is None else inputs @ stage.features.T, labels)
             fitted = np.asarray(stage.learner.tuned(problem.max_eigenvalue()).fit(problem))
             parameters = fitted if stage.features is None else stage.features.T @ fitted
