@@ -66,7 +66,7 @@ def draw(result):
             ax.plot(result.marks, told[k], "x", color="0.5", markersize=4.5)
         ax.plot([], [], "x", color="0.5", label="estimated from training data")
         ax.set(xscale="log", xlabel="time  [1/λ]", ylim=(NOISE**2, 1.15 * np.max(theory[:, 0]) + NOISE**2))
-        ax.set_title(f"{letter}  {spectrum.capitalize()}", loc="left")
+        ax.set_title(f"{letter}  {spectrum[0].upper()}{spectrum[1:]}", loc="left")
     figure.axes[0].set_ylabel("prediction error on new inputs")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
