@@ -129,15 +129,13 @@ def as_count(value, name, least=1, reason=""):
 
 def as_key(key):
     """A JAX random key; an int, traced or not, is taken as the seed of one."""
-    if isinstance(key, jax.core.Tracer) and key.ndim == 0 and jnp.issubdtype(key.dtype, np.integer):
-        return jax.random.key(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         if not -(2**63) <= key < 2**63:
             raise ValueError(f"key must be a seed that fits in 64 bits, got {key}; take it modulo 2**63")
         return jax.random.key(key)
     kind = getattr(key, "dtype", None)
     if isinstance(key, (np.ndarray, jax.Array)) and key.ndim == 0 and jnp.issubdtype(kind, jnp.integer):
-        return jax.random.key(key)  # one of many seeds, under jax.vmap
+        return jax.random.key(key)  # an array, or one of many seeds under jax.vmap
     if not (
         isinstance(key, (np.ndarray, jax.Array)) and (jnp.issubdtype(kind, jax.dtypes.prng_key) or kind == np.uint32)
     ):

@@ -27,6 +27,11 @@ def moments(count: int) -> tuple[str, ...]:
     return ("moment",) if count == 1 else tuple(f"moment_{i}" for i in range(count))
 
 
+def of_path(self: Any) -> dict[str, tuple[str, ...]]:
+    """The names of axes in tables, of a record all of whose fields have those of a path: for its method `axes`."""
+    return {field.name: moments(np.ndim(getattr(self, field.name))) for field in dataclasses.fields(self)}
+
+
 def address(thing: Any) -> str:
     """The name of a class or function, by which files know it: of the module that it is imported from."""
     module = ".".join(part for part in str(getattr(thing, "__module__", None)).split(".") if part[0] != "_")

@@ -118,3 +118,14 @@ def afresh():
     forget()
     yield forget
     forget()
+
+
+@pytest.fixture
+def made():
+    """Register claims for one test only."""
+    from kdtheory.claims import CLAIMS, claim
+
+    before = dict(CLAIMS)
+    yield claim
+    CLAIMS.clear()
+    CLAIMS.update(before)

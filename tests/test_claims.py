@@ -34,15 +34,6 @@ from kdtheory.claims import (
 )
 
 
-@pytest.fixture
-def made():
-    """Register claims for one test only."""
-    before = dict(CLAIMS)
-    yield kd.claim
-    CLAIMS.clear()
-    CLAIMS.update(before)
-
-
 def test_verdicts_of_given_margins(made):
     @made(
         source="",

@@ -15,15 +15,6 @@ from kdtheory.claims import CLAIMS, HOLDS, UNDECIDABLE, VIOLATED, Margin, among,
 WIDE = (0.01, 100.0)
 
 
-@pytest.fixture
-def made():
-    """Register claims for one test only."""
-    before = dict(CLAIMS)
-    yield kd.claim
-    CLAIMS.clear()
-    CLAIMS.update(before)
-
-
 def conjectures(made):
     """One that is true, one that is false, one that fails in a corner."""
 

@@ -6,16 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import kdtheory as kd
 from kdtheory.claims import CLAIMS, HOLDS, VIOLATED, Margin, search
 
 WIDE = (1e-3, 1e3)
 
 
 @pytest.fixture
-def planted():
+def planted(made):
     """Make a claim of `count` quantities that fails in a box of some volume, which is somewhere, and oblong."""
-    before = dict(CLAIMS)
 
     def make(kind, count, volume, seed):
         random, names = np.random.default_rng(seed), list("abcdef")[:count]
@@ -30,11 +28,9 @@ def planted():
 
         parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("run", *names)]
         fails.__signature__ = inspect.Signature(parameters)
-        return kd.claim(**dict.fromkeys(names, WIDE))(fails)
+        return made(**dict.fromkeys(names, WIDE))(fails)
 
-    yield make
-    CLAIMS.clear()
-    CLAIMS.update(before)
+    return make
 
 
 KINDS = dict(
@@ -82,20 +78,14 @@ def test_the_hunt_stays_within_the_hypotheses():
     assert claim.within(hunted.instances, None).all()
 
 
-def test_whole_numbers_are_hunted_too():
-    before = dict(CLAIMS)
-    try:
+def test_whole_numbers_are_hunted_too(made):
+    @made(steps=range(1, 100_000), other=range(1, 100_000), method=["plus", "minus"])
+    def whole(run, steps, other, method):
+        """It fails for one pair of numbers in some hundred thousand."""
+        sign = dict(plus=1, minus=-1)[method]
+        return Margin(jnp.abs(steps - 777) / 100 + jnp.abs(other - 4242.0) / 100 - 0.03 * sign, 0.0)
 
-        @kd.claim(steps=range(1, 100_000), other=range(1, 100_000), method=["plus", "minus"])
-        def whole(run, steps, other, method):
-            """It fails for one pair of numbers in some hundred thousand."""
-            sign = dict(plus=1, minus=-1)[method]
-            return Margin(jnp.abs(steps - 777) / 100 + jnp.abs(other - 4242.0) / 100 - 0.03 * sign, 0.0)
-
-        assert whole.check(0, 1000).verdict == HOLDS
-        found = whole.falsify(0, count=1000, descent=30)
-        assert found.verdict == VIOLATED and found.instance()["method"] == "plus"
-        assert abs(found.instance()["steps"] - 777) <= 3 and found.instances["steps"].dtype.kind == "i"
-    finally:
-        CLAIMS.clear()
-        CLAIMS.update(before)
+    assert whole.check(0, 1000).verdict == HOLDS
+    found = whole.falsify(0, count=1000, descent=30)
+    assert found.verdict == VIOLATED and found.instance()["method"] == "plus"
+    assert abs(found.instance()["steps"] - 777) <= 3 and found.instances["steps"].dtype.kind == "i"

@@ -550,6 +550,14 @@ def test_tables_come_back(tmp_path):
         kd.save(tmp_path / "odd.npz", table.assign({3: ("time", [1, 2])}))
 
 
+def test_a_table_imports_nothing(tmp_path, monkeypatch):
+    kd.save(tmp_path / "table.npz", kd.sweep(lambda time: 2 * time, time=[1.0]))
+    monkeypatch.delitem(sys.modules, "xarray")
+    with pytest.raises(ValueError, match="holds a table of xarray; import xarray first"):
+        kd.load(tmp_path / "table.npz")
+    assert "xarray" not in sys.modules
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -812,16 +812,16 @@ def test_canary_jit_rewrites_sums():
 
 
 def test_canary_jit_contracts_products():
-    """Behind an optimization_barrier too; `numerics._rounded` stops it, on machines with such an
+    """Behind an optimization_barrier too; `numerics._floats._rounded` stops it, on machines with such an
     instruction."""
     a = np.linspace(0.5, 2.0, 100)
     b = (1 - 1e-13) / a
     rounded, barred = 1.0 - a * b, jax.jit(lambda a, b: 1.0 - lax.optimization_barrier(a * b))(a, b)
-    np.testing.assert_array_equal(jax.jit(lambda a, b: 1.0 - numerics._rounded(a * b))(a, b), rounded)
+    np.testing.assert_array_equal(jax.jit(lambda a, b: 1.0 - numerics._floats._rounded(a * b))(a, b), rounded)
     plain = jax.jit(lambda a, b: 1.0 - a * b)(a, b)
     if (np.asarray(plain) != rounded).any():  # this machine has it
         assert (np.asarray(barred) != rounded).any(), (
-            "optimization_barrier now keeps a product from being contracted: numerics._rounded may use it"
+            "optimization_barrier now keeps a product from being contracted: numerics._floats._rounded may use it"
         )
 
 

@@ -245,6 +245,17 @@ def test_axes_of_records_have_names_that_fields_share():
         kd.sweep(lambda direction: kd.measures.risk(kd.GradientFlow(direction), eigenvalues, 1.0, 0.0), direction=[1.0])
 
 
+def test_fields_along_a_path_share_its_axis():
+    limit = kd.asymptotics.limit(kd.spectra.power_law(4), samples=10, noise=0.5)
+    path = lambda scale: kd.GradientFlow(scale * jnp.array([1.0, 2.0]))
+    table = kd.sweep(lambda scale: kd.asymptotics.risk(path(scale), limit), scale=[1.0, 3.0])
+    assert (table.bias + table.variance).dims == ("scale", "moment")
+    np.testing.assert_allclose((table.bias + table.variance)[1], kd.asymptotics.risk(path(3.0), limit).total)
+    line = lambda scale: kd.confidence.margin_regression(kd.GradientFlow(1.0), path(scale), [1.0, 0.1], [0.5, 0.5])
+    table = kd.sweep(line, scale=[1.0, 3.0])
+    assert table.slope.dims == table.excess.dims == ("scale", "moment")
+
+
 def test_labels_survive_in_a_folder(tmp_path):
     def run(noise):
         return kd.closed_form(kd.GradientFlow([1.0, 2.0]), [float(noise), 0.5])  # float: a plain loop

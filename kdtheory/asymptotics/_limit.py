@@ -10,7 +10,7 @@ import numpy as np
 
 from kdtheory._checks import Number, Numbers, as_count, as_real, as_spectrum, check_memory, concrete
 from kdtheory._compilation import quickly, room_for
-from kdtheory._record import record, static
+from kdtheory._record import of_path, record, static
 from kdtheory.asymptotics import _law
 from kdtheory.learners import Learner, check_learner
 
@@ -55,6 +55,8 @@ class Risk:
     bias: jax.Array  # path axes
     variance: jax.Array  # path axes
 
+    axes = of_path
+
     @property
     def total(self) -> jax.Array:
         """The sum of both: path axes."""
@@ -87,7 +89,7 @@ def limit(
     Raises ValueError for eigenvalues that are negative, not finite or all zero, for shapes that do not match, and
     where nodes would not fit into memory.
 
-    Source: own (`THEOREMS2` T11), from the equivalents of Bai & Silverstein 1998 and of Ledoit & Péché 2011.
+    Source: own, derived from the equivalents of Bai & Silverstein 1998 and of Ledoit & Péché 2011.
 
     >>> import kdtheory as kd
     >>> limit = kd.asymptotics.limit(kd.spectra.power_law(50), samples=100, noise=0.5)

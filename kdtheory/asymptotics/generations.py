@@ -69,7 +69,8 @@ def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.
 
     Raises ValueError for a learner that is a path, shapes that do not match, and features that are all zero.
 
-    Source: own (`THEOREMS2` T12.8, T12.9, T13.1, T13.6); mixing after He, Xu & Cheng 2025, who reuse the inputs.
+    Source: own, derived from the equivalents of `limit` and checked by simulation; mixing after He, Xu & Cheng 2025,
+    who reuse the inputs.
 
     >>> import kdtheory as kd
     >>> eigenvalues = kd.spectra.power_law(150) ** 0.5

@@ -220,7 +220,7 @@ def transfer(
     Practice: fit the `teacher` to `teacher_problem`, relabel `student_problem` with teacher_weight · its predictions +
     (1 - teacher_weight) · the student's own targets, fit the `student`. Theory: the student's predictions are S(w H y_T
     + (1 - w) y_S), with H = φ_T(K_T) and S = φ_S(K_S), which do not commute; in coordinates it takes the two filters
-    and the overlap O_kj = v_kᵀu_j of the eigendirections (THEOREMS T12). With one set of features it is
+    and the overlap O_kj = v_kᵀu_j of the eigendirections. With one set of features it is
     `simulate(distill(teacher, student), problem)`.
 
     The two problems may be linear and kernel, in any pairing; row n of both is the same sample, and their targets have

@@ -253,10 +253,8 @@ def _made(written, arrays):
 
 
 def _table_of(told, arrays):
-    try:
-        import xarray
-    except ImportError:
-        raise _Unknown("holds a table of xarray, which is not here: pip install 'kdtheory[sweep]'") from None
+    if (xarray := sys.modules.get("xarray")) is None:  # nothing is imported for the sake of a file
+        raise _Unknown("holds a table of xarray; import xarray first, of the extra kdtheory[sweep]")
     try:
         made = {
             kind: [

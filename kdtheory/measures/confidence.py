@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._checks import Key, Number, Numbers, as_data, as_floats, as_random, as_real, concrete
-from kdtheory._record import record
+from kdtheory._record import of_path, record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.numerics import log1p, one_minus_exp
 from kdtheory.problems import Eigensystem, Problem
@@ -198,6 +198,8 @@ class MarginRegression:
     orthogonal_slope: jax.Array  # of the first principal axis
     scale_free: jax.Array  # the slope once the student is scaled to its teacher along the largest eigenvalue
     correlation: jax.Array
+
+    axes = of_path
 
 
 def margin_regression(

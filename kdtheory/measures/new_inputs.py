@@ -6,7 +6,7 @@ between each two neighbours, and ν_j = 1/(ζ_j m′(ζ_j)). (A zero at 0 belong
 mean over directions of ψ² y_k², y_k the targets there, is its prediction error. Since Σ ν_j/(λ_k - ζ_j) = 1, ψ(λ_k) is
 the mean Σ ν_j r(ζ_j)/(λ_k - ζ_j), of weights with both signs; for ridge it is r(λ_k)/(1 - tr φ/N).
 
-Source: own (`THEOREMS2` T11.5).
+Source: own, from the pair form of generalised cross-validation; checked by simulation.
 """
 
 import warnings
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._record import record
+from kdtheory._record import of_path, record
 from kdtheory.asymptotics import at_points
 from kdtheory.learners import Learner, check_learner, check_problem
 from kdtheory.problems import Eigensystem, Problem
@@ -35,6 +35,8 @@ class Estimate:
     risk: jax.Array  # path axes
     error: jax.Array  # path axes
     plain: jax.Array  # path axes
+
+    axes = of_path
 
 
 def estimated_risk(learner: Learner, problem: Problem, eigensystem: Eigensystem | None = None) -> jax.Array:

@@ -4,7 +4,7 @@ u_j, λ_j are the teacher's eigendirections and eigenvalues, v_k, μ_k the stude
 The student of labels t ends at St with S = Σ φ_S(μ_k) v_k v_kᵀ, so along the teacher's direction j it multiplies by the
 mean of its filter under the *overlap law* P_j(k) = O_kj², and what it mixes in from other directions is bounded by the
 standard deviation. With one set of features P_j is a point, nothing is mixed in, and this is the theory of
-`spectral_bias`. Own, proved; see THEOREMS T12.
+`spectral_bias`. Own, proved.
 
 Within an eigenspace of the teacher single directions are arbitrary, and so are their laws; those of the student may
 repeat.

@@ -133,6 +133,14 @@ def scale_free_slope_exceeds_one(run, method, lead, ratio, clocks, start):
 TURNED = np.linalg.qr(np.vander(np.cos(np.arange(1.0, 7.0)), 6))[0]  # (6, 6): directions of no symmetry
 
 
+SIX_POINTS = dict(
+    method=among("flow", "ridge"),
+    spectrum=several(6, positive(1e-2, 10.0, tame=(0.1, 3.0))),
+    clocks=several(2, positive(1e-2, 10.0, tame=(0.3, 3.0))),
+    draws=several(6, uniform(0.0, 1.0)),  # of labels
+)
+
+
 def margins(run, labels, spectrum, learners, start=0.0):
     """The labels times what each learner predicts at six points whose Gram matrix has the given spectrum."""
     target = TURNED.T @ labels
@@ -152,10 +160,7 @@ def on_the_line(run, x, y, slope, intercept):
 @claim(
     source="own",
     standing="proved",
-    method=among("flow", "ridge"),
-    spectrum=several(6, positive(1e-2, 10.0, tame=(0.1, 3.0))),
-    clocks=several(2, positive(1e-2, 10.0, tame=(0.3, 3.0))),
-    draws=several(6, uniform(0.0, 1.0)),
+    **SIX_POINTS,
     coding=usually(1.0, uniform(0.3, 0.8)),
     start=started,
     domain=dict(distinct=distinct_spectrum),
@@ -184,10 +189,7 @@ def margins_are_a_regression_of_filters(run, method, spectrum, clocks, draws, co
 @claim(
     source="own",
     standing="proved",
-    method=among("flow", "ridge"),
-    spectrum=several(6, positive(1e-2, 10.0, tame=(0.1, 3.0))),
-    clocks=several(2, positive(1e-2, 10.0, tame=(0.3, 3.0))),
-    draws=several(6, uniform(0.0, 1.0)),
+    **SIX_POINTS,
     lead=among(0, 1, 2),
     start=started,
     domain=dict(distinct=distinct_spectrum),

@@ -1,13 +1,5 @@
-"""Pictures of trajectories, spectra, checks and sweeps, on axes that you give.
+"""The pictures themselves."""
 
-Each function draws on `ax` and returns it; none imports pyplot, shows or saves. The colours are those of
-Okabe and Ito, which readers with any colour vision tell apart. In pictures of training, colour is the
-direction and line style the trajectory: the teacher solid, its student dashed. To lay a loop over its theory,
-draw the theory first, then the loop with `marks`.
-"""
-
-import itertools
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,35 +7,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdtheory import asymptotics, claims, measures
-from kdtheory._checks import Number, Numbers, as_data, as_direction
+from kdtheory._checks import Number, Numbers, as_data
+from kdtheory.plots._looks import (
+    _LINES,
+    _VERDICTS,
+    BLACK,
+    BLUE,
+    GREY,
+    SKY,
+    VERMILLION,
+    _banded,
+    _clock_of,
+    _coloured,
+    _directions,
+    _known,
+    _legend,
+    _listed,
+    _marked,
+    _palette,
+    _paths,
+    _runs,
+    _sparse,
+    _style,
+)
 from kdtheory.problems import Eigensystem
-from kdtheory.trajectories import Trajectory, runs_of
+from kdtheory.trajectories import Trajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from xarray import DataArray
-
-
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-)
-GREY = "0.6"
-
-_LINES = ("-", "--", ":", "-.")
-_MARKERS = ("o", "o", "s", "^")
-_VERDICTS = {
-    claims.HOLDS: BLUE,
-    claims.VIOLATED: VERMILLION,
-    claims.UNDECIDABLE: ORANGE,
-    claims.OUTSIDE: GREY,
-}
 
 
 def convergence(
@@ -445,185 +438,3 @@ def _scale(points):
         return "linear"
     even, geometric = (np.ptp(np.diff(p)) / abs(np.diff(p).mean()) for p in (points, np.log(points)))
     return "log" if geometric < even else "linear"
-
-
-# What two lanes are to each other, in words that do not change from machine to machine.
-
-
-def loop(difference: float) -> str:
-    """The name, for `marks`, of a loop over its theory, from which it differs by at most `difference`.
-
-    >>> import kdtheory as kd
-    >>> kd.plots.loop(3e-8)
-    'loop, within 1e-7 of theory'
-    """
-    return f"loop, within {above(difference)} of theory"
-
-
-def above(number: float) -> str:
-    """The power of ten above a small number, as text; 1e-12 at least, since rounding differs between
-    machines.
-
-    >>> import kdtheory as kd
-    >>> kd.plots.above(3e-8), kd.plots.above(0.0)
-    ('1e-7', '1e-12')
-    """
-    return f"1e{math.ceil(math.log10(max(number, 1e-12)))}"
-
-
-# What trajectories look like.
-
-
-def _palette(colours):
-    """The colours that were asked for, here or by the session's `axes.prop_cycle`, else those of the library."""
-    import matplotlib
-
-    if colours is not None:
-        return [colours] if isinstance(colours, str) else list(colours)
-    cycle, usual = (rc["axes.prop_cycle"].by_key() for rc in (matplotlib.rcParams, matplotlib.rcParamsDefault))
-    return list(cycle["color"]) if "color" in cycle and cycle != usual else COLOURS
-
-
-def _coloured(things, palette=COLOURS):
-    return zip(things, itertools.cycle(palette), strict=False)
-
-
-def _style(number, marks, linestyles=_LINES):
-    """Of the first trajectory (0), the second, …: lines, or markers, hollow but for the first, evenly on the
-    page."""
-    if marks is None:
-        return dict(linestyle=linestyles[number % len(linestyles)])
-    face = "none" if number else None
-    return dict(linestyle="none", marker=_MARKERS[number % 4], markersize=4.5, markevery=0.09, markerfacecolor=face)
-
-
-def _listed(array):
-    """With an axis of runs, also where there is one run."""
-    return array if array.ndim == 3 else array[None]
-
-
-def _banded(ax, x, values, style):
-    """A line through values (T,) of one run; of several, (S, T), through their mean, with a band for its interval."""
-    if len(values) == 1:
-        ax.plot(x, values[0], **style)
-        return
-    mean, low, high = measures.confidence.mean_interval(values)
-    ax.plot(x, mean, **style)
-    known = np.isfinite(x) & np.isfinite(low)
-    if known.any():
-        ax.fill_between(x, low, high, where=known, color=style["color"], alpha=0.2, linewidth=0)
-
-
-def _clock_of(runs):
-    """The clock that runs share."""
-    clocks = [np.asarray(run.clock) for run in runs]
-    if any(clock.shape != clocks[0].shape or (clock != clocks[0]).any() for clock in clocks):
-        raise ValueError("runs that are drawn as one band must have the same clock; project them at the same moments")
-    return clocks[0]
-
-
-def _paths(trajectories, directions, labels=("teacher", "student")):
-    """The runs of each trajectory, all checked."""
-    if len(labels) < len(trajectories):
-        raise ValueError(f"labels names {len(labels)} of the {len(trajectories)} trajectories; name each")
-    groups = [runs_of(each) for each in trajectories]
-    if any(run.clock.ndim != 1 for runs in groups for run in runs):
-        raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
-    spaces = np.asarray(groups[0][0].spaces)
-    for k in directions:
-        k = as_direction(k, len(spaces))
-        members = np.flatnonzero(spaces == spaces[k])
-        if len(members) > 1:
-            warnings.warn(
-                f"direction {k} shares its eigenvalue with others, from {members[0]} to {members[-1]}: single"
-                " directions in there are arbitrary, and what is drawn is the progress of the whole eigenspace",
-                stacklevel=3,
-            )
-    return groups
-
-
-# Axes: labels that do not overprint.
-
-
-def _sparse(axis):
-    """On a logarithmic axis, labels between powers of ten only where these are too few to read it by."""
-    from matplotlib.ticker import FuncFormatter
-
-    def label(at, _):
-        low, high = sorted(axis.get_view_interval())
-        if not 0 < low < high or at <= 0:
-            return ""
-        decades, powers = math.log10(high / low), math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
-        power = math.floor(math.log10(at) + 1e-9)
-        digit = round(at / 10.0**power)
-        if powers >= 2 or (decades > 0.5 and digit not in (2, 5)):
-            return ""
-        return f"{at:g}" if -4 < power < 4 else f"${digit}\\times10^{{{power}}}$"
-
-    axis.set_minor_formatter(FuncFormatter(label))
-
-
-# Legends: one entry for each name, however often the axes are drawn on.
-
-
-def _directions(run, directions, palette=COLOURS):
-    λ = np.asarray(run.eigenvalues)
-    return {f"direction {k}, λ = {λ[k]:.3g}": dict(color=color) for k, color in _coloured(directions, palette)}
-
-
-def _runs(styles, labels, colours=(GREY,)):
-    if len(styles) == 1:
-        return {}
-    named = zip(labels, itertools.cycle(colours), styles, strict=False)
-    return {label: dict(style, color=color) for label, color, style in named}
-
-
-def _marked(marks):
-    return {} if marks is None else {marks: dict(_style(0, marks), color=GREY, markevery=None)}
-
-
-def _known(ax):
-    return ax.get_legend_handles_labels()[1]
-
-
-def _legend(ax, entries, legend, line=None):
-    """The entries, as lines without points, and the legend itself if it is wanted."""
-    if legend not in (True, False, "outside"):
-        raise ValueError(f'legend must be True, False or "outside", got {legend!r}')
-    shared = {key: value for key, value in (line or {}).items() if key in ("linewidth", "lw", "alpha")}
-    for name, style in entries.items():
-        if name not in _known(ax):
-            ax.plot([], [], label=name, **shared | style)
-    if not _known(ax) or not legend:
-        return ax
-    if legend == "outside":
-        _below(ax)
-    else:
-        ax.legend(**(_COMPACT if _width(ax) < 3.5 else {}))
-    return ax
-
-
-_COMPACT = dict(fontsize="small", handlelength=1.4, handletextpad=0.5, columnspacing=1.0, labelspacing=0.3)
-
-
-def _width(ax):
-    """Of the axes with their labels, about, in inches."""
-    return ax.get_position().width * ax.figure.get_figwidth() / 0.8
-
-
-def _below(ax):
-    """A legend below the axes, under the label of the horizontal axis, in as many columns as there is room for."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.transforms import ScaledTranslation
-
-    points = lambda size: FontProperties(size=size).get_size_in_points()
-    tick = ax.xaxis.get_major_ticks()[0]
-    lines = 1 + ax.get_xlabel().count("\n")
-    room = tick.get_pad() + 3.5 + 1.3 * points(tick.label1.get_fontsize()) + ax.xaxis.labelpad
-    room += 1.3 * lines * points(ax.xaxis.label.get_fontsize())
-    legend = ax.legend(**_COMPACT)
-    texts = legend.get_texts()
-    column = texts[0].get_fontsize() * (0.5 * max(len(text.get_text()) for text in texts) + 3.0)
-    down = ax.transAxes + ScaledTranslation(0, -room / 72, ax.figure.dpi_scale_trans)
-    place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=down, borderaxespad=0.0, frameon=False)
-    ax.legend(ncols=max(1, min(len(texts), int(72 * _width(ax) / column))), **_COMPACT, **place)

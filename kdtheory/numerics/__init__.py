@@ -1,0 +1,29 @@
+"""Scalar functions that keep their digits, and the three shares that learners are made of."""
+
+from kdtheory.numerics._floats import LOG2 as LOG2
+from kdtheory.numerics._floats import excess_exponential as excess_exponential
+from kdtheory.numerics._floats import exp_minus as exp_minus
+from kdtheory.numerics._floats import expm1 as expm1
+from kdtheory.numerics._floats import log1mexp as log1mexp
+from kdtheory.numerics._floats import log1p as log1p
+from kdtheory.numerics._floats import not_sloped as not_sloped
+from kdtheory.numerics._floats import one_minus_exp as one_minus_exp
+from kdtheory.numerics._floats import sloped as sloped
+from kdtheory.numerics._floats import three_product as three_product
+from kdtheory.numerics._floats import two_product as two_product
+from kdtheory.numerics._floats import two_sum as two_sum
+from kdtheory.numerics._floats import where as where
+from kdtheory.numerics._shares import Geometric as Geometric
+from kdtheory.numerics._shares import Share as Share
+from kdtheory.numerics._shares import Shares as Shares
+from kdtheory.numerics._shares import descent_shares as descent_shares
+from kdtheory.numerics._shares import exponential_shares as exponential_shares
+from kdtheory.numerics._shares import geometric as geometric
+from kdtheory.numerics._shares import is_step as is_step
+from kdtheory.numerics._shares import log_or_nan as log_or_nan
+from kdtheory.numerics._shares import momentum_shares as momentum_shares
+from kdtheory.numerics._shares import nothing_lost as nothing_lost
+from kdtheory.numerics._shares import ridge_shares as ridge_shares
+from kdtheory.numerics._shares import scheduled_shares as scheduled_shares
+from kdtheory.numerics._shares import share as share
+from kdtheory.numerics._shares import zero_times as zero_times
