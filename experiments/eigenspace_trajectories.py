@@ -27,7 +27,7 @@ def compute(*, seed=0, count=50, samples=1000, longest=1000):
 
 
 def draw(result):
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 3.9), layout="constrained")
     marks = kd.plots.loop(max(seen.disagreement for seen in result.values()))
     for letter, ax, (title, seen) in zip("abc", figure.subplots(1, 3), result.items(), strict=True):
         x, y = seen.directions

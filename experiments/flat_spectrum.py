@@ -73,7 +73,7 @@ def draw(result):
     verdict = f"in the loops, all {len(loop[0].eigenvalues)} directions\nprogress as one, within {spread}"
     plane.text(0.97, 0.04, verdict, ha="right", transform=plane.transAxes)
     for ax in time, plane:
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", fontsize=8)
 
     for d, (k, color) in enumerate(zip(DIRECTIONS, kd.plots.COLOURS, strict=False)):
         fade.plot(result.fine, result.formula[:, d], color=color, label=f"direction {k}")
