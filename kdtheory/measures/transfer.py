@@ -61,7 +61,7 @@ def mean_filter(student: Learner, eigenvalues: Numbers, overlap: Numbers) -> Mea
 
     `eigenvalues` μ (K_S,) are the student's, `overlap` (K_S, K_T) is that of `transfer.overlap`. φ̄_j = u_jᵀSu_j, and
     Var_j = |Su_j|² - φ̄_j², summed as squares. What of u_j the student's features do not span counts as never learnt.
-    1 - φ̄_j is a mean by itself, with digits of its own where the student has learnt nearly all. T12.1, own.
+    1 - φ̄_j is a mean by itself, with digits of its own where the student has learnt nearly all. Own.
 
     Raises ValueError for an overlap whose shape or columns do not fit.
 
@@ -113,7 +113,7 @@ def leak_bound(
     the labels that are taught, φ_T(λ_j) u_jᵀy of a teacher's predictions; of the labels, `outside` is the length of
     what is in none of the teacher's directions: zero, unless the truth is mixed in; () or one for each output. The
     mean of a_j over the signs of the others is φ̄_j t_j exactly. `eigenvalues` (K_S,) and `overlap` (K_S, K_T) as in
-    `mean_filter`. Returns path axes + (K_T,) + outputs. T12.1, own, proved.
+    `mean_filter`. Returns path axes + (K_T,) + outputs. Own, proved.
 
     Raises ValueError for shapes that do not fit.
 
@@ -144,7 +144,7 @@ def switching_time(teacher: Learner, eigenvalues: Numbers, found: MeanFilter, le
     C(x) = 1 - (1 - x)^ρ with ρ the ratio of `teacher.rate` for `GradientFlow` and `GradientDescent`; ρx/(1 - (1 - ρ)x)
     with ρ = λ_j/λ_lead for `Ridge`. Where φ̄ is near one all is decided from 1 - φ̄. The clock of `teacher` itself is
     not used, and gradient descent may stop between steps. `eigenvalues` λ (K_T,) are the teacher's, `found` is of one
-    moment of the student. T12.2, own, proved.
+    moment of the student. Own, proved.
 
     NaN where the theorem is silent: unless 0 < λ_j < λ_lead, step size · λ_lead < 1, and 0 < φ̄_lead < 1, and where φ̄_j
     is not in [0, 1]. The student's filter must be in [0, 1].
@@ -285,7 +285,7 @@ def gain(predictions: Numbers, taught: Numbers, truth: Numbers) -> Gain:
     gain = misfit + 2⟨t - f_S, f_S - f⟩/N exactly, for any student. Where the student is the projection of t on a convex
     set that contains the truth, the second term is not negative: it gains at least its misfit (Charikar, Pabbaraju &
     Shiragur 2024, as recalled), and on a subspace exactly that. A student that minimises |f_S - t|²/2 + Ω(f_S) with Ω
-    convex, such as ridge, has gain >= misfit + 2(Ω(f_S) - Ω(f))/N (own; T12.4).
+    convex, such as ridge, has gain >= misfit + 2(Ω(f_S) - Ω(f))/N (own).
 
     `predictions` are path axes + (N,) + outputs, `taught` and `truth` (N,) + outputs. Means over samples, sums over
     outputs, not halved. Each is formed without subtracting squares.
