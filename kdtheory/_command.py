@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import os
+import signal
 import sys
+import threading
 
 import jax
 
@@ -35,7 +37,7 @@ def run(main, prog):
     """Call `main` and exit with the status that it returns."""
     _open_streams()
     try:
-        status = _flushed(main)
+        status = _flushed(lambda: _interruptible(main))
     except BrokenPipeError:
         _discard_output()
         status = CLOSED
@@ -54,6 +56,30 @@ def run(main, prog):
         _say(f"{prog}: error: {missing}")
         status = WRONG
     sys.exit(status)
+
+
+def _interruptible(main):
+    """An interruption that a library turns into an error of its own, as extension modules do to one that comes while
+    they import, is one all the same."""
+    came = []
+
+    def noted(number, frame):
+        came.append(number)
+        signal.default_int_handler(number, frame)
+
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = ours and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, noted)
+    try:
+        return main()
+    except Exception as problem:
+        if came:
+            raise KeyboardInterrupt from problem
+        raise
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _flushed(main):

@@ -155,6 +155,22 @@ def test_an_interruption_says_how_to_go_on():
     assert ended("-c", script) == (130, "", "it: interrupted; 3 of 9 chunks are in lag\n")
 
 
+def test_an_interruption_that_became_another_error_is_one():
+    script = (
+        "import os, signal, time\n"
+        "from kdtheory import _command\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def main():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(5)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise TypeError('expected a message argument')\n"
+        "_command.run(main, 'it')"
+    )
+    assert ended("-c", script) == (130, "", "it: interrupted\n")
+
+
 def test_mistakes_of_our_own_keep_their_traceback():
     status, _, err = ended("-c", "from kdtheory import _command; _command.run(lambda: [][0], '')")
     assert status == 1 and err.startswith("Traceback") and "IndexError" in err
