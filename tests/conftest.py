@@ -3,9 +3,15 @@
 import json
 import os
 import pathlib
+import tempfile
 import types
 
 os.environ.setdefault("NPROC", "8")  # before JAX: batched LAPACK may deadlock on two cores
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one file compiles, another file, worker or child need not
+    _programs = tempfile.TemporaryDirectory(prefix="kdtheory-programs-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import hypothesis
 import jax
