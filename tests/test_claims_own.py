@@ -155,12 +155,37 @@ def test_what_is_no_single_number_is_refused(made):
         ("nothing", None, TypeError, "got None: is there a `return`"),
         ("words", "yes", TypeError, "must return a number, positive where it holds, or a Margin"),
         ("pair", (1.0, 0.1), TypeError, "got \\(1.0, 0.1\\)"),
+        ("truth", True, TypeError, r"a signed number, and not whether it holds: in place of a > b write a - b"),
+        ("traced", jnp.array(True), TypeError, "and not whether it holds"),
         ("vector", jnp.ones(2), ValueError, r"a single number, got an array of shape \(2,\)"),
     ):
         wrong = with_result(returned)
         wrong.__name__ = name
         with pytest.raises(error, match=f"{name}.*{said}"):
             made(lead=WIDE)(wrong).check(0, 10)
+
+
+def test_too_few_loops_and_differences_of_nothing_are_said(made):
+    @made(eigenvalue=(0.01, 3.0), teacher=(0.1, 10.0), student=(0.1, 10.0), weight=(0.05, 0.95))
+    def truth_speeds_up(run, eigenvalue, teacher, student, weight):
+        """A student that hears the truth as well has learnt more than one that hears its teacher alone."""
+        mixed = run(kd.distill(kd.GradientFlow(teacher), kd.GradientFlow(student), weight), [eigenvalue])
+        pure = run(kd.distill(kd.GradientFlow(teacher), kd.GradientFlow(student)), [eigenvalue])
+        return kd.ahead(mixed[0], pure[0])
+
+    few, many = truth_speeds_up.practice(0, count=5), truth_speeds_up.practice(0, count=200)
+    assert few.holds and few.blind and "but one of 1e-03 must be; judge more loops" in f"{few}"
+    assert many.holds and not many.blind and "must be" not in f"{many}"
+
+    @made(time=(1.0, 2.0))
+    def nothing(run, time):
+        """A run is ahead of itself."""
+        return kd.ahead(run(kd.GradientFlow(time), [1.0])[0], run(kd.GradientFlow(time), [1.0])[0])
+
+    check = nothing.check(0, count=20)
+    assert check.verdict == UNDECIDABLE and "narrow the ranges" in f"{check}" and "lie" not in f"{check}"
+    with pytest.raises(ValueError, match="violated nowhere in this check .undecidable.; narrow the ranges"):
+        check.where()
 
 
 # Mistakes, all at once and by name.

@@ -105,6 +105,14 @@ def test_a_path_may_start_at_zero():
     assert found.figure.axes[1].get_xlim()[0] == pytest.approx(0.1)
 
 
+def test_features_that_are_all_mean_are_named():
+    random = np.random.default_rng(0)
+    features, targets = random.standard_normal((40, 3)), random.standard_normal(40)
+    with pytest.warns(UserWarning, match=r"features are not centred: 99\.9\d\d% .* kd\.datasets\.standardise"):
+        kd.compare(features + 50, targets)
+    kd.compare(features + 0.5, targets)  # without a warning: tests fail at any
+
+
 def test_targets_that_look_like_classes_are_named():
     random = np.random.default_rng(0)
     features, digits = random.standard_normal((40, 3)), random.integers(0, 10, 40)

@@ -93,6 +93,10 @@ def test_the_bootstrap_covers_and_the_interval_of_runs_is_students():
     _, low, high = kd.confidence.mean_interval(values)
     expected = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
     np.testing.assert_allclose((low, high), expected)
+    runs = np.array([[1.0, 2.0], [np.nan, 3.0], [2.0, 4.0]])
+    with pytest.warns(UserWarning, match="NaN in 1 of 3 runs"):
+        mean, low, high = kd.confidence.mean_interval(runs)
+    assert np.isnan([mean[0], low[0], high[0]]).all() and mean[1] == 3.0 and low[1] < 3.0 < high[1]
     with pytest.raises(ValueError, match="at least two runs"):
         kd.confidence.mean_interval([1.0])
 

@@ -70,6 +70,19 @@ def test_two_stops_against_scipy():
     )
 
 
+def test_a_narrow_valley_of_two_stops_against_brute_force():
+    """Of a power law the two stops may be exchanged, and where one is long the other alone decides."""
+    spectrum = np.asarray(kd.spectra.power_law(100, 1.5))
+    for signal in (spectrum, np.sqrt(spectrum)):
+        best = measures.best(FLOWS, ["teacher.time", "student.time"], spectrum, signal, 0.25 / 200)
+        found = float(measures.risk(best, spectrum, signal, 0.25 / 200).total)
+        times = np.geomspace(0.5, 2e3, 200)
+        learnt = -np.expm1(-np.outer(times, spectrum))
+        both = learnt[:, None] * learnt
+        table = np.sum(spectrum * ((1 - both) * signal) ** 2 + 0.25 / 200 * both**2, axis=-1)
+        assert found <= table.min() and found == pytest.approx(table.min(), rel=2e-4)
+
+
 def test_the_weight_is_the_top_of_its_parabola():
     student = kd.distill(kd.Ridge(0.3), kd.Ridge(0.02))
     weight = float(measures.best_weight(student.teacher, student.student, SPECTRUM, SIGNAL, NOISE))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HOLDS, VIOLATED, UNDECIDABLE, OUTSIDE = "holds", "violated", "undecidable", "outside hypotheses"
 CONTRADICTED = "contradicted"  # floats decide one way, beyond their rounding, and a proof the other: a fault of ours
+UNDECIDED = "numbers differ by less than can be told there; narrow the ranges, or leave that out by `domain`"
 VERDICTS = CONTRADICTED, VIOLATED, UNDECIDABLE, HOLDS, OUTSIDE
 
 
@@ -167,11 +168,17 @@ class Check:
         )
         rounding, tolerance, size = (values[self.worst] for values in (self.rounding, self.tolerances, self.sizes))
         allowed = f", {tolerance:.1g} allowed of {size:.3g}" if tolerance else ""
-        hint = certify.missing() if self.verdict == UNDECIDABLE and self.claim.certificate else ""
+        hint = ""
+        if self.verdict == UNDECIDABLE:
+            hint = certify.missing() if self.claim.certificate else UNDECIDED
+        lie = f"\n  smallest lie found out: {self.power:.0e}" if len(self.found_out) and self.holds else ""
+        if lie and self.blind:
+            wanted = float(np.where(self.equalities, EQUALITY, self.claim.lie).min())
+            lie += f", but one of {wanted:.0e} must be; judge more {'instances' if self.lane == 'theory' else 'loops'}"
         return (
             f"{self.name} ({self.lane}{dropped}): {self.verdict.upper()}\n  cases: {counts}\n"
             f"  worst margin: {self.margin:.3g} (rounding {rounding:.1g}{allowed}) at {inputs}"
-            + (f"\n  smallest lie found out: {self.power:.0e}" if len(self.found_out) else "")
+            + lie
             + (f"\n  {hint}" if hint else "")
         )
 

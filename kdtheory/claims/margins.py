@@ -254,7 +254,8 @@ def returned(function: Callable, run: Run, quantities: dict[str, Any]) -> Any:
     """
     with Sights() as sights:
         found = function(run, **quantities)
-    if not isinstance(found, (jax.Array, np.ndarray, np.generic, int, float)) or jnp.shape(found):
+    plain = isinstance(found, (jax.Array, np.ndarray, np.generic, int, float)) and not jnp.shape(found)
+    if not plain or jnp.asarray(found).dtype == bool:
         return found
     found = jnp.asarray(found, float)
     rounding, size = 4 * EPS * jnp.abs(found), jnp.zeros(())

@@ -146,7 +146,8 @@ def where(check: "Check", key: Key) -> Region:
     """The region of the violations of a check; see `Check.where`."""
     violated, held = check.verdicts == "violated", check.verdicts == "holds"
     if not violated.any():
-        raise ValueError(f"{check.name} is violated nowhere in this check ({check.verdict}); falsify searches harder")
+        way = "narrow the ranges of what it is about" if check.verdict == "undecidable" else "falsify searches harder"
+        raise ValueError(f"{check.name} is violated nowhere in this check ({check.verdict}); {way}")
     if not held.any():
         return Region(check, (), 1.0, 1.0, None, 0.0, None)
     cases = violated | held

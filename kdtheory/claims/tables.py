@@ -28,7 +28,10 @@ def verdict(trial: "Trial") -> str:
 
 
 def power(trial: "Trial") -> str:
-    """The smallest lie that both lanes found out, or the lane that is blind to one that it should see."""
+    """The smallest lie that both lanes found out, or the lane that is blind to one that it should see; of a claim that
+    does not hold there is nothing to say."""
+    if not (trial.theory.holds and trial.practice.holds):
+        return "-"
     blind = [lane.lane for lane in (trial.theory, trial.practice) if lane.blind]
     return f"NOT in {' and '.join(blind)}" if blind else f"{trial.power:.0e}"
 

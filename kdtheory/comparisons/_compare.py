@@ -16,6 +16,8 @@ from kdtheory.trajectories import Trajectory, closed_form, simulate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FLAT = 0.9  # share of the features' squares that is their mean, from which on a word is said
+
 
 class Lag(NamedTuple):
     """Teacher and student on one direction, at the moments when both have learnt the same fraction of the
@@ -140,7 +142,8 @@ def compare(
     of `directions`, after 4000 steps at most, and the student goes on for eight times as long.
 
     A learner without a filter, such as `Algorithm`, is compared in practice only. Whole numbers are taken as numbers,
-    with a warning where they look like classes, of which `datasets.one_hot` makes a column each.
+    with a warning where they look like classes, of which `datasets.one_hot` makes a column each; features with one
+    where they are hardly more than their mean.
 
     Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets, and for
     targets that are names; ValueError for a teacher without a finite clock if there is no student, and for targets
@@ -155,7 +158,7 @@ def compare(
     """
     if targets is None and not isinstance(features, problems.Problem):
         raise TypeError("targets are missing: give compare(features, targets), or a problem in their place")
-    problem = features if targets is None else problems.linear(features, _numbers(targets))
+    problem = features if targets is None else problems.linear(_centred(features), _numbers(targets))
     eigensystem = problem.eigensystem()
     λ = np.asarray(eigensystem.eigenvalues)
     directions = tuple(dict.fromkeys(min(k, len(λ) - 1) for k in directions))
@@ -181,6 +184,21 @@ def compare(
     known = all(part.has_closed_form for path in paths for part in path.parts())
     theory = tuple(closed_form(path, eigensystem) for path in paths) if known else None
     return Comparison(problem, teacher, *runs, theory, directions, level)  # type: ignore[call-arg]
+
+
+def _centred(features):
+    """Features, with a word where there is little in them beside their mean."""
+    X = np.asarray(features)
+    if X.ndim == 2 and X.dtype.kind in "fiu" and X.size:
+        with np.errstate(all="ignore"):
+            share = np.mean(X.mean(axis=0, dtype=float) ** 2) / np.mean(np.square(X, dtype=float))
+        if share > FLAT:
+            warnings.warn(
+                f"features are not centred: {share:.3%} of their squares is their mean, which is all that direction 0"
+                " will be. Subtract it from features and targets, or take kd.datasets.standardise",
+                stacklevel=3,
+            )
+    return features
 
 
 def _numbers(targets):

@@ -6,6 +6,7 @@ one: the student is less sure than its teacher where that was unsure, relative t
 reads the slope off in several ways, since each alone misleads.
 """
 
+import warnings
 from collections.abc import Callable
 
 import jax
@@ -371,6 +372,7 @@ def bootstrap(
 def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean of independent runs (S, ...) and its Student-t interval: (mean, low, high), each (...).
 
+    NaN where a run is NaN, with a warning that counts them; where many are, another level may be one that all reach.
     Raises ValueError for fewer than two runs.
 
     >>> import kdtheory as kd
@@ -382,6 +384,12 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
     values = np.asarray(values, float)
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two runs, got {len(values)}")
+    if nan := int(np.isnan(values).reshape(len(values), -1).any(axis=1).sum()):
+        warnings.warn(
+            f"values are NaN in {nan} of {len(values)} runs, and so is their mean there; a level that every run reaches,"
+            " or numpy.nanmean of those that do, would be a number",
+            stacklevel=2,
+        )
     mean = values.mean(axis=0)
     half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
     return mean, mean - half, mean + half

@@ -215,6 +215,11 @@ def _searched(axes, total, slopes):
     found = []
     for place in _local_minima(table)[:TRIED]:
         values = np.array([grid[i] for grid, i in zip(grids, place, strict=True)])
+        if len(axes) > 1:  # grids of several fields take long, and are needed only where slopes do not lead down
+            inner = _polished(axes, total, slopes, values, float(table[tuple(place)]))
+            if inner[2]:
+                found.append((inner[1], *inner))
+                continue
         gaps = [_gap(axis, grid, i) for axis, grid, i in zip(axes, grids, place, strict=True)]
         values, reached = _zoomed(axes, total, values, gaps)
         found.append((reached, *_polished(axes, total, slopes, values, reached)))
@@ -226,17 +231,17 @@ def _searched(axes, total, slopes):
 
 
 def _local_minima(table):
-    """The cells that no neighbour along an axis is below, the lowest first, and of equal ones those at ends."""
-    least = np.ones(table.shape, bool)
-    for axis in range(table.ndim):
-        moved = np.moveaxis(table, axis, 0)
-        lower = np.full(moved.shape, np.inf)
-        lower[1:] = moved[:-1]
-        lower[:-1] = np.minimum(lower[:-1], moved[1:])
-        least &= np.moveaxis(moved <= lower, 0, axis)
+    """The cells that no neighbour is below, also none across a corner, where narrow valleys go; the lowest first, and of
+    equal ones those at ends. Of several fields one of them: where all underflows there are plateaus."""
+    padded, least = np.pad(table, 1, constant_values=np.inf), np.ones(table.shape, bool)
+    for shift in itertools.product(range(3), repeat=table.ndim):
+        least &= table <= padded[tuple(slice(i, i + n) for i, n in zip(shift, table.shape, strict=True))]
     places = np.argwhere(least & np.isfinite(table))
     inside = np.sum((places > 0) & (places < np.array(table.shape) - 1), axis=1)
-    return places[np.lexsort((inside, table[tuple(places.T)]))]
+    places = places[np.lexsort((inside, table[tuple(places.T)]))]
+    if table.ndim == 1:
+        return places
+    return places[np.sort(np.unique(table[tuple(places.T)], return_index=True)[1])]
 
 
 def _gap(axis, grid, place):
