@@ -28,7 +28,7 @@ def test_data_sets_of_two_features_have_the_moments_of_a_wishart_matrix():
 
 
 def of_least_squares(P, N, m):
-    """The laws of `keeping_data_stops_the_collapse_of_least_squares`, as it states them."""
+    """The laws of `keeping_data_stops_collapse_of_least_squares`, as it states them."""
     i = np.arange(1, m + 1)
     return m * P / (N - P - 1), P / (N - P - 1) * np.sum(1 / i**2), P * np.sum(1 / (i * (i * N - P - 1)))
 
@@ -133,8 +133,8 @@ def test_real_labels_that_are_drawn_once():
     "name, function",
     [
         ("at_least_half_of_the_labels_are_best_real", "steady"),
-        ("keeping_data_stops_the_collapse_of_least_squares", "laws"),
-        ("iterating_helps_where_noise_exceeds_the_signal", "projected"),
+        ("keeping_data_stops_collapse_of_least_squares", "laws"),
+        ("iterating_helps_where_noise_exceeds_signal", "projected"),
         ("bad_labels_are_another_truth_and_noise", "of_moments"),
     ],
 )

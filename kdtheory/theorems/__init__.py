@@ -99,10 +99,10 @@ from kdtheory.theorems.generations import (
     generations_forget_instead_of_collapsing as generations_forget_instead_of_collapsing,
 )
 from kdtheory.theorems.generations import (
-    iterating_helps_where_noise_exceeds_the_signal as iterating_helps_where_noise_exceeds_the_signal,
+    iterating_helps_where_noise_exceeds_signal as iterating_helps_where_noise_exceeds_signal,
 )
 from kdtheory.theorems.generations import (
-    keeping_data_stops_the_collapse_of_least_squares as keeping_data_stops_the_collapse_of_least_squares,
+    keeping_data_stops_collapse_of_least_squares as keeping_data_stops_collapse_of_least_squares,
 )
 from kdtheory.theorems.ground_truth_weight import ground_truth_reverses_the_bias as ground_truth_reverses_the_bias
 from kdtheory.theorems.ground_truth_weight import ridge_trichotomy_of_ground_truth as ridge_trichotomy_of_ground_truth

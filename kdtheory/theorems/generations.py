@@ -151,7 +151,7 @@ def runs(keep, samples, generations, alike):
     alike=usually(0.0, uniform(0.2, 1.0)),
     hypotheses=dict(gaussian=lambda alike: alike == 0.0),
 )
-def keeping_data_stops_the_collapse_of_least_squares(run, keep, generations, samples, alike):
+def keeping_data_stops_collapse_of_least_squares(run, keep, generations, samples, alike):
     """Least squares on labels of the generation before, with fresh noise: the error grows like mP/(N - P - 1) where
     data is replaced, and stays below π²/6 of one fit's where it is kept.
 
@@ -222,7 +222,7 @@ def fitted(signal, noises, alike):
     alike=usually(0.0, uniform(0.2, 1.0)),
     hypotheses=dict(gaussian=lambda alike: alike == 0.0),
 )
-def iterating_helps_where_noise_exceeds_the_signal(run, scheme, signal, apart, side, alike):
+def iterating_helps_where_noise_exceeds_signal(run, scheme, signal, apart, side, alike):
     """Least squares of minimum norm, N < P isotropic Gaussian features and fresh inputs: with noise on the first labels
     alone each generation is better than the one before iff σ²P/(P - N - 1) > |w*|², and else each is worse.
 
@@ -301,7 +301,10 @@ def generations_forget_instead_of_collapsing(run, method, spectrum, signal, nois
     least = jnp.min(jnp.stack([each.residual for each in φ]), 0)
     bound = jnp.sum(most**2 / (least * (1.0 + most)))
     variance = jnp.sum((1.0 - repeated) * fresh + repeated * again)
-    return both(same(seen, law, error, size), at_least(bound, variance, 8.0 * error / size * (1.0 + bound)))
+    return both(
+        same(seen, law, error, size),
+        at_least(bound, variance, 4.0 * allowed(run) * face(run, bound, jnp.sqrt(bound) + bound)),
+    )
 
 
 def steady(f, penalty, spectrum, weight, synthetic, once):
