@@ -12,35 +12,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory.claims import (
-    EPS,
     among,
     at_least,
     both,
     claim,
     exceeds,
     face,
+    filters,
     positive,
     practice,
     same,
     several,
-    theory,
     uniform,
     usually,
 )
 from kdtheory.learners import GradientDescent, GradientFlow, Ridge
 from kdtheory.problems import Linear
-from kdtheory.theorems._words import METHODS, started, zero_start
-
-
-def allowed(run):
-    """By how much equalities may be off, relative to what they are made of."""
-    return face(run, 64.0 * EPS, 1e-11)
-
-
-def rounded(run):
-    """The same for inequalities, which have no room for error in 60 digits."""
-    return {theory: 64.0 * EPS, practice: 1e-11}.get(run, 0.0)
-
+from kdtheory.theorems._words import METHODS, allowed, rounded, started, zero_start
 
 STEPS = np.arange(-16.0, 8.0, 0.5)  # of the logarithm, in its standard deviations
 NORMAL = np.sqrt(3.0) * np.array([-1.0, 0.0, 1.0])  # with weights 1/6, 2/3 and 1/6
@@ -291,7 +279,7 @@ def generations_forget_instead_of_collapsing(run, method, spectrum, signal, nois
     fresh, again = jnp.sum(passed**2, 0), jnp.sum(passed, 0) ** 2
     bias = jnp.sum(spectrum * (chain(0, signal) - signal) ** 2)
     seen = bias + noise * jnp.sum((1.0 - repeated) * fresh + repeated * again)
-    φ = [(theory if run is practice else run)(learner, spectrum) for learner in learners]
+    φ = [filters(run)(learner, spectrum) for learner in learners]
     ψ = jnp.stack([φ[0].learnt * φ[1].learnt * φ[2].learnt, φ[1].learnt * φ[2].learnt, φ[2].learnt])
     left = φ[0].residual + φ[0].learnt * (φ[1].residual + φ[1].learnt * φ[2].residual)
     law = jnp.sum(spectrum * (signal * left) ** 2) + noise * jnp.sum(ψ**2)
@@ -359,7 +347,7 @@ def at_least_half_of_the_labels_are_best_real(run, penalty, spectrum, signal, no
     f²a² - (2 + f²) a + 1 = 0, whose root below one is that a, at most 1/2; it falls before it. What is left of
     the truth falls in w. So from w < 1/2 to 1/2 both fall, along every direction.
     """
-    f = (theory if run is practice else run)(Ridge(penalty), spectrum).learnt
+    f = filters(run)(Ridge(penalty), spectrum).learnt
 
     ends = lambda weight: face(run, steady, after_many)(f, penalty, spectrum, weight, synthetic, once)
     few = 0.5 * (1.0 - near * jnp.abs(share))

@@ -7,34 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory.claims import (
-    EPS,
     claim,
     exceeds,
     face,
     positive,
-    practice,
     same,
     several,
-    theory,
     uniform,
     usually,
 )
 from kdtheory.learners import GradientFlow, Ridge, distill
 from kdtheory.measures.early_stopping import best_clock
 from kdtheory.problems import Linear
-from kdtheory.theorems._words import spaced
+from kdtheory.theorems._words import allowed, rounded, spaced
 
 SAMPLES = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 2)))[0]
-
-
-def allowed(run):
-    """By how much equalities may be off, relative to what they are made of."""
-    return face(run, 64.0 * EPS, 1e-11)
-
-
-def rounded(run):
-    """The same for inequalities, which have no room for error in 60 digits."""
-    return {theory: 64.0 * EPS, practice: 1e-11}.get(run, 0.0)
 
 
 def population(angle, ratio):

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory.claims import (
-    EPS,
     ahead,
     among,
     at_least,
@@ -23,16 +22,14 @@ from kdtheory.claims import (
     filters,
     measured,
     positive,
-    practice,
     same,
     several,
-    theory,
     uniform,
     usually,
 )
 from kdtheory.learners import GradientFlow, HeavyBall
 from kdtheory.problems import Linear
-from kdtheory.theorems._words import METHODS, equal_flow, equal_ridge, select, started, zero_start
+from kdtheory.theorems._words import METHODS, allowed, equal_flow, equal_ridge, rounded, select, started, zero_start
 
 SAMPLES = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 3)))[0]  # where the directions are in data
 SIGNS = np.array([[1.0, *signs] for signs in itertools.product((1.0, -1.0), repeat=2)])
@@ -68,16 +65,6 @@ def shown(run, learner, spectrum, axes, labels, start=None):
         return basis.T @ problem.predict(learner.fit(problem, begun)) / root
 
     return face(run, formula, algorithm)(axes, labels)
-
-
-def rounded(run):
-    """By how much what a lane computes may be off, relative to what it is made of; nothing in 60 digits."""
-    return {theory: 32.0 * EPS, practice: 3e-12}.get(run, 0.0)
-
-
-def allowed(run):
-    """The same, for equalities and what may be one."""
-    return face(run, 64.0 * EPS, 1e-11)
 
 
 angles3 = several(3, uniform(-1.5, 1.5))
@@ -186,9 +173,9 @@ def close(method, ratio, first, side, apart):
     source="own; Nagarajan et al. 2023 for one set of features",
     standing="proved",
     **two_sets,
-    left=positive(1e-6, 0.9, tame=(1e-5, 0.1)),
+    left=positive(1e-8, 0.9, tame=(1e-7, 0.1)),
     side=side,
-    apart=apart,
+    apart=positive(1e-6, 0.9, tame=(1e-5, 0.1)),
     start=started,
     domain=dict(
         filters=lambda method, ratio, first, side, apart, angle: are_shares(
