@@ -300,6 +300,9 @@ def test_slopes():
     last = lambda penalty: risk(chain(penalty), np.ones(20), 0.3)[-1]
     slope = jax.grad(last)(0.2)
     np.testing.assert_allclose(slope, (last(0.2 + 1e-5) - last(0.2 - 1e-5)) / 2e-5, rtol=1e-6)
+    same = [Stage(kd.Ridge(0.1), 30, 0.3)]
+    again = lambda c: risk([*same, Stage(kd.Ridge(c), 30, 0.3, real_weight=0.3)], np.ones(20), 0.3, True, True)[-1]
+    np.testing.assert_allclose(jax.grad(again)(0.2), (again(0.2 + 1e-5) - again(0.2 - 1e-5)) / 2e-5, rtol=1e-6)
 
 
 def test_refusals():
