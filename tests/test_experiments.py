@@ -9,6 +9,7 @@ import matplotlib.style
 import numpy as np
 import pytest
 
+import kdtheory as kd
 from experiments import __main__ as runner
 from experiments import _page
 
@@ -17,6 +18,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "bias_sets_confidence": dict(
         rows=40, sets=("mnist",), seeds=2, powers=(0.0, 1.0), times=(0.3, 1.0), curve=2, instances=0
     ),
+    "compression": dict(lines=3, marks=(22,), draws=8, widths=(10, 20), large=60, sizes=(200, 100, 100), seeds=2),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
     "exaggerated_bias_kernel": dict(samples=40, stop=20, longest=100),
@@ -31,9 +33,23 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
     "margin_slope": dict(clocks=5, instances=0),
+    "model_collapse": dict(generations=3, draws=4, shapes=(8, 40), images=100, features=40, seeds=2),
     "new_inputs": dict(draws=2, points=5, marks=2),
+    "other_features": dict(samples=60, widths=(20, 200), seeds=2, directions=10, tenth=4, angles=7, marks=3),
     "single_crossing": dict(count=12, moments=60, instances=0),
     "sparsification": dict(fits=6, longest=6, truths=1, smalls=1, instances=0),
+    "weak_to_strong": dict(
+        samples=80,
+        thin=(5, 20),
+        strong=100,
+        moments=8,
+        lines=3,
+        marks=(100,),
+        draws=4,
+        widths=(20,),
+        seeds=2,
+        sizes=(100, 200, 100),
+    ),
 }
 
 
@@ -175,6 +191,47 @@ def test_what_the_caption_of_factor_r_gap_says():
     np.testing.assert_allclose(one, theory, rtol=1e-9)
     np.testing.assert_allclose(three, 1, rtol=1e-9)
     assert 2.98 < one[-1] < 3 and np.all(found.weights[:, -1] > 1e6 * found.weights[:, 0])
+
+
+def test_what_the_caption_of_other_features_says():
+    found = computed("other_features")
+    assert found.disagreement < 1e-9
+    seen, expected = found.turned.seen, found.turned.expected
+    np.testing.assert_allclose(seen, expected[:, :: (expected.shape[1] - 1) // (seen.shape[1] - 1)], rtol=1e-9)
+    assert np.all(seen[:, 0] < 1) and np.all(seen[:, -1] > 1)  # one set of features, and one turned upside down
+    np.testing.assert_allclose(found.widths.expected, found.widths.seen.mean(axis=1))
+    always, never = found.widths.always, found.widths.never
+    assert np.all(always <= found.widths.expected) and np.all(never <= 1 - found.widths.expected)
+    assert never[1] < never[0]
+
+
+def test_what_the_caption_of_weak_to_strong_says():
+    found = computed("weak_to_strong")
+    losses = found.losses
+    np.testing.assert_allclose(losses.seen, losses.expected, rtol=1e-7)
+    assert np.all(losses.seen < losses.teacher)
+    assert np.all(losses.seen > kd.measures.transfer.weak_to_strong_limit(losses.teacher))
+    weak, strong, ceiling = found.fresh.expected
+    assert np.ptp(weak) == 0 and strong[-1] < weak[-1] and ceiling[-1] < strong[-1]
+
+
+def test_what_the_caption_of_model_collapse_says():
+    found = computed("model_collapse")
+    for errors in found[:2]:
+        for name, expected in errors.expected.items():
+            mean, error = errors.seen[name]
+            assert np.all(abs(mean - expected) < 5 * error + 0.1 * expected), name
+    assert set(found.least_squares.expected) - set(found.ridge.expected) == {"kept, fresh inputs"}
+    last = {name: each[-1] for name, each in found.least_squares.expected.items()}
+    assert last["kept, fresh inputs"] < last["kept, same inputs"] < last["replaced"] > last["half real"]
+
+
+def test_what_the_caption_of_compression_says():
+    found = computed("compression")
+    assert np.all(found.expected[1] < found.expected[2])  # of its teacher, against labels of its own
+    at = found.features.tolist().index(22)
+    assert np.all(abs(found.seen[:, 0] - found.expected[:, at]) < 5 * found.error[:, 0])
+    assert np.all(found.misread[0] < found.misread[2].min(axis=1, keepdims=True))  # the teacher is the better one
 
 
 def test_a_figure_states_the_verdicts_of_its_run():

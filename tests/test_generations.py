@@ -171,6 +171,79 @@ def test_three_stages_against_draws(name):
     assert np.all(error < 0.02 * mean) and np.all(abs(mean / theory - 1) < 0.03), (mean / theory, error / mean)
 
 
+SAME = {
+    "replaced": ([kd.GradientFlow(4.0), kd.Ridge(0.05), kd.GradientDescent(0.2, 20)], 100, 0.0, False),
+    "few samples, real labels mixed in": (
+        [kd.Ridge(0.05), kd.GradientFlow(4.0), kd.Ridge(0.1)],
+        80,
+        0.6,
+        False,
+    ),
+    "kept, real labels mixed in": ([kd.GradientFlow(4.0), kd.Ridge(0.05), kd.Ridge(0.1)], 80, 0.3, True),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_inputs_against_draws(name):
+    """Within 3 % of 200 data sets, as above; what fresh inputs would give is further away."""
+    learners, samples, weight, keep = SAME[name]
+    chain = [Stage(learner, samples, 0.6, real_weight=weight) for learner in learners]
+    given = chain, 2.0 / np.sqrt(np.arange(1, 101)), np.random.default_rng(8).normal(size=100) / 5
+    mean, error = simulate(12, *given, draws=200, same_inputs=True, accumulate=keep)
+    theory = risk(*given, same_inputs=True, accumulate=keep)
+    assert np.all(error < 0.02 * mean) and np.all(abs(mean / theory - 1) < 0.03), (mean / theory, error / mean)
+    assert abs(risk(*given)[-1] / theory[-1] - 1) > 0.04
+
+
+@pytest.mark.parametrize("samples", [25, 90])
+def test_the_same_inputs_as_in_the_theorem(samples):
+    """T13.4: the bias of ψ_1, and σ² Σ ∫ ψ_j²/λ dν, of filters written out; kept data by the mean of its labels."""
+    s, b = kd.spectra.power_law(40), RANDOM.normal(size=40)
+    learners, noises = [kd.GradientFlow(3.0), kd.Ridge(0.1), kd.HeavyBall(0.2, 0.5, 9)], (0.7, 0.2, 0.5)
+    chain = [Stage(each, samples, noise) for each, noise in zip(learners, noises, strict=True)]
+    φ = lambda i, λ: learners[i].filter(λ)
+    ψ = [lambda λ: φ(0, λ) * φ(1, λ) * φ(2, λ), lambda λ: φ(1, λ) * φ(2, λ), lambda λ: φ(2, λ)]
+    kept = [  # w₃ = φ₃ (w₀ + e₁ + w₁ + e₂ + w₂ + e₃)/3, w₂ = φ₂ (w₀ + e₁ + w₁ + e₂)/2
+        lambda λ: φ(2, λ) / 3 * (1 + φ(0, λ) + φ(1, λ) / 2 * (1 + φ(0, λ))),
+        lambda λ: φ(2, λ) / 3 * (1 + φ(1, λ) / 2),
+        lambda λ: φ(2, λ) / 3,
+    ]
+    for keep, filters in ((False, ψ), (True, kept)):
+        of = lambda j, filters=filters: asymptotics.risk(
+            kd.Filter(filters[j]), asymptotics.limit(s, samples, b, noises[j])
+        )
+        expected = of(0).bias + sum(of(j).variance for j in range(3))
+        found = risk(chain, s, b, same_inputs=True, accumulate=keep)[-1]
+        np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+def test_kept_data_of_least_squares():
+    """T13.2 in the limit: Σ 1/i² on the same inputs, Σ 1/(i(iN - P)) on fresh ones; sizes and noise that change."""
+    chain, i = [Stage(kd.Ridge(0.0), 90, 0.5)] * 5, np.arange(1, 6)
+    given = chain, np.ones(30), 1.0
+    found = risk(*given, same_inputs=True, accumulate=True)
+    np.testing.assert_allclose(found, 0.25 * 30 / 60 * np.cumsum(1 / i**2), rtol=1e-11)
+    found = risk(*given, accumulate=True)
+    np.testing.assert_allclose(found, 0.25 * np.cumsum(30 / (i * (90 * i - 30))), rtol=1e-14)
+    uneven = [Stage(kd.Ridge(0.0), samples, noise) for samples, noise in ((90, 1.0), (40, 0.5), (120, 0.7))]
+    mean, error = simulate(1, uneven, np.ones(10), 0.2, draws=300, accumulate=True)
+    M = np.array([90, 130, 250])  # exact at every size: M - P - 1 for M - P
+    expected = np.cumsum(np.array([90, 40 * 0.25, 120 * 0.49]) * 10 / (M * (M - 11)))
+    assert np.all(abs(mean - expected) < 3 * error)
+    np.testing.assert_allclose(risk(uneven, np.ones(10), 0.2, accumulate=True), expected, rtol=0.02)
+
+
+def test_regularised_learners_forget_instead_of_collapsing():
+    """T13.4 on the same inputs: noise stays below φ²/(1 - φ²) of one fit's, and the truth is lost."""
+    s, b = np.ones(30), 0.3
+    found = risk([Stage(kd.Ridge(0.2), 90, 0.5)] * 200, s, b, same_inputs=True)
+    φ = kd.Ridge(0.2).filter
+    ever = asymptotics.risk(kd.Filter(lambda λ: φ(λ) / (1 - φ(λ) ** 2) ** 0.5), asymptotics.limit(s, 90, b, 0.5))
+    np.testing.assert_allclose(found[-1], 30 * b**2 + ever.variance, rtol=1e-6)
+    unregularised = risk([Stage(kd.Ridge(0.0), 90, 0.5)] * 60, s, b, same_inputs=True)
+    np.testing.assert_allclose(unregularised, 0.25 * 0.5 * np.arange(1, 61), rtol=1e-10)
+
+
 def test_what_a_stage_does_not_see_matters():
     """Negative controls: each is another number, far beyond the agreement above."""
     eigenvalues, signal = np.ones(60), 0.2
@@ -227,6 +300,9 @@ def test_slopes():
     last = lambda penalty: risk(chain(penalty), np.ones(20), 0.3)[-1]
     slope = jax.grad(last)(0.2)
     np.testing.assert_allclose(slope, (last(0.2 + 1e-5) - last(0.2 - 1e-5)) / 2e-5, rtol=1e-6)
+    same = [Stage(kd.Ridge(0.1), 30, 0.3)]
+    again = lambda c: risk([*same, Stage(kd.Ridge(c), 30, 0.3, real_weight=0.3)], np.ones(20), 0.3, True, True)[-1]
+    np.testing.assert_allclose(jax.grad(again)(0.2), (again(0.2 + 1e-5) - again(0.2 - 1e-5)) / 2e-5, rtol=1e-6)
 
 
 def test_refusals():
@@ -246,6 +322,23 @@ def test_refusals():
         for run in (risk, lambda *given: simulate(0, *given)):
             with pytest.raises(ValueError, match=message):
                 run(wrong, np.ones(3), 1.0)
+    for wrong, options, message in (
+        (
+            [stage, Stage(kd.Ridge(0.1), 20, features=np.eye(3))],
+            dict(same_inputs=True),
+            r"stages\[1\].features is given",
+        ),
+        ([Stage(kd.Ridge(0.1), 20, bad_share=0.1)], dict(same_inputs=True), r"stages\[0\].bad_share is given"),
+        ([stage, stage], dict(accumulate=True), r"no theory of data that is kept on fresh inputs.*stages\[0\]"),
+        ([Stage(kd.Ridge(0.0), 3)], dict(accumulate=True), "on more samples than the 3 directions"),
+        ([Stage(kd.Ridge(0.0), 9, real_weight=0.5)], dict(accumulate=True), "with neither features, real_weight"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            risk(wrong, np.ones(3), 1.0, **options)
+        assert np.all(np.isfinite(simulate(0, wrong, np.ones(3), 1.0, draws=2, **options).mean))
+    for run in (risk, lambda *given, **options: simulate(0, *given, **options)):
+        with pytest.raises(ValueError, match=r"stages\[1\].samples is 30, but on the same inputs .* the first, 20"):
+            run([stage, Stage(kd.Ridge(0.1), 30)], np.ones(3), 1.0, same_inputs=True)
     with pytest.raises(TypeError, match=r"stages\[0\] is Ridge"):
         risk([kd.Ridge(0.1)], np.ones(3), 1.0)
     with pytest.raises(ValueError, match="features are zero"):

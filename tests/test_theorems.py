@@ -51,6 +51,9 @@ def test_claims_are_listed_by_topic():
         "linear classifiers",
         "mixing",
         "soft labels",
+        "new inputs",
+        "transfer",
+        "generations",
     ]
 
 

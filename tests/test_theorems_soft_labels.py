@@ -209,3 +209,27 @@ def test_supervision_in_fifty_digits(gap):
             for t in map(mpmath.mpf, ("1e-4", "0.3", "20")):
                 student = [a * b for a, b in zip(h(t), h(2 * t), strict=True)]
                 assert ratio([1, 1, 1]) > ratio(h(1.001 * t)) > ratio(h(t)) > ratio(student)
+
+
+def test_fits_that_correct_classes(oracle):
+    """T14.4 by its reference, where the levels after one fit are given; two classes are the case of flipped labels."""
+    rows = oracle.theorem("T14", "rounds")
+    assert len(rows) == 2
+    for name, given, expected in rows:
+        levels = given["leading"], given["trailing"]
+        found = kd.soft_labels.denoising_fits(given["relabelled"], kd.Filter(lambda λ: λ), *levels, given["classes"])
+        assert oracle.agrees(found, expected["threshold"], 1e-13), name
+
+
+def test_softmax_does_not_keep_the_decisions_of_smoothed_labels():
+    """With cross-entropy smoothing is no scale: the margins' ratio is another at each point."""
+    features, classes = np.array([[1.0, 0.2], [-0.4, 1.0], [0.3, -1.0], [0.8, 0.9]]), np.array([0, 1, 2, 0])
+    hard = kd.datasets.one_hot(classes)
+    soft = 0.6 * hard + 0.4 / 3
+    descent = kd.GradientDescent(0.5, 2000)
+    ratios = {}
+    for name, made in (("softmax", kd.problems.softmax), ("squares", kd.problems.linear)):
+        sharp, smooth = (np.asarray(p.predict(descent.fit(p))) for p in (made(features, hard), made(features, soft)))
+        ratios[name] = (smooth[:, 0] - smooth[:, 1]) / (sharp[:, 0] - sharp[:, 1])
+    np.testing.assert_allclose(ratios["squares"], 0.6, rtol=1e-10)
+    assert np.ptp(ratios["softmax"]) > 0.02

@@ -16,7 +16,7 @@ from kdtheory._checks import Key, Number, Numbers, as_count, as_data, as_random,
 from kdtheory._record import record, static
 from kdtheory.asymptotics._limit import at_nodes, effective_ridge
 from kdtheory.asymptotics._limit import limit as limit_of
-from kdtheory.learners import Learner, check_learner
+from kdtheory.learners import Learner, Ridge, check_learner
 
 SAME = 1e-12  # of the largest: eigenvalues that are closer than this are one, of so many directions
 
@@ -54,7 +54,13 @@ class Simulated(NamedTuple):
     standard_error: jax.Array  # (stages,)
 
 
-def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.Array:
+def risk(
+    stages: Sequence[Stage],
+    eigenvalues: Numbers,
+    signal: Numbers,
+    same_inputs: bool = False,
+    accumulate: bool = False,
+) -> jax.Array:
     """Expected squared error on new inputs after each stage, in excess of the noise: (stages,).
 
     E|x · (w - `signal`)|², not halved, over new inputs x of covariance diag(`eigenvalues`) (D,) and all data that any
@@ -67,10 +73,19 @@ def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.
     above the number of features, or well below. As `limit` it is for rows that are Σ^½ times iid entries.
     Slopes by the learners' fields are exact.
 
-    Raises ValueError for a learner that is a path, shapes that do not match, and features that are all zero.
+    With `same_inputs` all stages are trained on the inputs of the first, with fresh noise on their labels: on each
+    eigendirection of these the parameter is Ψ_1 times the true one and Ψ_j times the noise of stage j, Ψ_j = Π φ_i over
+    i >= j, and what is not learnt is r_i + φ_i (1 - w) times what was not before. With `accumulate` each stage is
+    trained on the data of all stages before it too: on the same inputs that is φ_i times the mean of their labels; on
+    fresh ones there is theory for least squares alone, which ends at Σ σ_i² N_i P/(M_i (M_i - P)) with M_i = N_1 + ...
+    + N_i samples.
+
+    Raises ValueError for a learner that is a path, shapes that do not match, features that are all zero, and what
+    there is no theory for: features or bad labels on the same inputs, and data that is kept on fresh inputs unless all
+    learners are `Ridge(0.0)` of all features and no real or bad labels. `simulate` runs all of it.
 
     Source: own, derived from the equivalents of `limit` and checked by simulation; mixing after He, Xu & Cheng 2025,
-    who reuse the inputs.
+    who reuse the inputs; keeping data after Gerstgrasser et al. 2024.
 
     >>> import kdtheory as kd
     >>> eigenvalues = kd.spectra.power_law(150) ** 0.5
@@ -79,7 +94,11 @@ def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.
     >>> print(kd.generations.risk([weak, strong], eigenvalues, 0.2).round(4))
     [0.8148 0.6655]
     """
-    stages, eigenvalues, signal = _read(stages, eigenvalues, signal)
+    stages, eigenvalues, signal = _read(stages, eigenvalues, signal, same_inputs)
+    if same_inputs:
+        return _told(_on_same_inputs(stages, eigenvalues, signal, accumulate))
+    if accumulate:
+        return _told(_of_kept_data(stages, np.count_nonzero(eigenvalues)))
     kept = eigenvalues > 0
     root = np.sqrt(eigenvalues[kept])
     truth = root * signal[kept]
@@ -115,7 +134,54 @@ def risk(stages: Sequence[Stage], eigenvalues: Numbers, signal: Numbers) -> jax.
             missed = U @ (left * seen) + (truth - U @ seen) + Ψ @ missed
             spread = Ψ @ spread @ Ψ + (U * δ) @ U.T
         errors.append(missed @ missed + (spread if diagonal else spread.diagonal()).sum())
+    return _told(errors)
+
+
+def _told(errors):
     return jnp.asarray(np.array(errors)) if concrete(errors) else jnp.stack(errors)
+
+
+def _on_same_inputs(stages, eigenvalues, signal, accumulate):
+    """Errors after each stage, along the eigendirections of one set of inputs."""
+    for place, stage in enumerate(stages):
+        for name, given in dict(features=stage.features is not None, bad_share=stage.bad_share != 0).items():
+            if given:
+                raise ValueError(
+                    f"stages[{place}].{name} is given, but on the same inputs there is no theory of it; leave it out,"
+                    " take fresh inputs, or run the chain with `simulate`"
+                )
+    limit = jax.tree.map(np.asarray, limit_of(eigenvalues, stages[0].samples, signal, 1.0))
+    missed, noises, errors = 0.0, [], []  # of the truth, and of each stage's noise, in the parameters
+    lacking, carried = 0.0, []  # the same in the labels, or in their mean
+    for place, stage in enumerate(stages):
+        w, share = stage.real_weight, 1 / (place + 1) if accumulate else 1.0
+        lacking = lacking + share * ((1 - w) * missed - lacking)
+        carried = [old + share * ((1 - w) * new - old) for old, new in zip(carried, noises, strict=True)]
+        carried.append(share * stage.noise * (w**2 + (1 - w) ** 2) ** 0.5)
+        learnt, left = at_nodes(stage.learner, limit)
+        missed, noises = left + learnt * lacking, [learnt * noise for noise in carried]
+        bias = missed @ limit.form @ missed - (1 - missed) ** 2 @ limit.null + limit.missed
+        errors.append(bias + sum(noise**2 for noise in noises) @ limit.noise)
+    return errors
+
+
+def _of_kept_data(stages, directions):
+    """Errors after each stage of least squares on all data so far: w_m - w_{m-1} = (Σ XᵀX)⁻¹ X_mᵀ e_m."""
+    samples, total, errors = 0, 0.0, []
+    for place, stage in enumerate(stages):
+        samples += stage.samples
+        plain = stage.features is None and concrete((stage.real_weight, stage.bad_share))
+        plain = plain and stage.real_weight == stage.bad_share == 0
+        squares = isinstance(stage.learner, Ridge) and concrete(stage.learner) and stage.learner.penalty == 0
+        if not (plain and squares and samples > directions):
+            raise ValueError(
+                f"there is no theory of data that is kept on fresh inputs but for least squares, Ridge(0.0), on more"
+                f" samples than the {directions} directions, with neither features, real_weight nor bad_share; but"
+                f" stages[{place}] is another. Run it with `simulate`, or take same_inputs=True"
+            )
+        total = total + stage.noise**2 * stage.samples * directions / (samples * (samples - directions))
+        errors.append(total)
+    return errors
 
 
 def _directions(features):
@@ -163,13 +229,13 @@ def simulate(
     eigenvalues: Numbers,
     signal: Numbers,
     draws: int = 100,
+    same_inputs: bool = False,
     accumulate: bool = False,
 ) -> Simulated:
     """The same, run: each stage draws Gaussian inputs and fits their labels, `draws` times over: mean, standard error.
 
     Arguments as in `risk`; each learner's own `fit` on `problems.linear`, with a step size of None as 1/λ_max of its
     data. `key` is a JAX key, or an int as its seed. Errors are exact for each draw's parameters: no test set.
-    With `accumulate` each stage is trained on the data of all stages before it too, for which `risk` has no theory.
 
     >>> import kdtheory as kd
     >>> chain = [kd.generations.Stage(kd.Ridge(0.1), samples=50, noise=0.5)] * 2
@@ -177,14 +243,15 @@ def simulate(
     >>> print(abs(mean - kd.generations.risk(chain, np.ones(20), 0.2)) < 3 * error)
     [ True  True]
     """
-    stages, eigenvalues, signal = _read(stages, eigenvalues, signal)
+    stages, eigenvalues, signal = _read(stages, eigenvalues, signal, same_inputs)
     draws, random, root = as_count(draws, "draws", 2), as_random(key), np.sqrt(eigenvalues)
     errors = np.empty((draws, len(stages)))
     for draw in range(draws):
         parameters, kept = signal, []
         for place, stage in enumerate(stages):
-            inputs = random.standard_normal((stage.samples, len(root))) * root
-            w = stage.real_weight
+            if not (same_inputs and place):
+                first = random.standard_normal((stage.samples, len(root))) * root
+            inputs, w = first, stage.real_weight
             labels = inputs @ (w * signal + (1 - w) * parameters)
             if stage.bad_share:
                 labels = np.where(random.random(len(labels)) < stage.bad_share, inputs @ stage.bad_signal, labels)
@@ -199,7 +266,7 @@ def simulate(
     return Simulated(jnp.asarray(errors.mean(0)), jnp.asarray(errors.std(0, ddof=1) / np.sqrt(draws)))
 
 
-def _read(stages, eigenvalues, signal):
+def _read(stages, eigenvalues, signal, same_inputs):
     """What users hand us, checked, as arrays of NumPy; a matrix of features that several stages share stays one."""
     eigenvalues = np.asarray(as_spectrum(eigenvalues))
     count = len(eigenvalues)
@@ -245,6 +312,10 @@ def _read(stages, eigenvalues, signal):
                     " each eigenvalue; transpose it?"
                 )
         samples = as_count(stage.samples, f"stages[{place}].samples")
+        if same_inputs and samples != (first := stages[0].samples):
+            raise ValueError(
+                f"stages[{place}].samples is {samples}, but on the same inputs it must be that of the first, {first}"
+            )
         bad = np.broadcast_to(bad, (count,))
         stages[place] = Stage(stage.learner, samples, features=features, bad_signal=bad, **numbers)
     return stages, eigenvalues, np.broadcast_to(signal, (count,))

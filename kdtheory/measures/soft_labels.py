@@ -103,13 +103,14 @@ def _effective_logit(z_T, y, w, τ):
     return lax.fori_loop(0, 80, narrow, (-reach, reach, z_T))[2]
 
 
-def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Number) -> jax.Array:
+def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Number, classes: int = 2) -> jax.Array:
     """The number of self-distilled fits above which flipped training labels are told right.
 
-    log(2(1 - p)/(1 - 2p)) / log(φ(λ₁)/φ(λ₂)) with p = `flipped` < 1/2 the share of flipped labels, the same in
-    each class, φ the filter of `learner` and λ₁ = `lead`, λ₂ = `trail` the two eigenvalues of a Gram matrix
-    whose points have one inner product within a class and none between. The fits that get all labels right are
-    those of `self_distill` with more than this number. Own; an exact counterpart of Das & Sanghavi 2023.
+    log((2 - q)/(1 - q)) / log(φ(λ₁)/φ(λ₂)), q = pC/(C - 1) < 1 with p = `flipped` the share of flipped labels, the same
+    in each of C = `classes` and evenly among the others, φ the filter of `learner` and λ₁ = `lead`, λ₂ = `trail` the
+    two eigenvalues of a Gram matrix whose points have one inner product within a class and none between. The fits that
+    get all labels right are those of `self_distill` with more than this number. Own; an exact counterpart of Das &
+    Sanghavi 2023, and of Jeong & Chung 2024 for more classes than two.
 
     >>> import kdtheory as kd
     >>> print(kd.soft_labels.denoising_fits(0.2, kd.Ridge(0.8), 10.5, 0.5).round(3))
@@ -117,4 +118,5 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     """
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
     log_top, log_low = learner.log_filter(λ)
-    return jnp.log(2.0 * (1.0 - flipped) / (1.0 - 2.0 * flipped)) / (log_top - log_low)
+    q = flipped * (classes / (classes - 1))
+    return jnp.log((2.0 - q) / (1.0 - q)) / (log_top - log_low)

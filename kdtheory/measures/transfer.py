@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Numbers, as_direction, as_real, as_spectrum
+from kdtheory._checks import Numbers, as_count, as_direction, as_real, as_spectrum
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.problems import Eigensystem
@@ -312,3 +312,46 @@ def gain(predictions: Numbers, taught: Numbers, truth: Numbers) -> Gain:
 
     moved = t - f
     return Gain(mean(moved, moved), mean(moved, (t - truth) + (f - truth)), mean(2 * moved, f - truth))
+
+
+def weak_to_strong_limit(loss: Numbers, students: int = 1) -> np.ndarray:
+    """The least loss that a student can have whose teacher has the `loss` L, as a projection of the truth f*.
+
+    Losses are |f - f*|²/|f*|² with all the inputs one may want. A student's filter is in [0, 1], its features, learner
+    and time are any: L_S >= 2L²/(1 + L + √((1 + 3L)(1 - L))), which a student of one feature attains. Of a chain of m =
+    `students`, each of other features and taught by the one before, it is the least 1 - 2ρ cos β + ρ² over 0 <= β <= θ
+    with sin²θ = L and ρ = cos θ cos^m((θ - β)/m), which tends to L² ((1 + 1/m)/2)² for small L. Elementwise. Own,
+    proved; the quadratic limit is of Medvedev et al. 2025, as recalled.
+
+    Raises ValueError for a loss outside of [0, 1] and for students that are no whole number from one on.
+
+    >>> import kdtheory as kd
+    >>> print(kd.measures.transfer.weak_to_strong_limit([0.1, 0.3, 1.0]).round(6))
+    [0.009167 0.073372 1.      ]
+    >>> print(kd.measures.transfer.weak_to_strong_limit(0.1, students=2).round(6))
+    0.005593
+    """
+    loss, students = np.asarray(as_real(loss, "loss"), float), as_count(students, "students")
+    if not np.all((loss >= 0) & (loss <= 1)):
+        raise ValueError(f"loss must be from 0 to 1, relative to the truth's square; got {loss}")
+    if students == 1:
+        return 2 * loss**2 / (1 + loss + np.sqrt((1 + 3 * loss) * (1 - loss)))
+    return np.vectorize(lambda L: _least_of_chain(L, students), otypes=[float])(loss)
+
+
+def _least_of_chain(loss, students):
+    """The least 1 - 2ρ cos β + ρ² = (1 - ρ)² + 4ρ sin²(β/2), where tan((θ - β)/m)(ρ - cos β) + sin β = 0."""
+    if loss in (0.0, 1.0):
+        return loss
+    from scipy.optimize import brentq
+
+    θ, log_cos = math.asin(math.sqrt(loss)), 0.5 * math.log1p(-loss)
+
+    def missing(β):  # 1 - ρ
+        return -math.expm1(log_cos + students * math.log1p(-2 * math.sin((θ - β) / students / 2) ** 2))
+
+    def slope(β):
+        return math.sin(β) + math.tan((θ - β) / students) * (2 * math.sin(β / 2) ** 2 - missing(β))
+
+    β = brentq(slope, 0.0, θ, xtol=1e-300, rtol=4 * EPS)
+    return missing(β) ** 2 + 4 * (1 - missing(β)) * math.sin(β / 2) ** 2

@@ -22,6 +22,20 @@ Sources, by author and year:
   recalled.
 * Pareek, Du, Oh 2024: Understanding the gains from repeated self-distillation. NeurIPS, arXiv 2407.04600. As recalled.
 * Dang, Patil, Rinaldo 2026: arXiv 2602.17565. As recalled.
+* Charikar, Pabbaraju, Shiragur 2024: Quantifying the gain in weak-to-strong generalization. NeurIPS, arXiv 2405.15116.
+  As recalled, for projections; for filters it is our own.
+* Medvedev, Lyu, Yu, Arora, Li, Srebro 2025: arXiv 2503.02877. As recalled, its quadratic limit; the
+  sharp one is our own.
+* Dohmatob, Feng, Kempe 2024: Model collapse demystified: the case of regression. NeurIPS, arXiv 2402.07712. As
+  recalled.
+* Dohmatob, Feng, Subramonian, Kempe 2024: Strong model collapse. arXiv 2410.04840. As recalled.
+* Gerstgrasser et al. 2024: Is model collapse inevitable? arXiv 2404.01413. As recalled, on the same inputs.
+* Wu, Yang, Sun 2026: arXiv 2602.14029. As recalled, its scheme.
+* He, Xu, Cheng 2025: arXiv 2502.18049; Garg, Bhattacharya, Sur 2025: arXiv 2509.22341. As recalled.
+* Dobriban, Wager 2018: High-dimensional asymptotics of prediction: ridge regression and classification. Annals of
+  Statistics. As recalled.
+* Patil, Wu, Tibshirani 2024: arXiv 2402.16793. As recalled.
+* Jeong, Chung 2024: arXiv 2402.10482. As recalled.
 
 The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and
 their t is ours over N; products λt, and with them every statement below, are the same.
@@ -38,6 +52,9 @@ from kdtheory.theorems import ground_truth_weight as ground_truth_weight
 from kdtheory.theorems import linear_classifiers as linear_classifiers
 from kdtheory.theorems import mixing as mixing
 from kdtheory.theorems import soft_labels as soft_labels
+from kdtheory.theorems import new_inputs as new_inputs
+from kdtheory.theorems import transfer as transfer
+from kdtheory.theorems import generations as generations
 # isort: on
 
 from kdtheory.theorems.confidence import exaggerated_bias_sets_the_slope as exaggerated_bias_sets_the_slope
@@ -72,6 +89,21 @@ from kdtheory.theorems.early_stopping import (
 from kdtheory.theorems.early_stopping import (
     rising_signal_gains_from_distilled_ridge as rising_signal_gains_from_distilled_ridge,
 )
+from kdtheory.theorems.generations import (
+    at_least_half_of_the_labels_are_best_real as at_least_half_of_the_labels_are_best_real,
+)
+from kdtheory.theorems.generations import (
+    bad_labels_are_another_truth_and_noise as bad_labels_are_another_truth_and_noise,
+)
+from kdtheory.theorems.generations import (
+    generations_forget_instead_of_collapsing as generations_forget_instead_of_collapsing,
+)
+from kdtheory.theorems.generations import (
+    iterating_helps_where_noise_exceeds_signal as iterating_helps_where_noise_exceeds_signal,
+)
+from kdtheory.theorems.generations import (
+    keeping_data_stops_collapse_of_least_squares as keeping_data_stops_collapse_of_least_squares,
+)
 from kdtheory.theorems.ground_truth_weight import ground_truth_reverses_the_bias as ground_truth_reverses_the_bias
 from kdtheory.theorems.ground_truth_weight import ridge_trichotomy_of_ground_truth as ridge_trichotomy_of_ground_truth
 from kdtheory.theorems.ground_truth_weight import single_crossing_past_the_teacher as single_crossing_past_the_teacher
@@ -87,16 +119,25 @@ from kdtheory.theorems.mixing import student_beats_best_ridge_nearby as student_
 from kdtheory.theorems.mixing import student_on_the_tangent as student_on_the_tangent
 from kdtheory.theorems.mixing import trust_grows_with_noise as trust_grows_with_noise
 from kdtheory.theorems.mixing import two_eigenvalues_one_student as two_eigenvalues_one_student
+from kdtheory.theorems.new_inputs import (
+    estimate_is_cross_validation_for_ridge as estimate_is_cross_validation_for_ridge,
+)
+from kdtheory.theorems.new_inputs import (
+    isotropic_signal_gains_nothing_on_new_inputs as isotropic_signal_gains_nothing_on_new_inputs,
+)
+from kdtheory.theorems.new_inputs import ridge_is_best_on_new_inputs as ridge_is_best_on_new_inputs
 from kdtheory.theorems.self_distillation import best_truth_weight as best_truth_weight
 from kdtheory.theorems.self_distillation import limit_of_self_distillation as limit_of_self_distillation
 from kdtheory.theorems.self_distillation import powers_of_ridge as powers_of_ridge
 from kdtheory.theorems.self_distillation import ridge_student_with_truth as ridge_student_with_truth
 from kdtheory.theorems.self_distillation import self_distillation_sparsifies as self_distillation_sparsifies
 from kdtheory.theorems.self_distillation import sparsification_is_monotone as sparsification_is_monotone
+from kdtheory.theorems.soft_labels import averaging_denoises_classes as averaging_denoises_classes
 from kdtheory.theorems.soft_labels import distillation_denoises_labels as distillation_denoises_labels
 from kdtheory.theorems.soft_labels import each_fit_simplifies_supervision as each_fit_simplifies_supervision
 from kdtheory.theorems.soft_labels import label_pulls_the_effective_logit as label_pulls_the_effective_logit
 from kdtheory.theorems.soft_labels import perfect_teacher_is_noiseless as perfect_teacher_is_noiseless
+from kdtheory.theorems.soft_labels import smoothing_changes_no_decision as smoothing_changes_no_decision
 from kdtheory.theorems.soft_labels import supervision_grows_with_training as supervision_grows_with_training
 from kdtheory.theorems.soft_labels import true_probabilities_save_variance as true_probabilities_save_variance
 from kdtheory.theorems.spectral_bias import exaggerated_bias as exaggerated_bias
@@ -111,3 +152,13 @@ from kdtheory.theorems.spectral_bias import single_crossing_of_heavy_ball as sin
 from kdtheory.theorems.spectral_bias import single_crossing_of_larger_steps as single_crossing_of_larger_steps
 from kdtheory.theorems.spectral_bias import single_crossing_of_powers as single_crossing_of_powers
 from kdtheory.theorems.spectral_bias import single_crossing_of_ridge as single_crossing_of_ridge
+from kdtheory.theorems.transfer import bias_survives_close_features as bias_survives_close_features
+from kdtheory.theorems.transfer import bias_switches_once_between as bias_switches_once_between
+from kdtheory.theorems.transfer import distant_features_reverse_the_bias as distant_features_reverse_the_bias
+from kdtheory.theorems.transfer import each_student_turns_by_an_equal_angle as each_student_turns_by_an_equal_angle
+from kdtheory.theorems.transfer import gain_is_at_least_the_misfit as gain_is_at_least_the_misfit
+from kdtheory.theorems.transfer import student_exaggerates_its_own_bias as student_exaggerates_its_own_bias
+from kdtheory.theorems.transfer import (
+    student_inherits_the_mean_of_its_filter as student_inherits_the_mean_of_its_filter,
+)
+from kdtheory.theorems.transfer import weak_teacher_limits_the_student as weak_teacher_limits_the_student

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory.claims import EPS, Margin, ahead, positive, uncertainty, uniform, usually
+from kdtheory.claims import EPS, Margin, ahead, face, positive, practice, theory, uncertainty, uniform, usually
 from kdtheory.learners import GradientFlow, Ridge, distill
 
 # Learners.
@@ -77,6 +77,16 @@ two_directions = dict(distinct=lambda lead, other: lead != other, positive=lambd
 # Margins.
 
 not_asserted = Margin(jnp.inf, 0.0)  # of what a case does not assert
+
+
+def allowed(run):
+    """By how much equalities may be off, relative to what they are made of."""
+    return face(run, 64.0 * EPS, 1e-11)
+
+
+def rounded(run):
+    """The same for inequalities, which need no room for error in 60 digits."""
+    return {theory: 64.0 * EPS, practice: 1e-11}.get(run, 0.0)
 
 
 def select(condition, seen, otherwise):

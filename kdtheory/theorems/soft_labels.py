@@ -316,3 +316,99 @@ def distillation_denoises_labels(run, fits, enough, flipped, nearness, stretch, 
     needed = soft_labels.denoising_fits(common, Ridge(penalty), top, low)
     right, failed = jnp.min(told), -jnp.max(jnp.where(wrong, told, -jnp.inf))
     return exceeds(jnp.where(fits > needed, right, failed), 0.0, 4.0 * jnp.sum(uncertainty(seen)), size)
+
+
+CLASSES = 3
+_SIX = np.linalg.svd(np.eye(POINTS) - _MEAN @ _MEAN.T)[0][:, : POINTS - 1]
+THREE = np.kron(np.eye(CLASSES), np.hstack([_MEAN, _SIX]))  # (21, 21)
+
+
+@claim(
+    source="own; after Jeong & Chung 2024, as recalled",
+    standing="proved",
+    fits=among(1, 2),
+    enough=among(1.0, -1.0),
+    flipped=whole(1, 2),
+    nearness=positive(1e-6, 0.9, tame=(1e-5, 0.9)),
+    stretch=positive(1e-2, 1e2, tame=(0.1, 10.0)),
+    more=usually(0.0, whole(1, 2)),
+    hypotheses=dict(even=lambda more: more == 0),
+)
+def averaging_denoises_classes(run, fits, enough, flipped, nearness, stretch, more):
+    """With C classes self-distilled ridge relabels all flipped training points iff fits > log((2 - q)/(1 - q)) /
+    log(φ(λ₁)/φ(λ₂)), q = pC/(C - 1) < 1.
+
+    As in `distillation_denoises_labels`: a share p of each class is flipped, evenly among the others, of 7 points in
+    three classes `flipped` to each; the largest output decides. With fewer fits every flipped point keeps its wrong
+    label. Where one class takes `more` of the flips, p alone decides nothing.
+
+    Proof. With h = φ^fits a point of class a that is labelled b is told, of a less b, (1 - q) h(λ₁) - (2 - q) h(λ₂), as
+    1 - p and p/(C - 1) are the mean of its class along a and b; and of a less any other (1 - q)(h(λ₁) - h(λ₂)) > 0.
+    """
+    share = flipped * (CLASSES - 1) / POINTS
+    q = share * CLASSES / (CLASSES - 1)
+    ratio = ((2.0 - q) / (1.0 - q)) ** ((1.0 + enough * nearness) / fits)  # φ(λ₁)/φ(λ₂)
+    condition = ratio * (1.0 + stretch)  # λ₁/λ₂
+    within = (condition - 1.0) / (condition + POINTS - 1.0)
+    top, low = (1.0 - within + POINTS * within) / (3 * POINTS), (1.0 - within) / (3 * POINTS)
+    penalty = top * low * (ratio - 1.0) / (top - ratio * low)
+    spectrum = jnp.tile(jnp.concatenate([top[None], jnp.full(POINTS - 1, low)]), CLASSES)
+    place, true = jnp.tile(jnp.arange(POINTS), CLASSES), np.repeat(np.arange(CLASSES), POINTS)
+    to = jnp.where(place < flipped, 1, jnp.where(place < 2 * flipped, 2, jnp.where(place < 2 * flipped + more, 1, 0)))
+    given = (true + to) % CLASSES
+    learner = chain([Ridge(penalty)] * fits)
+    told = jnp.stack(
+        [
+            THREE @ run(learner, spectrum, target=THREE.T @ jnp.where(given == c, 1.0, 0.0)).learnt
+            for c in range(CLASSES)
+        ]
+    )
+    of = lambda which: jnp.sum(jnp.where(which == np.arange(CLASSES)[:, None], told, 0.0), axis=0)
+    others = jnp.stack([of((true + k) % CLASSES) for k in range(1, CLASSES)])
+    lead = of(true) - jnp.max(others, axis=0)  # of the true class
+    size = jnp.max(jnp.abs(told))
+    common = jnp.minimum((2 * flipped + more) / POINTS, 0.66)
+    needed = soft_labels.denoising_fits(common, Ridge(penalty), top, low, CLASSES)
+    right, failed = jnp.min(lead), -jnp.max(jnp.where(to > 0, lead, -jnp.inf))
+    rounding = face(run, 1e-14, 1e-11) * size
+    return exceeds(jnp.where(fits > needed, right, failed), 0.0, rounding, size)
+
+
+@claim(
+    source="own; the companion of `shrunk_labels_reverse_the_bias`",
+    standing="proved",
+    spectrum=several(3, positive(0.05, 3.0, tame=(0.3, 3.0))),
+    labels=several(9, uniform(0.0, 1.0)),
+    clocks=several(2, positive(0.1, 10.0, tame=(0.3, 3.0))),
+    smoothing=uniform(0.0, 0.9),
+    tilt=usually(0.0, uniform(0.2, 0.5)),
+    start=usually(0.0, uniform(0.2, 0.9)),
+    hypotheses=dict(uniform=lambda tilt: tilt == 0.0, equal_start=lambda start: start == 0.0),
+    domain=dict(smoothed=lambda smoothing: smoothing - 0.05),
+)
+def smoothing_changes_no_decision(run, spectrum, labels, clocks, smoothing, tilt, start):
+    """Uniform label smoothing ε multiplies every difference of two outputs by 1 - ε, and so changes no decision.
+
+    Squared loss, any learner with a filter, any features and inputs; here a student of ridge's. Not where classes are
+    smoothed to different extents, nor from a start that differs between classes. It does reverse exaggerated bias.
+
+    Proof. Predictions are linear in the labels, (1 - ε)Y + ε11ᵀ/C: those of the second term are the same for all
+    classes, and fall out of their differences.
+    """
+    given = labels.reshape(3, 3)  # directions, classes
+    ones = jnp.array([1.0, -0.5, 0.3])  # of what is one at every sample, along the directions
+    learner = distill(Ridge(1.0 / clocks[0]), Ridge(1.0 / clocks[1]))
+    towards = jnp.stack([1.0 + tilt, 1.0 - tilt, jnp.ones_like(tilt)]) / 3.0
+    begun = start * jnp.array([1.0, 0.0, 0.0])
+
+    def ends(targets):
+        return [run(learner, spectrum, target=targets[:, c], start=begun[c] * jnp.ones(3)).learnt for c in range(3)]
+
+    sharp, soft = ends(given), ends((1.0 - smoothing) * given + smoothing * ones[:, None] * towards)
+    error = face(run, 1e-14, 1e-11)
+    apart = [
+        same(soft[0][k] - soft[c][k], (1.0 - smoothing) * (sharp[0][k] - sharp[c][k]), error, size=1.0)
+        for c in (1, 2)
+        for k in range(3)
+    ]
+    return both(*apart)

@@ -174,6 +174,18 @@ def limits():
     yield Row("a path of 1000 moments on it", "the limit", "<= 0.1", *found)
 
 
+def chains():
+    """generations.risk of ten stages of random features, P = 1000, N = 800"""
+    s = np.asarray(kd.spectra.power_law(1000, 1.0))
+    features = np.random.default_rng(0).standard_normal((1000, 1000)) / 30
+    Stage = kd.generations.Stage
+    stages = [Stage(kd.Ridge(0.1), 800, 0.3, features)] + [Stage(kd.GradientFlow(20.0), 800, 0.3, features)] * 9
+    random = np.random.default_rng(0).standard_normal((1000, 1000))
+    matrix = random + random.T
+    found = ratio(lambda: kd.generations.risk(stages, s, 0.1), lambda: np.linalg.eigh(matrix), runs=2)
+    yield Row(chains.__doc__, "eigh of that size", "-", *found)
+
+
 def estimates():
     """estimated_risk of 200 moments, RBF kernel, N = 1000"""
     problem = kd.problems.kernel(*gram(1000))
@@ -330,7 +342,7 @@ def peers():
         yield Row(f"{what} by {name}", against, "-", *ratio(functools.partial(run, peer, *arguments), floor, runs=1))
 
 
-BENCHMARKS = [w1, w2, w3, w4, limits, estimates, sweep, imports, rbf, peers]
+BENCHMARKS = [w1, w2, w3, w4, limits, chains, estimates, sweep, imports, rbf, peers]
 
 
 def processor():
