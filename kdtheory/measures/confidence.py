@@ -386,8 +386,8 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
         raise ValueError(f"an interval needs at least two runs, got {len(values)}")
     if nan := int(np.isnan(values).reshape(len(values), -1).any(axis=1).sum()):
         warnings.warn(
-            f"values are NaN in {nan} of {len(values)} runs, and so is their mean there; a level that every run reaches,"
-            " or numpy.nanmean of those that do, would be a number",
+            f"values are NaN in {nan} of {len(values)} runs, and so is their mean there; a level that every run"
+            " reaches, or numpy.nanmean of those that do, would be a number",
             stacklevel=2,
         )
     mean = values.mean(axis=0)

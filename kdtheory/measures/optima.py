@@ -231,8 +231,8 @@ def _searched(axes, total, slopes):
 
 
 def _local_minima(table):
-    """The cells that no neighbour is below, also none across a corner, where narrow valleys go; the lowest first, and of
-    equal ones those at ends. Of several fields one of them: where all underflows there are plateaus."""
+    """The cells that no neighbour is below, also none across a corner, where narrow valleys go; the lowest first, and
+    of equal ones those at ends. Of several fields one of them: where all underflows there are plateaus."""
     padded, least = np.pad(table, 1, constant_values=np.inf), np.ones(table.shape, bool)
     for shift in itertools.product(range(3), repeat=table.ndim):
         least &= table <= padded[tuple(slice(i, i + n) for i, n in zip(shift, table.shape, strict=True))]
