@@ -438,7 +438,7 @@ def _margin(name, margin):
     if not isinstance(margin, Margin):
         if jnp.shape(margin) if isinstance(margin, (jax.Array, np.ndarray)) else False:
             raise ValueError(f"{name} must return a single number, got an array of shape {margin.shape}")
-        if isinstance(margin, bool) or getattr(margin, "dtype", None) == bool:
+        if isinstance(margin, bool) or str(getattr(margin, "dtype", "")) == "bool":
             raise TypeError(
                 f"{name} must return a signed number, and not whether it holds: in place of a > b write a - b, or"
                 " kd.ahead(a, b), kd.claims.exceeds(a, b, error)"
