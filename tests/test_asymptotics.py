@@ -372,3 +372,18 @@ def test_many_eigenvalues():
     same = limit([1.0, 5.0], 200_000, [0.01 * np.sqrt(99_995), 0.01 * np.sqrt(5)], NOISE, [99_995, 5])
     assert len(grouped.nodes) < 200 and population_filter(kd.Ridge(1.0), grouped).shape == (100_000,)
     assert float(risk(kd.Ridge(0.1), grouped).total) == pytest.approx(float(risk(kd.Ridge(0.1), same).total), rel=1e-12)
+
+
+def test_a_path_is_its_moments_one_by_one():
+    """A form is split for a path, and is not for a single moment."""
+    times, index = np.geomspace(0.1, 1e4, 7), np.arange(1, 401.0)
+    for test in (None, np.ones(400)):
+        made = limit(1 / index, 200, np.cos(index), NOISE, test_covariance=test)
+        assert len(made.nodes) > 4 * asymptotics._limit.FEW
+        path = risk(kd.GradientFlow(times), made)
+        single = [risk(kd.GradientFlow(time), made) for time in times]
+        np.testing.assert_allclose(path.bias, [each.bias for each in single], rtol=1e-12)
+        np.testing.assert_allclose(path.variance, [each.variance for each in single], rtol=1e-13)
+        apart = disagreement(kd.GradientFlow(times), kd.Ridge(0.1), made)
+        one = disagreement(kd.GradientFlow(times[3]), kd.Ridge(0.1), made)
+        assert float(apart.total[3]) == pytest.approx(float(one.total), rel=1e-12)
