@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
 import kdtheory as kd
 from kdtheory import asymptotics
@@ -372,3 +373,83 @@ def test_many_eigenvalues():
     same = limit([1.0, 5.0], 200_000, [0.01 * np.sqrt(99_995), 0.01 * np.sqrt(5)], NOISE, [99_995, 5])
     assert len(grouped.nodes) < 200 and population_filter(kd.Ridge(1.0), grouped).shape == (100_000,)
     assert float(risk(kd.Ridge(0.1), grouped).total) == pytest.approx(float(risk(kd.Ridge(0.1), same).total), rel=1e-12)
+
+
+def test_a_path_is_its_moments_one_by_one():
+    """A form is split for a path, and is not for a single moment."""
+    times, index = np.geomspace(0.1, 1e4, 7), np.arange(1, 401.0)
+    for test in (None, np.ones(400)):
+        made = limit(1 / index, 200, np.cos(index), NOISE, test_covariance=test)
+        assert len(made.nodes) > 4 * asymptotics._limit.FEW
+        path = risk(kd.GradientFlow(times), made)
+        single = [risk(kd.GradientFlow(time), made) for time in times]
+        np.testing.assert_allclose(path.bias, [each.bias for each in single], rtol=1e-12)
+        np.testing.assert_allclose(path.variance, [each.variance for each in single], rtol=1e-13)
+        apart = disagreement(kd.GradientFlow(times), kd.Ridge(0.1), made)
+        one = disagreement(kd.GradientFlow(times[3]), kd.Ridge(0.1), made)
+        assert float(apart.total[3]) == pytest.approx(float(one.total), rel=1e-12)
+
+
+def eigenlearning(s, samples, δ, power, noise):
+    """Mean squared error on new data of kernel ridge by conservation of learnability (Simon et al. 2023): κ from
+    Σ λ/(λ + κ) + δ/κ = n, learnabilities L = λ/(λ + κ), and n/(n - Σ L²) (Σ (1 - L)² v² + σ²), δ = N · penalty."""
+    over = lambda log: np.sum(s / (s + np.exp(log))) + δ * np.exp(-log) - samples
+    learnability = s / (s + np.exp(scipy.optimize.brentq(over, -60, 60, xtol=1e-14, rtol=1e-15)))
+    return samples / (samples - np.sum(learnability**2)) * (np.sum((1 - learnability) ** 2 * power) + noise**2)
+
+
+@pytest.mark.parametrize("samples", [50, 100, 199, 200, 400, 10**5])
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
+def test_a_peer_s_ridge(exponent, samples):
+    index = np.arange(1, 201.0)
+    s, signal = index**-exponent, np.cos(index)
+    made = limit(s, samples, signal, NOISE)
+    for penalty in (1e-3, 0.1):
+        wanted = eigenlearning(s, samples, samples * penalty, s * signal**2, NOISE)
+        assert float(risk(kd.Ridge(penalty), made).total) + NOISE**2 == pytest.approx(wanted, rel=1e-10)
+
+
+def test_optimal_self_distillation_of_ridge():
+    """A student with ridge's own penalty moves along the tangent of ridge's path: its risk is a parabola in the weight
+    ξ, R + 2ξ c ∂₁E + ξ² c² ∂₁∂₂E, with E(a, b) the cross-risk of two penalties; here by derivatives in 40 digits."""
+    mpmath = pytest.importorskip("mpmath")
+    s, c, b2, noise2, samples = [4, 1, 0.2], [2, 30, 60], [0.5, 1, 0.3], 0.25, 70
+
+    def cross(a, b):
+        start = lambda a: a + sum(map(float.__mul__, map(float, s), map(float, c))) / samples
+        equation = lambda a: lambda k: k - a - k / samples * sum(n * e / (e + k) for e, n in zip(s, c, strict=True))
+        κ, μ = (mpmath.findroot(equation(each), start(each)) for each in (a, b))
+        g = sum(n * e * e / ((e + κ) * (e + μ)) for e, n in zip(s, c, strict=True)) / samples
+        seen = sum(e * t / ((e + κ) * (e + μ)) for e, t in zip(s, b2, strict=True))
+        return (κ * μ * seen + noise2 * g) / (1 - g)
+
+    made = limit(s, samples, np.sqrt(b2), noise2**0.5, c)
+    with mpmath.workdps(40):
+        for penalty in (0.01, 0.3, 5.0):
+            first = penalty * mpmath.diff(lambda a, c=penalty: cross(a, c), penalty)
+            second = penalty**2 * mpmath.diff(cross, (penalty, penalty), (1, 1))
+            least = float(-first / second)
+            ridge, total = kd.Ridge(penalty), cross(penalty, penalty)
+            for weight in (-1.0, 0.0, 0.5, least, 2.0):
+                found = float(risk(kd.distill(ridge, ridge, weight), made).total)
+                assert found == pytest.approx(float(total + 2 * weight * first + weight**2 * second), rel=1e-11)
+            best = [float(risk(kd.distill(ridge, ridge, least + step), made).total) for step in (-0.1, 0.0, 0.1)]
+            assert best[1] < min(best[0], best[2]) and best[1] < float(total)
+
+
+def test_longer_chains_and_other_momentum():
+    s, c, samples = [1.0, 0.25, 0.05], [2, 30, 60], 70
+    signal, step, β = [0.5, 1.0, 0.3], 0.05, 0.6
+    made = limit(s, samples, signal, multiplicities=c)
+
+    def of_nesterov(z):
+        before = after = np.ones_like(z)
+        for _ in range(7):
+            before, after = after, (1 - step * z) * ((1 + β) * after - β * before)
+        return after
+
+    flows = lambda z: 1 - (1 - np.exp(-0.15 * z)) ** 4
+    chain = kd.self_distill(kd.GradientFlow(0.15), 4)
+    for learner, left in ((kd.Nesterov(step, β, 7), of_nesterov), (chain, flows)):
+        expected = by_contours(s, c, samples, np.square(signal), left)
+        assert float(risk(learner, made).bias) == pytest.approx(expected.real, rel=1e-11)

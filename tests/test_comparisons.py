@@ -41,9 +41,44 @@ def test_shares_are_those_of_the_targets(diabetes):
 
 
 def test_the_table_is_aligned_and_says_how_it_was_read(diabetes):
-    head, *lines, foot = str(diabetes).splitlines()
+    head, *lines, foot, told = str(diabetes).splitlines()
     assert len(lines) == 3 and {len(line) for line in lines} == {len(head)}
     assert "0.5 of direction 0" in foot and "within 1e-" in foot
+    least = int(np.argmin(diabetes.student_risk.risk))
+    assert f"teacher {diabetes.teacher_risk.risk:.4g} ± {diabetes.teacher_risk.error:.2g}; student" in told
+    assert f"at clock {diabetes.student.clock[least]:.4g}, its least; gain {diabetes.gain.risk[least]:.4g} ±" in told
+
+
+def test_errors_on_new_data_are_those_of_cross_validation():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((40, 8))
+    y = x @ random.standard_normal((8, 2)) + random.standard_normal((40, 2))
+    penalties = np.array([0.3, 0.1, 0.02])
+    found = kd.compare(x, y, teacher=kd.Ridge(0.1), student=kd.Ridge(penalties), directions=(0, 3, 7))
+    hat = lambda c: x @ np.linalg.solve(x.T @ x + 40 * c * np.eye(8), x.T)
+    one = np.sum((y - hat(0.1) @ y) ** 2) / 40 / (1 - np.trace(hat(0.1)) / 40) ** 2
+    assert float(found.teacher_risk.risk) == pytest.approx(one, rel=1e-11)
+    assert found.student_risk.risk.shape == found.gain.error.shape == (3,)
+    np.testing.assert_allclose(found.teacher_risk.risk - found.student_risk.risk, found.gain.risk, rtol=1e-9)
+    taught = [kd.measures.estimated_risk(kd.distill(kd.Ridge(0.1), kd.Ridge(c)), found.problem) for c in penalties]
+    np.testing.assert_allclose(found.student_risk.risk, taught, rtol=1e-12)
+    assert np.all(found.gain.error < 0.5 * found.student_risk.error)
+
+
+def test_without_a_filter_there_is_no_estimate():
+    inputs = np.random.default_rng(0).standard_normal((60, 3))
+    algorithm = kd.Algorithm(lambda problem, start: PATH.fit(problem, start), clock=0.1 * np.arange(1, 100))
+    found = kd.compare(inputs, inputs[:, 0], teacher=kd.Ridge(0.1), student=algorithm, directions=(0, 1))
+    assert found.gain is None and found.teacher_risk is None and found.student_risk is None
+    assert "estimated error" not in str(found)
+
+
+def test_rows_that_break_the_estimate_are_named():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((100, 60)) / np.sqrt(random.chisquare(3, size=(100, 1)) / 3)
+    found = kd.compare(x, x @ random.standard_normal(60) + random.standard_normal(100))
+    assert len(found.doubts) == 1 and found.doubts[0].startswith("ridge's leave-one-out error is")
+    assert str(found).splitlines()[-1] == found.doubts[0]
 
 
 def test_the_figure_lays_the_runs_over_theory(diabetes):

@@ -32,6 +32,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "ground_truth_reversal": dict(count=12, truths=3, times=7, penalties=7, instances=0),
     "lag": dict(grid=(5, 4), exponents=(1.0, 2.0), stops=2, count=12),
     "lazy_training": dict(seeds=2, widths=(8, 64)),
+    "limiting_law": dict(samples=40, draws=5, sizes=(10, 20), points=20, least=2000),
     "margin_slope": dict(clocks=5, instances=0),
     "model_collapse": dict(generations=3, draws=4, shapes=(8, 40), images=100, features=40, seeds=2),
     "new_inputs": dict(draws=2, points=5, marks=2),
@@ -103,6 +104,26 @@ def test_what_the_caption_of_forecast_says():
     judged = errors.copy()
     judged[2] += 100 * errors[2]  # no stop is judged on what chose it
     np.testing.assert_allclose(module.honest(judged)[2], 101 * module.honest(errors)[2])
+
+
+def test_what_the_caption_of_limiting_law_says():
+    module, found = runner.load("limiting_law"), computed("limiting_law")
+    for eigenvalues, at, density in zip(found.eigenvalues, found.at, found.density, strict=True):
+        assert np.trapezoid(density, at) == pytest.approx(1, abs=0.01)
+        assert np.mean((eigenvalues > at[0]) & (eigenvalues < at[-1])) > 0.9
+    scaled = found.sizes * found.gap
+    assert np.all(np.abs(scaled) < 1.5 + 2 * found.sizes * found.spread)
+    # a draw's error in expectation is that of labels and signs that were drawn
+    random, s = np.random.default_rng(0), np.array([3.0, 1.0, 0.3])
+    λ, vt = module.sampled(random, s, 8)
+    signal, learner, errors = np.array([1.0, 0.5, 2.0]), module.LEARNERS[0], []
+    learnt = np.asarray(learner.filter(λ))
+    for _ in range(4000):
+        signs, noise = random.choice([-1, 1], 3) * signal, module.NOISE * random.standard_normal(3)
+        fit = vt.T @ (learnt * (vt @ signs + noise / np.sqrt(8 * λ)))
+        errors.append(s @ (fit - signs) ** 2)
+    wanted = module.error(learner, s, signal, 8, λ, vt)
+    assert abs(np.mean(errors) - wanted) < 3 * np.std(errors) / np.sqrt(4000) < 0.1 * wanted
 
 
 @pytest.mark.parametrize("name", ["exaggeration_sweep", "flat_spectrum", "lag"])

@@ -1,13 +1,12 @@
 """Forecasts of distillation's gain: against risks of known signals, and best stops found by another search."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
 
 import kdtheory as kd
 from kdtheory import measures
+from kdtheory.measures import new_inputs
 
 SPECTRUM = np.asarray(kd.spectra.power_law(40, exponent=1.5))
 NOISE = 0.01
@@ -24,40 +23,62 @@ def observed(exponent, samples=4000, noise=NOISE, seed=0):
     return kd.problems.with_spectrum(seed, SPECTRUM, samples, signal(exponent), sigma)
 
 
-@jax.jit
-def risk_of_student(clocks, learner, power, noise):
-    stops = (learner.stopped(jnp.exp(clock)) for clock in clocks)
-    return measures.risk(kd.distill(*stops), SPECTRUM, power, noise).total
+def expected(learner, data, power, noise):
+    """The estimate of `new_inputs` with the mean of what the targets may be in place of them, less the noise."""
+    samples = len(data.basis)
+    labels = np.sqrt(samples * (power + noise))[:, None]
+    null = np.full((1, 1), np.sqrt(samples * noise * data.zeros))
+    ψ, ψ_zero = new_inputs._missed(learner, data)
+    return float(new_inputs._risk(data._replace(labels=labels, outside=null, mean=0.0), ψ, ψ_zero) - samples * noise)
 
 
-def true_risks(learner, power, noise=NOISE):
-    """Least risks of a single fit and of a student, by `risk` and simplices from several starts."""
-    single = measures.risk(measures.best_stop(learner, SPECTRUM, power, noise), SPECTRUM, power, noise).total
-    risk = lambda clocks: risk_of_student(clocks, learner, power, noise)
-    options = dict(method="Nelder-Mead", options=dict(xatol=1e-6, fatol=1e-14))
-    starts = [(1.0, 1.0), (3.0, 4.0), (3.0, 10.0), (6.0, 10.0)]
-    least = min(scipy.optimize.minimize(risk, start, **options).fun for start in starts)
-    return float(single), min(float(single), float(least))
+def true_risks(learner, data, power, noise=NOISE):
+    """Least risks of a single fit and of a student, by simplices from several starts."""
+    stopped = lambda log: learner.stopped(float(np.exp(log)))
+    options = dict(method="Nelder-Mead", options=dict(xatol=1e-4, fatol=1e-12))
+    least = lambda risk, starts: min(scipy.optimize.minimize(risk, start, **options).fun for start in starts)
+    alone = least(lambda at: expected(stopped(at[0]), data, power, noise), [(3.0,), (6.0,)])
+    pair = lambda at: expected(kd.distill(stopped(at[0]), stopped(at[1])), data, power, noise)
+    return alone, min(alone, least(pair, [(2.0, 3.0), (5.0, 8.0)]))
 
 
-@pytest.mark.parametrize("learner, wanted", [(FLOW, 0.0994), (RIDGE, 0.118)], ids=["flow", "ridge"])
-def test_best_stops_on_a_known_signal(learner, wanted):
+@pytest.mark.parametrize("samples", [400, 30])
+@pytest.mark.parametrize("learner", [FLOW, RIDGE], ids=["flow", "ridge"])
+def test_best_stops_on_a_known_signal(learner, samples):
     """The gain of a student where the signal rises with r = 2, none where it falls, at whatever stops."""
-    search = measures.forecasts._Search(learner, SPECTRUM)
+    problem = kd.problems.gaussian(0, SPECTRUM, samples)
+    data = new_inputs.read(problem, None)
+    search = measures.forecasts._Search(learner, data)
     for exponent in (2.0, -0.5):
-        single, least = true_risks(learner, signal(exponent))
-        alone, student, equal = search.least(SPECTRUM * signal(exponent) ** 2, NOISE)
-        assert alone == pytest.approx(single, rel=1e-5)
-        assert student == pytest.approx(least, rel=1e-5)
-        assert 1 - student / alone == pytest.approx(wanted if exponent > 0 else 0.0, abs=1e-3)
+        power = data.eigenvalues * 2 * data.eigenvalues**exponent
+        single, least = true_risks(learner, data, power)
+        [[alone, student, equal]], [clocks] = search.least(power[None], np.array([NOISE]))
+        assert alone == pytest.approx(single, rel=5e-4) and student == pytest.approx(least, rel=5e-4)
+        assert (1 - student / alone > 0.02) == (exponent > 0)
         assert (equal < alone) == (exponent > 0)  # with its teacher's stop a student loses
+        stops = [learner.stopped(float(clock)) for clock in clocks]
+        assert expected(stops[0], data, power, NOISE) == pytest.approx(single, rel=1e-3)
+        if exponent > 0:
+            assert expected(kd.distill(*stops[1:]), data, power, NOISE) == pytest.approx(least, rel=1e-3)
+
+
+def test_risks_are_those_of_the_estimate():
+    random, problem = np.random.default_rng(0), kd.problems.gaussian(0, SPECTRUM, 60)
+    x = np.asarray(problem.features)
+    for features in (x, x - x.mean(axis=0), x[:30], x[:30] - x[:30].mean(axis=0)):
+        data = new_inputs.read(kd.problems.linear(features, problem.targets[: len(features)]), None)
+        power, noise = random.random(len(data.eigenvalues)), 0.01
+        learner = kd.distill(kd.GradientFlow(3.0), kd.GradientFlow(20.0))
+        learnt = np.asarray(learner.filter(data.ζ))[None]
+        found = measures.forecasts._Search(FLOW, data).risks(learnt, power[None], np.array([noise]))
+        assert float(found[0, 0]) == pytest.approx(expected(learner, data, power, noise), rel=1e-9)
 
 
 @pytest.mark.parametrize("learner", [FLOW, RIDGE, kd.GradientDescent(0.5, 1)], ids=["flow", "ridge", "descent"])
 def test_clear_cases(learner):
     rises, falls = (measures.forecast(observed(r, noise=1e-4), learner=learner) for r in (2.0, -0.5))
-    assert rises.verdict == "helps" and rises.equal_gain.low > 0
-    assert falls.verdict == "hurts or is neutral" and falls.equal_gain.high < 0
+    assert rises.verdict == rises.equal_verdict == "helps" and rises.equal_gain.value > 0
+    assert falls.verdict == "hurts or is neutral" and falls.equal_verdict == "hurts" and falls.equal_gain.high < 0
     assert type(rises.teacher) is type(rises.student.student) is type(learner)
 
 
@@ -67,30 +88,36 @@ def test_the_forecast_tends_to_the_truth():
     errors, regrets = [], []
     for noise in (1e-2, 1e-6):
         gaps = []
-        for seed in range(4):
-            power = signal(1.5) * rng.standard_normal(40)
-            problem = kd.problems.with_spectrum(seed, SPECTRUM, 400, power, (noise * 400) ** 0.5)
-            single, least = true_risks(FLOW, power, noise)
+        for seed in range(3):
+            θ = signal(1.5) * rng.standard_normal(40)
+            problem = kd.problems.with_spectrum(seed, SPECTRUM, 400, θ, (noise * 400) ** 0.5)
+            data, power = new_inputs.read(problem, None), SPECTRUM * θ**2
+            single, least = true_risks(FLOW, data, power, noise)
             found = measures.forecast(problem, draws=100)
             gaps.append(found.relative_gain.value - (1 - least / single))
             for learner, best in ((found.teacher, single), (found.student, least)):  # the stops it names are good ones
-                regrets.append(float(measures.risk(learner, SPECTRUM, power, noise).total) / best - 1)
+                regrets.append(expected(learner, data, power, noise) / best - 1)
         errors.append(np.sqrt(np.mean(np.square(gaps))))
         assert found.noise_variance == pytest.approx(noise, rel=0.3)
     assert errors[1] < 0.5 * errors[0] and errors[1] < 0.05
-    assert np.max(regrets[8:]) < 0.02 and np.max(regrets) < 0.5
+    assert np.max(regrets[6:]) < 0.02 and np.max(regrets) < 0.5
 
 
-def test_intervals_hold_the_truth():
-    """Nine tenths of them, for signals such as are presumed; 20 cases give 0.9 ± 0.07."""
+@pytest.mark.filterwarnings("ignore:ridge's leave-one-out")  # once in many data sets
+@pytest.mark.parametrize("samples, noise", [(200, 1.0), (30, 0.3)])
+def test_intervals_hold_the_truth_on_new_inputs(samples, noise):
+    """Nine tenths of them, for signals such as are presumed; 20 cases give 0.9 ± 0.07. Truth is that of the limit."""
     rng, inside = np.random.default_rng(0), []
+    times = np.geomspace(0.1, 1e4, 40)
+    path = kd.GradientFlow(times)
     for seed in range(20):
-        power = signal(rng.uniform(-0.5, 2)) * rng.standard_normal(40)
-        problem = kd.problems.with_spectrum(seed, SPECTRUM, 200, power, 1.0)
-        search = measures.forecasts._Search(FLOW, SPECTRUM)
-        alone, student, _ = search.least(SPECTRUM * power**2, 1.0 / 200)
-        found = measures.forecast(problem, draws=50).relative_gain
-        inside.append(found.low - 1e-3 <= 1 - student / alone <= found.high + 1e-3)
+        θ = signal(rng.normal(1.3, 0.8)) * rng.standard_normal(40)
+        limit = kd.asymptotics.limit(SPECTRUM, samples, θ, noise)
+        alone = kd.asymptotics.risk(path, limit).total
+        pairs = [kd.asymptotics.risk(kd.distill(kd.GradientFlow(time), path), limit).total for time in times]
+        gain = 1 - min(np.min(pairs), np.min(alone)) / np.min(alone)
+        found = measures.forecast(kd.problems.gaussian(seed, SPECTRUM, samples, θ, noise), draws=50)
+        inside.append(found.relative_gain.low - 2e-3 <= gain <= found.relative_gain.high + 2e-3)
     assert np.mean(inside) >= 0.75
 
 
@@ -144,7 +171,7 @@ def test_odd_data_have_a_forecast():
 def test_how_it_looks():
     found = measures.forecast(observed(2.0, noise=1e-4), draws=50)
     assert repr(found).startswith("Forecast(helps: gain ") and "with probability" in repr(found)
-    assert found.gain.low <= found.gain.value <= found.gain.high and found.worth == 0.01
+    assert found.gain.low <= found.gain.value <= found.gain.high and found.worth == 0.01 and found.level == 0.8
 
 
 @pytest.mark.parametrize(

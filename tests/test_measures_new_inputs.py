@@ -27,7 +27,7 @@ def test_reference(oracle):
         tables = kd.problems.linear(basis * np.sqrt(5 * λ) @ orthonormal(random, 5).T, targets)
         for problem in (tables, kd.problems.kernel((basis * 5 * λ) @ basis.T, targets)):
             assert oracle.agrees(estimated_risk(learner, problem), expected["estimate"], 1e-13), name
-        data = new_inputs._read(tables, None)
+        data = new_inputs.read(tables, None)
         order, by_size = np.argsort(data.ζ)[::-1], np.argsort(np.array(expected["zeros"], float))[::-1]
         np.testing.assert_allclose(data.ζ[order], np.array(expected["zeros"], float)[by_size], rtol=1e-13)
         np.testing.assert_allclose(data.ν[order], np.array(expected["weights"], float)[by_size], rtol=1e-12)
@@ -182,6 +182,21 @@ def test_warnings_of_rows():
     ):
         with pytest.warns(UserWarning, match="repeat"):
             estimated_risk(FLOW, problem)
+
+
+def test_units_and_ends():
+    random = np.random.default_rng(6)
+    x, y = random.normal(size=(60, 40)), random.normal(size=60)
+    student = lambda unit: kd.distill(kd.GradientFlow(8.0 / unit), kd.GradientFlow(5.0 / unit))
+    once = new_inputs.estimate(student(1.0), kd.problems.linear(x, y))
+    for size in (1e-135, 1e-60, 1e60, 1e140):  # eigenvalues go with its square, whose square is no float
+        found = new_inputs.estimate(student(size**2), kd.problems.linear(size * x, y))
+        for name in ("risk", "error", "plain"):
+            assert float(getattr(found, name)) == pytest.approx(float(getattr(once, name)), rel=1e-9)
+    for size in (1e-140, 1e140):
+        found = estimated_risk(student(1.0), kd.problems.linear(x, size * y))
+        assert float(found) / size / size == pytest.approx(float(once.risk), rel=1e-12)
+    assert float(new_inputs.estimate(student(1.0), kd.problems.linear(x, 0 * y)).error) == 0.0
 
 
 def test_refusals():

@@ -14,6 +14,7 @@ from kdtheory._record import of_path, record, static
 from kdtheory.asymptotics import _law
 from kdtheory.learners import Learner, check_learner
 
+FEW = 100  # nodes below which a form is not split
 MANY = 1 << 17  # numbers for which a program that runs faster is worth that it takes longer to make
 
 
@@ -319,7 +320,7 @@ def cross_risk(first: Learner, second: Learner, limit: Limit) -> Risk:
     learnt, left = at_nodes(first, limit)
     learnt_too, left_too = (learnt, left) if second is first else at_nodes(second, limit)
     both = learnt * learnt_too
-    bias = ((left @ limit.form) * left_too).sum(-1) - both @ limit.null + limit.missed
+    bias = _product(limit.form, left, left_too) - both @ limit.null + limit.missed
     return _risk(bias, both @ limit.noise)
 
 
@@ -338,7 +339,17 @@ def disagreement(first: Learner, second: Learner, limit: Limit) -> Risk:
     (learnt, left), (learnt_too, left_too) = at_nodes(first, limit), at_nodes(second, limit)
     where = np.where if isinstance(learnt, np.ndarray) and isinstance(learnt_too, np.ndarray) else jnp.where
     apart = where(abs(learnt) < 0.5, learnt - learnt_too, left_too - left)
-    return _risk(((apart @ limit.form) * apart).sum(-1) - apart**2 @ limit.null, apart**2 @ limit.noise)
+    return _risk(_product(limit.form, apart, apart) - apart**2 @ limit.null, apart**2 @ limit.noise)
+
+
+def _product(form, first, second):
+    """Of a symmetric form (n, n) and two vectors, path axes + (n,); of one vector twice, in two thirds of the time."""
+    half = len(form) // 2
+    if second is not first or not isinstance(first, np.ndarray) or first.ndim < 2 or half < FEW:
+        return ((first @ form) * second).sum(-1)
+    low, high = first[..., :half], first[..., half:]
+    across = np.einsum("...i,...i->...", low @ form[:half, half:], high)
+    return _product(form[:half, :half], low, low) + _product(form[half:, half:], high, high) + 2.0 * across
 
 
 def _risk(bias, variance):

@@ -44,8 +44,13 @@ class Comparison:
     teacher: Trajectory  # of the path on the targets
     student: Trajectory  # of the path on the stopped teacher's predictions
     theory: tuple[Trajectory, Trajectory] | None  # the same two from their filters, where both have one
+    # prediction errors on new data, estimated from these alone; None without theory
+    teacher_risk: measures.new_inputs.Estimate | None  # of the stopped teacher
+    student_risk: measures.new_inputs.Estimate | None  # (T,) along the student's path
+    gain: measures.new_inputs.Estimate | None  # (T,) the first less the second
     directions: tuple[int, ...] = static()  # the first is the lead
     level: float = static()
+    doubts: tuple[str, ...] = static()  # what the estimates would have warned of
 
     @property
     def rows(self) -> list[Lag]:
@@ -116,7 +121,21 @@ class Comparison:
         if self.theory is None:
             return "\n".join([head, *lines, f"{when}; {stop}; practice only, without a closed form"])
         lines = [f"{line}  {r.theory:z9.4f}" for line, r in zip(lines, self.rows, strict=True)]
-        return "\n".join([f"{head}  in theory", *lines, f"{when}; {stop}; {plots.loop(self.disagreement)}"])
+        foot = [f"{when}; {stop}; {plots.loop(self.disagreement)}"]
+        if self.gain is not None:
+            least = int(np.argmin(self.student_risk.risk))
+            teacher, student, gain = (
+                f"{risk:z.4g} ± {error:.2g}"
+                for risk, error in (
+                    (self.teacher_risk.risk, self.teacher_risk.error),
+                    (self.student_risk.risk[least], self.student_risk.error[least]),
+                    (self.gain.risk[least], self.gain.error[least]),
+                )
+            )
+            at = f"at clock {self.student.clock[least]:.4g}, its least"
+            foot.append(f"estimated error on new data: teacher {teacher}; student {student} {at}; gain {gain}")
+            foot += self.doubts
+        return "\n".join([f"{head}  in theory", *lines, *foot])
 
 
 def compare(
@@ -140,6 +159,10 @@ def compare(
     both are of one kind. Left out, they are gradient descent of step size 0.1/λ_max (at 1/λ_max the lead
     would be learnt in one step): the teacher stops when theory says that it has learnt half of the middle one
     of `directions`, after 4000 steps at most, and the student goes on for eight times as long.
+
+    The error of both on new data, noise included and summed over outputs, is that of `measures.new_inputs.estimate`,
+    with its standard error; the gain has a smaller error of its own. That of the best of many moments is somewhat too
+    good, and where the rows seem to break what the estimate assumes, `doubts` and the last line of the table say so.
 
     A learner without a filter, such as `Algorithm`, is compared in practice only. Whole numbers are taken as numbers,
     with a warning where they look like classes, of which `datasets.one_hot` makes a column each; features with one
@@ -183,7 +206,15 @@ def compare(
     runs = [simulate(path, problem, eigensystem) for path in paths]
     known = all(part.has_closed_form for path in paths for part in path.parts())
     theory = tuple(closed_form(path, eigensystem) for path in paths) if known else None
-    return Comparison(problem, teacher, *runs, theory, directions, level)  # type: ignore[call-arg]
+    told: tuple[measures.new_inputs.Estimate | None, ...] = (None, None, None)
+    doubts: tuple[str, ...] = ()
+    if known:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            both = tuple(measures.new_inputs.estimate(each, problem, eigensystem) for each in (teacher, paths[1]))
+            told = *both, measures.new_inputs.gain(teacher, paths[1], problem, eigensystem)
+        doubts = tuple(dict.fromkeys(str(each.message) for each in said))
+    return Comparison(problem, teacher, *runs, theory, *told, directions, level, doubts)  # type: ignore[call-arg]
 
 
 def _centred(features):

@@ -62,7 +62,7 @@ def estimated_risk(learner: Learner, problem: Problem, eigensystem: Eigensystem 
     >>> print(round(kd.measures.estimated_risk(learner, problem).item(), 3))
     1.406
     """
-    data = _read(problem, eigensystem)
+    data = read(problem, eigensystem)
     return jnp.asarray(_risk(data, *_missed(learner, data)))
 
 
@@ -78,7 +78,7 @@ def estimate(learner: Learner, problem: Problem, eigensystem: Eigensystem | None
     >>> print(abs(found.risk - found.plain) < 1e-12)
     True
     """
-    data = _read(problem, eigensystem)
+    data = read(problem, eigensystem)
     ψ, ψ_zero = _missed(learner, data)
     return Estimate(*map(jnp.asarray, (_risk(data, ψ, ψ_zero), _error(data, (ψ, ψ_zero)), _plain(learner, data))))
 
@@ -94,7 +94,7 @@ def gain(first: Learner, second: Learner, problem: Problem, eigensystem: Eigensy
     >>> print(round(found.risk.item(), 3), round(found.error.item(), 3))
     -0.355 0.089
     """
-    data = _read(problem, eigensystem)
+    data = read(problem, eigensystem)
     both = [_missed(learner, data) for learner in (first, second)]
     value = _risk(data, *both[0]) - _risk(data, *both[1])
     plain = _plain(first, data) - _plain(second, data)
@@ -119,7 +119,8 @@ class _Data(NamedTuple):
         return self.count - len(self.eigenvalues)
 
 
-def _read(problem, eigensystem):
+def read(problem: Problem, eigensystem: Eigensystem | None) -> "_Data":
+    """What a problem's data say of new ones, after its rows were looked at."""
     check_problem(problem)
     targets = getattr(problem, "targets", None)
     if problem.lacks or targets is None:
@@ -141,7 +142,9 @@ def _read(problem, eigensystem):
     targets = targets - means
     labels = basis.T @ targets
     count = samples - int(centred)
-    ζ, ν, weights = _zeros(eigenvalues, count - len(eigenvalues), count)
+    top = eigenvalues[0]  # whose inverse square may leave the range of floats
+    ζ, ν, weights = _zeros(eigenvalues / top, count - len(eigenvalues), count)
+    ζ, ν = top * ζ, top * ν
     data = _Data(eigenvalues, labels, basis, targets - basis @ labels, float(means @ means), count, ζ, ν, weights)
     _check_rows(problem, data)
     return data
@@ -152,7 +155,7 @@ def _check_rows(problem, data):
     λ, samples = data.eigenvalues, len(data.basis)
     low, high = 1e-3 * λ[-1], 1e3 * λ[0]
     for _ in range(50):  # the penalty that leaves half of the directions
-        penalty = np.sqrt(low * high)
+        penalty = np.sqrt(low) * np.sqrt(high)
         more = np.sum(λ / (λ + penalty)) > len(λ) / 2
         low, high = (penalty, high) if more else (low, penalty)
     left = penalty / (λ + penalty)
