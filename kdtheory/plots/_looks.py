@@ -140,7 +140,7 @@ def _sparse(axis):
         decades, powers = math.log10(high / low), math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
         power = math.floor(math.log10(at) + 1e-9)
         digit = round(at / 10.0**power)
-        if powers >= 2 or (decades > 0.5 and digit not in (2, 5)):
+        if powers >= 2 or (decades > 0.5 and digit not in ((2, 5) if decades > 0.8 else (2, 3, 5, 7))):
             return ""
         return f"{at:g}" if -4 < power < 4 else f"${digit}\\times10^{{{power}}}$"
 
@@ -207,7 +207,8 @@ def _below(ax):
     room += 1.3 * lines * points(ax.xaxis.label.get_fontsize())
     legend = ax.legend(**_COMPACT)
     texts = legend.get_texts()
-    column = texts[0].get_fontsize() * (0.5 * max(len(text.get_text()) for text in texts) + 3.0)
+    size = texts[0].get_fontsize()
+    column = size * (0.5 * max(len(text.get_text()) for text in texts) + 3.0)  # the last needs no space beside it
     down = ax.transAxes + ScaledTranslation(0, -room / 72, ax.figure.dpi_scale_trans)
     place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=down, borderaxespad=0.0, frameon=False)
-    ax.legend(ncols=max(1, min(len(texts), int(72 * _width(ax) / column))), **_COMPACT, **place)
+    ax.legend(ncols=max(1, min(len(texts), int((72 * _width(ax) + size) / column))), **_COMPACT, **place)
