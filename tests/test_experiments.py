@@ -20,6 +20,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     ),
     "compression": dict(lines=3, marks=(22,), draws=8, widths=(10, 20), large=60, sizes=(200, 100, 100), seeds=2),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
+    "estimated_error": dict(draws=3, splits=2, sets=("diabetes", "digits")),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
     "exaggerated_bias_kernel": dict(samples=40, stop=20, longest=100),
     "exaggerated_bias_mnist": dict(samples=40, stop=20, longest=100),
