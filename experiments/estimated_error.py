@@ -108,5 +108,6 @@ def draw(result):
         ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
         ax.set_title(title, loc="left")
         ax.legend()
-    left.set_ylabel("estimated over true error")
+    left.set(xlabel="learner", ylabel="estimated over true error")
+    right.set_xlabel("data set")
     return figure
