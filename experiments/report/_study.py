@@ -294,6 +294,7 @@ def studies(settings=None, noises=NOISES, seeds=SEEDS, validation=VALIDATION) ->
         for some, parts, into in (seeds, folds, fresh), (validation, folds[:1], tuned):
             for seed, fold, noise in itertools.product(some, parts, noises):
                 into[noise].append(kept(run, seed=seed, fold=fold, noise=noise, **sizes))
-        overlap = sizes["tested"] / sizes["rows"] if len(folds) > 1 else 0.0
+        tested = min(sizes.get("tested", len(_load(sizes["name"])[1])), len(_load(sizes["name"])[1]) - sizes["rows"])
+        overlap = tested / sizes["rows"] if len(folds) > 1 else 0.0
         found |= {(title, noise): Studies(fresh[noise], choose(tuned[noise]), overlap) for noise in noises}
     return found

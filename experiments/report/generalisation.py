@@ -6,7 +6,7 @@ of a teacher stopped early, after 8 steps, and of one that fits its labels, afte
 over seeds. Dotted: the best early-stopped teacher, its stop chosen on the validation seeds, which is the bar
 that a student must pass before its gain is more than that of stopping. The numbers are of the student of the
 teacher of 320 steps, after a quarter of its steps, after as many, and stopped where the validation seeds say.
-NACE has 811 rows; its numbers are from three folds for each seed, every row tested once by each. The networks
+NACE is small: its numbers are from three folds for each seed, which test different rows, 160 each. The networks
 are those of P2: their students after a quarter of the teacher's steps and as many, against the teacher at its
 end and against that stop of it which is best in hindsight.
 """
