@@ -20,14 +20,15 @@ from experiments.report import (
 from experiments.report._verdicts import NOT_SHOWN, REVERSED, SHOWN, Finding, Twice, interval, overall, twice
 
 NACE = dict(name="nace", rows=100, tested=300, folds=2)
-STUDIES = dict(settings={"NACE": NACE}, validation=(100,))
+FEW = dict(settings={"NACE": NACE}, validation=(100,))
+STUDIES = dict(noises=(0.0, 0.3), **FEW)
 SEEDS = (0, 1), (2, 3)
 TOY = {
     "report_confidence": STUDIES,
     "report_generalisation": dict(networks=dict(few=44, longest=300, width=16, titles=("network",)), **STUDIES),
     "report_teacher_fit": STUDIES,
     "report_controls": dict(rows=120, count=20, longest=1000),
-    "report_together": dict(rows=420, **STUDIES),
+    "report_together": dict(rows=420, **FEW),
     "report_bias_to_confidence": dict(rows=64, sets=("mnist", "nace"), noises=(0.0,)),
     "report_switching": dict(settings={"NACE": dict(name="nace", rows=80, noise=0.3)}, steps=(4, 8), validation=(100,)),
     "report_trajectories": dict(
