@@ -26,16 +26,24 @@ BAND, KEPT, TRAIL = slice(0, 5), 0.8, slice(20, 60)
 NAMES = {"mnist": "Images", "nace": "Language"}
 
 
+@kd.record
+class Draw:
+    """What one draw of a data set shows. Axes: the teacher's time T, the power γ of runs, that of curves G."""
+
+    seen: np.ndarray  # (T, γ) slopes of runs, scaled by the band
+    raw: np.ndarray  # (T, γ) as they are
+    ratio: np.ndarray  # (T, γ) progress on directions 20 to 59, relative to the band's
+    exact: np.ndarray  # (T, G)
+    critical: np.ndarray  # (T,) λ* · unit of students with γ = 1
+    eigenvalues: np.ndarray  # (K,) · unit
+    energy: np.ndarray  # (K,)
+
+
 class Slopes(NamedTuple):
     powers: np.ndarray  # (γ,) of the runs
     times: tuple  # (T,)
-    seen: dict  # (set, noise) -> (seeds, T, γ) slopes of runs, scaled by the band
-    raw: dict  # (set, noise) -> (seeds, T, γ) as they are
-    ratio: dict  # (set, noise) -> (seeds, T, γ) progress on directions 20 to 59, relative to the band's
     fine: np.ndarray  # (G,) powers of the curves
-    exact: dict  # (set, noise) -> (seeds, T, G)
-    energy: dict  # (set, noise) -> list over seeds of eigenvalues · unit (K,) and energies (K,)
-    critical: dict  # (set, noise) -> (seeds, T) λ* · unit of students with γ = 1
+    draws: dict  # (set, noise) -> list of Draws over seeds
     checks: list
 
 
@@ -54,6 +62,11 @@ class Setting:
         """The student's, at equal trace; null directions stay so."""
         raised = np.where(self.eigenvalues > 0, self.eigenvalues**power, 0.0)
         return raised * self.eigenvalues.sum() / raised.sum()
+
+    def gram(self, spectrum):
+        """The student's kernel, of the teacher's eigenvectors."""
+        basis = np.asarray(self.system.samples_basis)
+        return len(basis) * (basis * spectrum[:-1]) @ basis.T
 
     def band(self, teacher, spectrum, time, band=BAND):
         """What the student keeps of its teacher's predictions in a band."""
@@ -76,9 +89,7 @@ class Setting:
         """The slope of margins of a run on data, scaled by what the run keeps of the band, and as it is; and the ratio
         of progress in the trailing band to that."""
         spectrum, flow = self.student(teacher, power)
-        basis = np.asarray(self.system.samples_basis)
-        gram = len(basis) * (basis * spectrum[:-1]) @ basis.T
-        problem = kd.problems.kernel(gram, taught)
+        basis, problem = np.asarray(self.system.samples_basis), kd.problems.kernel(self.gram(spectrum), taught)
         labels, predictions = np.asarray(self.problem.targets), np.asarray(problem.predict(flow.fit(problem)))
         slope = kd.confidence.of_points(*(np.ravel(labels * run) for run in (taught, predictions))).slope
         of = lambda band: (
@@ -87,96 +98,107 @@ class Setting:
         return slope / of(BAND), slope, of(TRAIL) / of(BAND)
 
 
+TIMES, POWERS, CURVE = (0.03, 0.3, 1.0), (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0), 61
+
+
+def one(name, noise, rows, seed, times=TIMES, powers=POWERS, curve=CURVE) -> Draw:
+    setting, fine = Setting(name, rows, noise, seed), np.linspace(0.0, max(powers), curve)
+    teachers = [kd.GradientFlow(time * setting.unit) for time in times]
+    taught = [np.asarray(setting.problem.predict(teacher.fit(setting.problem))) for teacher in teachers]
+    runs = [[setting.run(each, γ, told) for γ in powers] for each, told in zip(teachers, taught, strict=True)]
+    turns = [kd.confidence.critical_eigenvalue(each, setting.student(each, 1.0)[1]) for each in teachers]
+    return Draw(
+        *np.moveaxis(np.array(runs), -1, 0),
+        np.array([[setting.exact(each, γ) for γ in fine] for each in teachers]),
+        setting.unit * np.array(turns),
+        setting.unit * setting.eigenvalues,
+        setting.energy,
+    )
+
+
 def compute(
     *,
     sets=("mnist", "nace"),
     noises=(0.0, 0.3),
     rows=300,
     seeds=5,
-    times=(0.03, 0.3, 1.0),
-    powers=(0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0),
-    curve=61,
+    times=TIMES,
+    powers=POWERS,
+    curve=CURVE,
     seed=0,
     instances=2000,
     loops=20,
 ):
-    fine = np.linspace(0.0, max(powers), curve)
-    seen, raw, ratio, exact, energy, critical = ({} for _ in range(6))
-    for key in [(name, noise) for name in sets for noise in noises]:
-        settings = [Setting(key[0], rows, key[1], number) for number in range(seeds)]
-        runs, lines, turns = [], [], []
-        for setting in settings:
-            teachers = [kd.GradientFlow(time * setting.unit) for time in times]
-            taught = [np.asarray(setting.problem.predict(teacher.fit(setting.problem))) for teacher in teachers]
-            runs.append(
-                [[setting.run(each, γ, told) for γ in powers] for each, told in zip(teachers, taught, strict=True)]
-            )
-            lines.append([[setting.exact(each, γ) for γ in fine] for each in teachers])
-            flows = [setting.student(each, 1.0)[1] for each in teachers]
-            turns.append(
-                [
-                    setting.unit * float(kd.confidence.critical_eigenvalue(*pair))
-                    for pair in zip(teachers, flows, strict=True)
-                ]
-            )
-        seen[key], raw[key], ratio[key] = np.moveaxis(np.array(runs), -1, 0)
-        exact[key], critical[key] = np.array(lines), np.array(turns)
-        energy[key] = [(setting.unit * setting.eigenvalues, setting.energy) for setting in settings]
+    draws = {
+        (name, noise): [one(name, noise, rows, number, times, powers, curve) for number in range(seeds)]
+        for name in sets
+        for noise in noises
+    }
     claims = (
         kd.theorems.margins_are_a_regression_of_filters,
         kd.theorems.exaggerated_bias_sets_the_slope,
         kd.theorems.slope_exceeds_one_beyond_critical_eigenvalue,
     )
     checks = judged(*claims, seed=seed, instances=instances, loops=loops)
-    return Slopes(np.array(powers), times, seen, raw, ratio, fine, exact, energy, critical, checks)
+    return Slopes(np.array(powers), times, np.linspace(0.0, max(powers), curve), draws, checks)
 
 
 def draw(result):
     figure = Figure(figsize=(11, 4.3), layout="constrained")
-    sets = list(dict.fromkeys(name for name, _ in result.seen))
-    axes = figure.subplots(1, len(sets) + 1)
-    noises = list(dict.fromkeys(noise for _, noise in result.seen))
+    panels(figure.subplots(1, len({name for name, _ in result.draws}) + 1), result)
+    return kd.plots.verdicts(figure, result.checks)
+
+
+def panels(axes, result):
+    """Slopes against γ on an axis for each set, and where λ* lies on the last."""
+    sets, noises = (list(dict.fromkeys(part)) for part in zip(*result.draws, strict=True))
     for letter, ax, name in zip("abcd", axes, sets, strict=False):
         off = 0.0
         for noise in noises:
-            seen, exact = result.seen[name, noise], result.exact[name, noise]
+            seen, exact = (
+                np.array([getattr(each, of) for each in result.draws[name, noise]]) for of in ("seen", "exact")
+            )
             theory = exact[:, :, np.searchsorted(result.fine, result.powers)] if _on(result) else None
             off = off if theory is None else max(off, np.max(np.abs(seen / theory - 1)))
+            clean = noise == noises[0]
             for number, (time, color) in enumerate(zip(result.times, kd.plots.COLOURS, strict=False)):
-                mean, low, high = kd.confidence.mean_interval(seen[:, number])
                 curve = exact[:, number].mean(axis=0)
-                clean = noise == noises[0]
                 ax.plot(result.fine, curve, color=color, linestyle="-" if clean else "--", linewidth=1.2)
                 top = np.argmax(curve)
                 if 0 < top < len(curve) - 1:
                     ax.plot(result.fine[top], curve[top], marker="v", color=color, markersize=8, zorder=1, alpha=0.5)
-                ax.errorbar(
-                    result.powers,
-                    mean,
-                    np.abs([low - mean, high - mean]),
-                    color=color,
-                    marker="o",
-                    markersize=4,
-                    linestyle="none",
-                    linewidth=1,
-                    markerfacecolor=color if clean else "white",
-                    label=f"T = {time:g}" if clean else None,
-                )
+                markers(ax, result.powers, seen[:, number], color, clean, f"T = {time:g}")
         ax.axhline(1, color=kd.plots.GREY, linewidth=0.8, zorder=0)
         ax.set(xlabel="exponent γ of the student's spectrum", ylabel="scale-free slope of the margins")
         ax.set_title(f"{letter}  {NAMES[name]}" + (f": runs within {kd.plots.above(off)}" if off else ""), loc="left")
     axes[0].legend(loc="center right", title="teacher's time")
 
-    why, key = axes[-1], (sets[0], noises[0])
-    for eigenvalues, energy in result.energy[key]:
-        order = np.argsort(-eigenvalues[:-1])
-        above = np.cumsum(energy[:-1][order])
-        why.step(eigenvalues[:-1][order], above, color=kd.plots.BLACK, alpha=0.4, linewidth=1, where="post")
+    why, draws = axes[len(sets)], result.draws[sets[0], noises[0]]
+    for each in draws:
+        order = np.argsort(-each.eigenvalues[:-1])
+        above = np.cumsum(each.energy[:-1][order])
+        why.step(each.eigenvalues[:-1][order], above, color=kd.plots.BLACK, alpha=0.4, linewidth=1, where="post")
     for number, color in zip(range(len(result.times)), kd.plots.COLOURS, strict=False):
-        why.axvline(np.mean(result.critical[key][:, number]), color=color, linestyle="--", linewidth=1.2)
+        why.axvline(np.mean([each.critical[number] for each in draws]), color=color, linestyle="--", linewidth=1.2)
     why.set(xscale="log", xlabel="eigenvalue λ / median", ylabel="label energy at eigenvalues above λ", ylim=(0, 1.02))
     why.set_title(f"{'abcd'[len(sets)]}  {NAMES[sets[0]]}: where λ* lies", loc="left")
-    return kd.plots.verdicts(figure, result.checks)
+
+
+def markers(ax, powers, values, color, filled, label):
+    """Means over seeds (S, γ) with their 95 % intervals; the label is for those that are filled."""
+    mean, low, high = kd.confidence.mean_interval(values)
+    ax.errorbar(
+        powers,
+        mean,
+        np.abs([low - mean, high - mean]),
+        color=color,
+        marker="o",
+        markersize=4,
+        linestyle="none",
+        linewidth=1,
+        markerfacecolor=color if filled else "white",
+        label=label if filled else None,
+    )
 
 
 def _on(result):

@@ -24,6 +24,7 @@ CLAIMED = (
     "Nothing: these are the controls that the paper's followers asked for. At equal time the student trails everywhere,"
     " with a flat spectrum no bias is exaggerated, and with the signal in the bottom directions distillation hurts."
 )
+WHY = "Squared loss and drawn targets, so that the truth is known."
 SPECTRA, SIGNALS = ("pixels", "flat"), ("top", "bottom")
 MOMENTS = "after as many steps as its teacher", "at its best moment"
 LOW = 50  # the direction that findings are about
@@ -97,6 +98,16 @@ def findings(result):
     hurts = 100 * change[1]
     yield Finding(f"signal in the bottom half: change of the error in %, {MOMENTS[0]}", hurts[0], "above", 0)
     yield Finding(f"signal in the bottom half: the same {MOMENTS[1]}", hurts[1], "equal", 0, tolerance=0.1)
+
+
+def abstract(found):
+    by = {finding.what: finding for finding in found}
+    flat = next(finding for what, finding in by.items() if what.startswith("flat: ρ"))
+    hurt = next(finding for what, finding in by.items() if MOMENTS[0] in what)
+    return (
+        f"with a flat spectrum ρ is {flat}; at equal time the student trails everywhere, which shows nothing; with the"
+        f" signal in the bottom directions distillation raises the error by {hurt} %."
+    )
 
 
 def draw(result):
