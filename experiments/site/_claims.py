@@ -108,7 +108,7 @@ def section(claim, trial, writer):
     )
     for name, dropped in trial["hypotheses"].items():
         where = ", ".join(f"{key} = {value}" for key, value in (dropped["counterexample"] or {}).items())
-        script = writer.block(dropped["script"], "python") if dropped["script"] else ""
+        script = writer.block(dropped["script"], "") if dropped["script"] else ""
         needed = "necessary" if dropped["necessary"] else "not shown necessary"
         parts.append(
             f"<details><summary>Without <code>{name}</code>: {needed}</summary>"

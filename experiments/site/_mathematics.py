@@ -33,7 +33,7 @@ _PIECE = re.compile(
     |(?P<space>\s+)""",
     re.VERBOSE,
 )
-_STRONG = re.compile(rf"[{GREEK}√∫∂∇‖Σ^]|[{MARKS}]|(?<![A-Za-z])[A-Za-z]_|(?<![A-Za-z\d.])[B-HJ-Zb-z](?![A-Za-z'’])")
+_STRONG = re.compile(rf"[{GREEK}√∫∂∇‖Σ^]|[{MARKS}]|(?<![A-Za-z])[A-Za-z]_|(?<![A-Za-z\d.])[B-HJ-Zb-z](?![A-Za-z\d'’])")
 BETTER = {">=": "≥", "<=": "≤", " ... ": " … "}
 _WRITTEN = re.compile("|".join(map(re.escape, BETTER)))
 _ENDS = re.compile(r"[.,;:!?]+[)\]]?$")
