@@ -113,8 +113,9 @@ def main(arguments=None):
         print(f"the report is {FIGURES / 'report.md'}")
         return
     if chosen.names == ["site"]:
+        build_site = site().build
         prepare(FIGURES / "site")
-        pages = site().build(FIGURES / "site")
+        pages = build_site(FIGURES / "site")
         print(f"{len(pages)} pages; the first is {FIGURES / 'site' / 'index.html'}")
         return
     prepare(FIGURES)

@@ -104,6 +104,7 @@ def radios():
 
 def build(folder, tried=None, counts=_claims.COUNTS):
     """Write all pages. `tried` are the claims to judge, all unless given; verdicts are kept until code changes."""
+    told = _claims.trials([claim.name for claim in _claims.known()] if tried is None else tried, counts)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "figures").mkdir(parents=True)
     modules = _reference.modules()
@@ -116,7 +117,7 @@ def build(folder, tried=None, counts=_claims.COUNTS):
     explorer(site)
     gallery(site)
     report(site)
-    claims(site, _claims.trials([claim.name for claim in _claims.known()] if tried is None else tried, counts))
+    claims(site, told)
     reference(site, modules, found)
     changes = (ROOT / "CHANGELOG.md").read_text()
     site.write("changes.html", "Changes", writer.markdown(changes, top=1))
