@@ -34,7 +34,7 @@ _PIECE = re.compile(
     re.VERBOSE,
 )
 _STRONG = re.compile(rf"[{GREEK}√∫∂∇‖Σ^]|[{MARKS}]|(?<![A-Za-z])[A-Za-z]_|(?<![A-Za-z\d.])[B-HJ-Zb-z](?![A-Za-z\d'’])")
-BETTER = {">=": "≥", "<=": "≤", " ... ": " … "}
+BETTER = {">=": "≥", "<=": "≤", "...": "…"}
 _WRITTEN = re.compile("|".join(map(re.escape, BETTER)))
 _ENDS = re.compile(r"[.,;:!?]+[)\]]?$")
 
