@@ -267,7 +267,10 @@ def test_search_by_keyboard(look):
     browser = look("index.html")
     ActionChains(browser).send_keys(Keys.TAB).perform()
     assert browser.switch_to.active_element.get_attribute("class") == "skip"
-    ActionChains(browser).send_keys("/").send_keys("matched_time").perform()
+    ActionChains(browser).send_keys("/").perform()
+    field = browser.find_element("id", "search")
+    WebDriverWait(browser, 30).until(lambda _: browser.switch_to.active_element == field)
+    field.send_keys("matched_time")
     first = WebDriverWait(browser, 30).until(lambda _: browser.find_elements("css selector", ".search li a"))[0]
     assert first.get_attribute("href").endswith("api-kdtheory.measures.html#matched_time")
     ActionChains(browser).send_keys(Keys.ARROW_DOWN).perform()
