@@ -1,6 +1,7 @@
 """python -m experiments: rebuild the figures, and the page that shows them.
 
 python -m experiments report: the seed paper on real data, a page of its own.
+python -m experiments site: all of it as pages to look at in a browser, in figures/site.
 """
 
 import importlib
@@ -66,6 +67,15 @@ def gallery(folder):
     (folder / "README.md").write_text("\n".join(parts))
 
 
+def site():
+    """What builds the pages. ImportError that says what to install where that is missing."""
+    try:
+        from experiments.site import _build
+    except ModuleNotFoundError as missing:
+        raise ImportError(f"the site needs {missing.name}: pip install -e '.[site]'") from missing
+    return _build
+
+
 def timed(names):
     """The names, with the time that each took, and a progress bar where tqdm is installed."""
     try:
@@ -83,7 +93,7 @@ def timed(names):
 
 def main(arguments=None):
     parser = _command.Parser(prog=PROG, description="Rebuild the figures.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones, or report; all figures if left out")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones, report or site; all figures if left out")
     parser.add_argument("--list", action="store_true", help="print the names and titles, and stop")
     chosen = parser.parse_args(arguments)
     known = discover()
@@ -91,7 +101,7 @@ def main(arguments=None):
         for name in known:
             print(f"{name:32} {caption(load(name))[0]}")
         return
-    unknown = sorted(set(chosen.names) - set(known)) if chosen.names != ["report"] else []
+    unknown = sorted(set(chosen.names) - set(known)) if chosen.names not in (["report"], ["site"]) else []
     if unknown:
         parser.error(f"there is no experiment {', '.join(unknown)}; there are {', '.join(known)}")
     parser.needs_float64()
@@ -101,6 +111,12 @@ def main(arguments=None):
         prepare(FIGURES)
         _pages.build(FIGURES, STYLE, timed)
         print(f"the report is {FIGURES / 'report.md'}")
+        return
+    if chosen.names == ["site"]:
+        build_site = site().build
+        prepare(FIGURES / "site")
+        pages = build_site(FIGURES / "site")
+        print(f"{len(pages)} pages; the first is {FIGURES / 'site' / 'index.html'}")
         return
     prepare(FIGURES)
     for name in timed(chosen.names or known):

@@ -6,6 +6,7 @@ and counterexamples, each with a script that verifies it without kdtheory.
 """
 
 import functools
+import importlib.metadata
 import itertools
 import os
 import runpy
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--thorough", action="store_true", help="ten times as many instances and loops, and descents for every claim"
     )
+    parser.add_argument("--version", action="version", version=f"kdtheory {importlib.metadata.version('kdtheory')}")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="for machines, with counterexamples")
     shape.add_argument("--latex", action="store_true", help="a table for papers")

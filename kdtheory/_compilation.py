@@ -108,8 +108,8 @@ def done(equation, inputs, large=LARGE):
         return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs, large)
     if name == "optimization_barrier":
         return inputs
-    if name == "scan" and settings["num_carry"] == 0 and large == np.inf:
-        closed = _mapped(settings["jaxpr"], settings["num_consts"], settings["length"])
+    if name == "scan" and large == np.inf and (shared := _shared(equation)) is not None:
+        closed = _mapped(settings["jaxpr"], shared, settings["length"])
         return _run(closed.jaxpr, closed.consts, inputs, large)
     if name in ELEMENTWISE and (name not in OF_FLOATS or inputs[0].dtype.kind == "f"):
         return [ELEMENTWISE[name](*inputs)]
@@ -117,6 +117,14 @@ def done(equation, inputs, large=LARGE):
         return [SHAPED[name](equation.outvars[0].aval, settings, *inputs)]
     outputs = equation.primitive.bind(*map(jnp.asarray, inputs), **settings)
     return list(map(np.asarray, outputs if equation.primitive.multiple_results else [outputs]))
+
+
+def _shared(equation):
+    """How many of a loop's inputs, the first ones, are of all its turns; None where it carries something from turn to
+    turn. Releases of JAX tell it in different ways; what is of one turn lacks an axis in its body."""
+    body = equation.params["jaxpr"]
+    kept = lambda outside, inside: sum(o.aval.ndim == i.ndim for o, i in zip(outside, inside, strict=True))
+    return None if kept(equation.outvars, body.out_avals) else kept(equation.invars, body.in_avals)
 
 
 @functools.cache

@@ -636,8 +636,8 @@ np.savez(out, traced=table.traced, looped=looped.looped, devices=len(jax.devices
 """
 
 
-def run_processes(tmp_path, count, devices, folder=""):
-    """Run the same sweeps in `count` processes of `devices` each; their exit codes and tables."""
+def start_processes(tmp_path, count, devices, folder, script):
+    """The same script in `count` processes of `devices` each, as they run."""
     (tmp_path / "work.py").write_text(WORK)
     environment = {
         **os.environ,
@@ -646,15 +646,20 @@ def run_processes(tmp_path, count, devices, folder=""):
     }
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    processes = [
+    return [
         subprocess.Popen(
-            [sys.executable, "-c", SHARED, *map(str, (n, count, port, folder, tmp_path / f"{n}.npz"))],
+            [sys.executable, "-c", script, *map(str, (n, count, port, folder, tmp_path / f"{n}.npz"))],
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
         for n in range(count)
     ]
+
+
+def run_processes(tmp_path, count, devices, folder=""):
+    """Run the same sweeps in `count` processes of `devices` each; their exit codes and tables."""
+    processes = start_processes(tmp_path, count, devices, folder, SHARED)
     ended = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
     return ended, [tmp_path / f"{n}.npz" for n in range(count)]
 
@@ -681,3 +686,41 @@ def test_processes_refuse_a_folder_together(tmp_path):
     ended, _ = run_processes(tmp_path, 2, 1, tmp_path / "folder")
     assert "holds another sweep" in ended[0][0] and "process 0 could not open the folder" in ended[1][0]
     assert all(code for _, code in ended)
+
+
+MORTAL = """
+import sys
+import jax
+import numpy as np
+import work
+
+number, count, port, folder, out = sys.argv[1:]
+jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(number))
+np.savez(out, looped=work.sweep("looped", folder).looped)
+"""
+
+
+def test_a_process_that_dies_ends_the_others_and_the_same_command_goes_on(tmp_path):
+    folder, afresh = tmp_path / "folder", tmp_path / "afresh"
+    afresh.mkdir()
+
+    def pieces():
+        return {piece: piece.read_bytes() for piece in folder.glob("*.piece")}
+
+    first, other = start_processes(tmp_path, 2, 1, folder, MORTAL)
+    while len(pieces()) < 20:
+        assert first.poll() is None
+        time.sleep(0.001)
+    first.kill()
+    first.communicate()
+    other.communicate()
+    assert other.returncode  # without its share there is no table
+    left = pieces()
+    assert 20 <= len(left) < 13 * 17 and not list(tmp_path.glob("*.npz"))
+    (alone,) = start_processes(tmp_path, 1, 1, folder, MORTAL)  # another number of processes will do
+    assert alone.communicate() and alone.returncode == 0
+    assert left.items() <= pieces().items()
+    (alone,) = start_processes(afresh, 1, 1, afresh / "folder", MORTAL)
+    assert alone.communicate() and alone.returncode == 0
+    tables = [np.load(path / "0.npz")["looped"] for path in (tmp_path, afresh)]
+    np.testing.assert_array_equal(*tables)

@@ -1,4 +1,5 @@
-"""The lowest versions that pyproject.toml allows; `.ci/lowest` runs all tests with them."""
+"""The version, wherever it is told, and the lowest ones that pyproject.toml allows of others; `.ci/lowest` runs all
+tests with them, `.ci/wheel` tries what is released."""
 
 import importlib.metadata
 import itertools
@@ -8,7 +9,22 @@ import re
 import subprocess
 import tomllib
 
+import pytest
+
+import kdtheory
+import kdtheory.__main__ as command
+
 ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_one_version_is_told_everywhere(capsys):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE).group(1) == version
+    assert re.search(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).group(1) == version
+    assert kdtheory.__version__ == version, "installed is another one: pip install -e '.[test]' again"
+    with pytest.raises(SystemExit) as end:
+        command.main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"kdtheory {version}\n"
 
 
 def test_every_requirement_has_a_lowest_version():  # F18
@@ -18,6 +34,12 @@ def test_every_requirement_has_a_lowest_version():  # F18
         if not name.startswith("kdtheory["):
             assert re.fullmatch(r"[\d.]+", version), requirement
             assert importlib.metadata.version(name)
+
+
+def test_what_is_released_is_tried_by_a_command():
+    script = ROOT / ".ci" / "wheel"
+    assert os.access(script, os.X_OK) and "`bash .ci/wheel`" in (ROOT / "README.md").read_text()
+    assert subprocess.run(["bash", "-n", script]).returncode == 0
 
 
 def test_one_command_installs_them():  # F18

@@ -1,10 +1,11 @@
 """Benchmarks: what kdtheory costs as a ratio to what is unavoidable, measured side by side in one run.
 
-`python tests/benchmarks` prints the table; names of benchmarks print those rows only, and `growth` draws how costs
-grow. Both sides of a ratio are run in turn, on one thread of one core, and the best of five counts, in seconds of
-that core.
+`python tests/benchmarks` prints the table; names of benchmarks print those rows only, `growth` draws how costs grow,
+`fits` tells what fits into memory, and `accelerator` sets another device beside the processor. Both sides of a ratio
+are run in turn, on one thread of one core, and the best of five counts, in seconds of that core.
 """
 
+import importlib
 import os
 import sys
 
@@ -17,11 +18,14 @@ def pin():
 
 
 if __name__ == "__main__":
-    pin()
-    if sys.argv[1:] == ["growth"]:
-        import growth
+    if sys.argv[1:2] == ["accelerator"]:  # as people run it: all cores
+        import accelerator
 
-        growth.main()
+        accelerator.main(sys.argv[2:])
+        sys.exit()
+    pin()
+    if sys.argv[1:] in (["growth"], ["fits"]):
+        importlib.import_module(sys.argv[1]).main()
     else:
         import measure
 

@@ -1,0 +1,1 @@
+"""A page that people can look at, of what exists: README, docstrings, captions, report and claims; and the explorer."""
