@@ -453,3 +453,16 @@ def test_longer_chains_and_other_momentum():
     for learner, left in ((kd.Nesterov(step, β, 7), of_nesterov), (chain, flows)):
         expected = by_contours(s, c, samples, np.square(signal), left)
         assert float(risk(learner, made).bias) == pytest.approx(expected.real, rel=1e-11)
+
+
+def test_as_many_directions_as_samples_have_no_finite_variance_where_all_is_learnt():
+    limit = kd.asymptotics.limit(np.ones(10), 10, noise=0.1)
+    assert limit.edges[0, 0] == 0
+    for learner in (kd.GradientFlow(np.inf), kd.Ridge(0.0), kd.distill(kd.Ridge(0.0), kd.GradientFlow(np.inf))):
+        found = kd.asymptotics.risk(learner, limit)
+        assert np.isposinf(found.variance) and abs(found.bias) < 1e-6
+    path = kd.asymptotics.risk(kd.GradientFlow([1e2, 1e4, np.inf]), limit).variance
+    assert np.isfinite(path[:2]).all() and np.isposinf(path[2])
+    assert path[1] / path[0] == pytest.approx(10.0, rel=0.1)  # it grows like the root of time
+    assert np.isfinite(kd.asymptotics.risk(kd.Ridge(0.0), kd.asymptotics.limit(np.ones(10), 10)).total)  # no noise
+    assert np.isfinite(kd.asymptotics.risk(kd.Ridge(0.0), kd.asymptotics.limit(np.ones(9), 10, noise=0.1)).total)

@@ -309,6 +309,7 @@ def test_refusals():
     stage = Stage(kd.Ridge(0.1), 20, 0.3)
     for wrong, message in (
         ([], "stages are empty"),
+        (stage, r"stages must be a list, also of a single generations.Stage: \[stage\]"),
         ([Stage(kd.GradientFlow([1.0, 2.0]), 20)], r"stages\[0\].learner must be stopped, but it is a path of 2"),
         ([stage, Stage(kd.Ridge(0.1), 0)], r"stages\[1\].samples must be a whole number"),
         ([Stage(kd.Ridge(0.1), 20, -1.0)], r"stages\[0\].noise must be one finite number >= 0"),

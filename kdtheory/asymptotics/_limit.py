@@ -15,6 +15,7 @@ from kdtheory.asymptotics import _law
 from kdtheory.learners import Learner, check_learner
 
 FEW = 100  # nodes below which a form is not split
+LEARNT = 1e-8  # of the least eigenvalue that floats have, beyond which it is learnt whatever it is
 MANY = 1 << 17  # numbers for which a program that runs faster is worth that it takes longer to make
 
 
@@ -279,7 +280,9 @@ def risk(learner: Learner, limit: Limit) -> Risk:
     data, it is 1/λ_max of the limit, and of mini-batches this is the mean run's. Slopes by the learner's fields are
     exact. Filters that jump are resolved to the distance of the nodes, or exactly where they do so in a gap.
 
-    Warns of a step size with which the loop diverges, in the limit or on some draws of its size.
+    Infinite with noise where there are as many directions as samples and the smallest eigenvalues are learnt all the
+    same, as by least squares. Warns of a step size with which the loop diverges, in the limit or on some draws of its
+    size.
 
     >>> import kdtheory as kd
     >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
@@ -321,7 +324,13 @@ def cross_risk(first: Learner, second: Learner, limit: Limit) -> Risk:
     learnt_too, left_too = (learnt, left) if second is first else at_nodes(second, limit)
     both = learnt * learnt_too
     bias = _product(limit.form, left, left_too) - both @ limit.null + limit.missed
-    return _risk(bias, both @ limit.noise)
+    variance = both @ limit.noise
+    if concrete((first, second, limit)) and limit.edges[0, 0] == 0 and np.any(limit.noise):
+        # as many directions as samples: eigenvalues down to zero, and of noise what is learnt there over them
+        top, least = limit.edges[-1, 1], np.array([np.finfo(float).tiny])
+        there, there_too = (at_points(each.tuned(top), least)[0][..., 0] for each in (first, second))
+        variance = np.where(there * there_too > LEARNT, np.inf, variance)
+    return _risk(bias, variance)
 
 
 def disagreement(first: Learner, second: Learner, limit: Limit) -> Risk:

@@ -275,6 +275,8 @@ def _read(stages, eigenvalues, signal, same_inputs):
         raise ValueError(f"signal must be finite, one number or ({count},) as the eigenvalues; got {signal}")
     if not eigenvalues.any():
         raise ValueError("eigenvalues are all zero: nothing can be learnt; give at least one that is positive")
+    if isinstance(stages, Stage):
+        raise TypeError("stages must be a list, also of a single generations.Stage: [stage]")
     stages, matrices = list(stages), {}
     if not stages:
         raise ValueError("stages are empty: give at least one generations.Stage")
