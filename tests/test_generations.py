@@ -309,7 +309,6 @@ def test_refusals():
     stage = Stage(kd.Ridge(0.1), 20, 0.3)
     for wrong, message in (
         ([], "stages are empty"),
-        (stage, r"stages must be a list, also of a single generations.Stage: \[stage\]"),
         ([Stage(kd.GradientFlow([1.0, 2.0]), 20)], r"stages\[0\].learner must be stopped, but it is a path of 2"),
         ([stage, Stage(kd.Ridge(0.1), 0)], r"stages\[1\].samples must be a whole number"),
         ([Stage(kd.Ridge(0.1), 20, -1.0)], r"stages\[0\].noise must be one finite number >= 0"),
@@ -340,6 +339,8 @@ def test_refusals():
     for run in (risk, lambda *given, **options: simulate(0, *given, **options)):
         with pytest.raises(ValueError, match=r"stages\[1\].samples is 30, but on the same inputs .* the first, 20"):
             run([stage, Stage(kd.Ridge(0.1), 30)], np.ones(3), 1.0, same_inputs=True)
+    with pytest.raises(TypeError, match=r"stages must be a list, also of a single generations.Stage: \[stage\]"):
+        risk(stage, np.ones(3), 1.0)
     with pytest.raises(TypeError, match=r"stages\[0\] is Ridge"):
         risk([kd.Ridge(0.1)], np.ones(3), 1.0)
     with pytest.raises(ValueError, match="features are zero"):
