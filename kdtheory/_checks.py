@@ -7,15 +7,27 @@ those has no meaning.
 import math
 import operator
 import os
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-Numbers = jax.Array | ArrayLike  # what `as_real` reads: numbers, lists of them, arrays of any library
-Number = float | np.number | np.ndarray | jax.Array  # one number, or what JAX makes of many
-Key = int | jax.Array  # what `as_key` reads: a seed or a JAX random key
+if TYPE_CHECKING:
+    Numbers = jax.Array | ArrayLike
+    Number = float | np.number | np.ndarray | jax.Array
+    Key = int | jax.Array
+else:  # names that help() shows, in place of unions that fill a screen
+
+    class Numbers:
+        """Numbers, lists of them, or arrays of any library."""
+
+    class Number:
+        """One number, or what JAX makes of many."""
+
+    class Key:
+        """A seed, or a JAX random key."""
 
 
 def concrete(tree):
