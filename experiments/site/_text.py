@@ -29,6 +29,11 @@ def coloured(code, language):
     return highlight(code, get_lexer_by_name(language), COLOURS)
 
 
+def _plain(text):
+    """Running text, its formulas set; a place that others lead to stays one."""
+    return text if re.fullmatch(r'<a id="[\w-]+"></a>', text) else _mathematics.marked(text)
+
+
 class Writer:
     """Turns text into HTML. `names` are the addresses of what can be linked, by what code calls it."""
 
@@ -36,7 +41,7 @@ class Writer:
         self.names, self.here = names, {}
         self._markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
         rules = self._markdown.renderer.rules
-        rules["text"] = lambda tokens, at, *_: _mathematics.marked(tokens[at].content)
+        rules["text"] = lambda tokens, at, *_: _plain(tokens[at].content)
         rules["code_inline"] = lambda tokens, at, *_: self.name(tokens[at].content)
         rules["fence"] = lambda tokens, at, *_: self.block(tokens[at].content, tokens[at].info)
         rules["code_block"] = lambda tokens, at, *_: self.block(tokens[at].content, "")

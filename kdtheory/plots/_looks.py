@@ -91,7 +91,9 @@ def _banded(ax, x, values, style):
     if len(values) == 1:
         ax.plot(x, values[0], **style)
         return
-    mean, low, high = measures.confidence.mean_interval(values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the line ends where the first run has no number
+        mean, low, high = measures.confidence.mean_interval(values)
     ax.plot(x, mean, **style)
     known = np.isfinite(x) & np.isfinite(low)
     if known.any():

@@ -8,7 +8,6 @@ import math
 import subprocess
 import sys
 
-import measure
 import numpy as np
 
 import kdtheory as kd
@@ -18,6 +17,8 @@ MEMORY = (8, 64, 512)  # GB, of 1e9 bytes
 
 def kernel(size):
     """Gram matrix of N samples and its eigensystem"""
+    import measure
+
     return kd.problems.kernel(*measure.gram(size)).eigensystem().reading
 
 
