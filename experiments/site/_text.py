@@ -31,7 +31,8 @@ def coloured(code, language):
 
 def _plain(text):
     """Running text, its formulas set; a place that others lead to stays one."""
-    return text if re.fullmatch(r'<a id="[\w-]+"></a>', text) else _mathematics.marked(text)
+    place = re.fullmatch(r'<a id="([\w-]+)"></a>', text)
+    return f'<span id="{place[1]}"></span>' if place else _mathematics.marked(text)
 
 
 class Writer:
