@@ -29,17 +29,12 @@ from kdtheory.claims import (
 )
 from kdtheory.learners import Ridge, distill, self_distill
 from kdtheory.measures.early_stopping import best_clock
-from kdtheory.theorems._words import little_noise, log_risk, penalty_ratio, spaced, started, zero_start
+from kdtheory.theorems._words import allowed, little_noise, log_risk, penalty_ratio, spaced, started, zero_start
 
 
 def rounded(run):
     """By how much what a lane computes may be off, relative to the terms it is the sum of; nothing in 60 digits."""
     return {theory: 16.0 * EPS, practice: 1e-12}.get(run, 0.0)
-
-
-def allowed(run):
-    """The same, for equalities."""
-    return face(run, 64.0 * EPS, 1e-11)
 
 
 @claim(
