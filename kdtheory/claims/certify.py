@@ -9,13 +9,18 @@ Needs the extra `kdtheory[certify]`.
 """
 
 import dataclasses
+import functools
 import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from kdtheory._record import KNOWN, address
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+
+if TYPE_CHECKING:
+    from flint import fmpq
 
 PRECISIONS = tuple(64 * 2**k for k in range(9))  # bits, up to 16384
 Exact = float | Fraction
@@ -91,17 +96,16 @@ def crossing(
 
 
 def _decide(quantity: Callable) -> Certificate:
-    import flint
-
-    before = flint.ctx.prec
+    context = _flint().ctx
+    before = context.prec
     try:
         for bits in PRECISIONS:
-            flint.ctx.prec = bits
+            context.prec = bits
             value = quantity()
             if value > 0 or value < 0:
                 return Certificate(1 if value > 0 else -1, bits)
     finally:
-        flint.ctx.prec = before
+        context.prec = before
     return Certificate(None, PRECISIONS[-1])
 
 
@@ -116,40 +120,52 @@ def missing() -> str:
 
 
 def _exact(learner, eigenvalues, clocks):
-    """The learner along each eigenvalue, and the clocks as fractions."""
+    """The learner along each eigenvalue, and the clocks as rational numbers."""
     if not installed():
         raise ImportError(f"certify needs python-flint: {INSTALL}")
     learner = GradientFlow(0.0) if learner is None else learner
-    eigenvalues = [Fraction(value) for value in eigenvalues]
+    eigenvalues = [_rational(value) for value in eigenvalues]
     if min(eigenvalues) <= 0:
         raise ValueError(f"eigenvalues must be positive, got {float(min(eigenvalues))}")
     match learner:
         case GradientFlow():
             along = [_Exponential(value) for value in eigenvalues]
         case GradientDescent(step_size=step_size) if step_size is not None:
-            along = [_Descent(value, Fraction(step_size)) for value in eigenvalues]
-            if max(eigenvalues) * Fraction(step_size) >= 1:
-                raise ValueError(f"step_size · eigenvalue must be below 1, got {float(max(eigenvalues) * step_size)}")
+            along = [_Descent(value, _rational(step_size)) for value in eigenvalues]
+            if (largest := max(eigenvalues) * _rational(step_size)) >= 1:
+                raise ValueError(f"step_size · eigenvalue must be below 1, got {float(largest)}")
         case Ridge():
             along = [_Ridge(value) for value in eigenvalues]
         case _:
             raise TypeError(
                 f"learner must be GradientFlow, GradientDescent with a step size, or Ridge; got {learner!r}"
             )
-    return along, *map(Fraction, clocks)
+    return along, *map(_rational, clocks)
 
 
-def _ball(fraction):
-    from flint import arb, fmpq
+@functools.cache
+def _flint():
+    """The module, found once."""
+    import flint
 
-    return arb(fmpq(fraction.numerator, fraction.denominator)) if isinstance(fraction, Fraction) else fraction
+    return flint
+
+
+def _rational(value):
+    value = Fraction(value)
+    return _flint().fmpq(value.numerator, value.denominator)
+
+
+def _ball(rational):
+    """It at the precision that is set."""
+    return _flint().arb(rational)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Exponential:
     """φ = 1 - e^(-λ·clock)."""
 
-    eigenvalue: Fraction
+    eigenvalue: "fmpq"
 
     def rate(self):
         return _ball(self.eigenvalue)
@@ -177,7 +193,7 @@ class _Exponential:
     def lag(self, times):
         """log(1 + (e^(λm) - 1) r) / λ, m the least time and r what the other fits together leave."""
         least, *others = sorted(times)
-        left = _ball(Fraction(0))
+        left = 0
         for time in others:
             missing = (-self.rate() * _ball(time)).exp()
             left = missing + self.progress(time) * left
@@ -188,7 +204,7 @@ class _Exponential:
 class _Descent(_Exponential):
     """φ = 1 - (1 - ηλ)^(clock/η): the exponential one with rate -log(1 - ηλ)/η."""
 
-    step_size: Fraction
+    step_size: "fmpq"
 
     def rate(self):
         return -_ball(-self.step_size * self.eigenvalue).log1p() / _ball(self.step_size)
@@ -196,9 +212,9 @@ class _Descent(_Exponential):
 
 @dataclasses.dataclass(frozen=True)
 class _Ridge:
-    """φ = λ·clock / (1 + λ·clock), in exact fractions."""
+    """φ = λ·clock / (1 + λ·clock), in exact rational numbers."""
 
-    eigenvalue: Fraction
+    eigenvalue: "fmpq"
 
     def same(self, other):
         return self.eigenvalue == other.eigenvalue

@@ -148,21 +148,25 @@ def on_edges(
     apart = APART["loops" if tame else "theory"]
     for name, quantity in quantities.items():
         if quantity.range:
-            ends = np.asarray(quantity.range(tame), moved[name].dtype)[random.integers(2, size=moved[name].shape)]
-            moved[name] = np.where(random.random(moved[name].shape) < 1 / 3, ends, moved[name])
-    kinds = {}
+            end = np.asarray(quantity.range(tame), moved[name].dtype)[random.integers(2, size=moved[name].shape)]
+            moved[name] = np.where(random.random(moved[name].shape) < 1 / 3, end, moved[name])
+    kinds, ends = {}, {}
     for name, quantity in quantities.items():
         if quantity.kind:
+            ends[quantity.kind] = quantity.range(tame)  # type: ignore[misc]
             kinds.setdefault(quantity.kind, []).extend(
                 [(name,)] if quantity.length is None else [(name, place) for place in range(quantity.length)]
             )
-    for cells in kinds.values():
-        for case in np.flatnonzero(random.random(len(next(iter(moved.values())))) < 0.5) if len(cells) > 1 else []:
-            tied = random.permutation(len(cells))[: random.integers(2, len(cells) + 1)]
-            first, *others = [(moved[cells[i][0]], (case, *cells[i][1:])) for i in tied]
-            low, high = quantities[cells[tied[0]][0]].range(tame)  # type: ignore[misc]
-            for array, at in others:
-                sign = (-1.0, 1.0)[random.integers(2)]
-                near = first[0][first[1]] * (1.0 + sign * apart[random.integers(len(apart))])
-                array[at] = min(max(near, low), high)
+    for kind, cells in kinds.items():
+        if len(cells) < 2:
+            continue
+        cases = np.flatnonzero(random.random(len(next(iter(moved.values())))) < 0.5)
+        values = np.stack([moved[name][(cases, *place)] for name, *place in cells], axis=1)
+        order = np.argsort(random.random(values.shape), axis=1)  # the first of each row leads, some that follow tie
+        tied = np.argsort(order, axis=1) < random.integers(2, len(cells) + 1, (len(cases), 1))
+        near = 1.0 + random.choice((-1.0, 1.0), values.shape) * random.choice(apart, values.shape)
+        near[np.arange(len(cases)), order[:, 0]] = 1.0
+        values = np.where(tied, np.clip(np.take_along_axis(values, order[:, :1], 1) * near, *ends[kind]), values)
+        for (name, *place), column in zip(cells, values.T, strict=True):
+            moved[name][(cases, *place)] = column
     return moved
