@@ -5,6 +5,7 @@ shown to be necessary. With a FILE.py: the claims that it makes. With the NAME o
 and counterexamples, each with a script that verifies it without kdtheory.
 """
 
+import contextlib
 import functools
 import importlib.metadata
 import itertools
@@ -12,12 +13,12 @@ import os
 import runpy
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from kdtheory import _command
 from kdtheory.claims import CLAIMS, UNDECIDABLE, Trial, certify, detail, json, latex
 from kdtheory.claims.checks import near
 from kdtheory.claims.tables import lines
+from kdtheory.claims.trials import trials
 
 PROG = "python -m kdtheory"
 LEGEND = """\
@@ -27,16 +28,14 @@ COUNTS, THOROUGH, DESCENT = dict(count=10_000, loops=200), dict(count=100_000, l
 
 
 def judged(claims, seed, counts):
-    """The trials, two at a time, with a line on a terminal that says how far they are."""
+    """The trials, with a line on a terminal that says how far they are."""
     say = functools.partial(print, end="", file=sys.stderr, flush=True) if sys.stderr.isatty() else lambda *_: None
-    pool = ThreadPoolExecutor(max_workers=2)  # compiling is what a trial costs, and it leaves the interpreter
     try:
-        running = pool.map(lambda claim: claim.trial(seed, **counts), claims)
-        for number, trial in enumerate(running, 1):
-            say(f"\r\033[K{number}/{len(claims)} claims checked, {trial.claim.name}")
-            yield trial
+        with contextlib.closing(trials(claims, seed, **counts)) as running:
+            for number, trial in enumerate(running, 1):
+                say(f"\r\033[K{number}/{len(claims)} claims checked, {trial.claim.name}")
+                yield trial
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for trials that are running
         say("\r\033[K")
 
 
@@ -94,27 +93,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     claims = [table[name] for name in names or table]
     counts = dict(THOROUGH if chosen.thorough else COUNTS)
     counts["descent"] = DESCENT if chosen.thorough or (names and not (chosen.json or chosen.latex)) else 0
-    running, trials = itertools.tee(judged(claims, chosen.seed, counts))
+    running, found = itertools.tee(judged(claims, chosen.seed, counts))
     if not (chosen.json or chosen.latex or names):
         for line in lines(claims, running, counts, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ):
             print(line, flush=True)
-    trials = list(trials)
-    failed = [trial.claim.name for trial in trials if not trial.passed]
+    found = list(found)
+    failed = [trial.claim.name for trial in found if not trial.passed]
     if chosen.json:
-        print(json(trials))
+        print(json(found))
     elif chosen.latex:
-        print(latex(trials))
+        print(latex(found))
     elif names:
-        print("\n\n\n".join(map(detail, trials)))
+        print("\n\n\n".join(map(detail, found)))
     else:
         print(
-            f"\n{len(trials) - len(failed)} of {len(trials)} claims hold, with every hypothesis refuted when dropped,"
+            f"\n{len(found) - len(failed)} of {len(found)} claims hold, with every hypothesis refuted when dropped,"
             " and every lie found out."
         )
         print(LEGEND)
         if failed:
             print(f"FAILED: {', '.join(failed)}")
-    if to_install := hint(trials):
+    if to_install := hint(found):
         print(f"\n{to_install}", file=sys.stderr if chosen.json or chosen.latex else sys.stdout)
     return 1 if failed else 0
 

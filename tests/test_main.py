@@ -1,12 +1,15 @@
 """The table of `python -m kdtheory`, for people, machines and papers, and one claim in detail."""
 
 import json
+import math
+import os
 import textwrap
 
 import pytest
 
 import kdtheory.__main__ as command
 from kdtheory.claims import CLAIMS, certify
+from kdtheory.claims import trials as several
 
 
 def test_table_and_exit_status(capsys, monkeypatch):
@@ -113,3 +116,27 @@ class _margin:
         from kdtheory.claims import Margin
 
         return Margin(0.0 * self.like + factor, 0.0 * self.like)
+
+
+def test_processes_find_what_threads_do(monkeypatch):
+    monkeypatch.setattr(several, "MANY", 2)
+    claims = [CLAIMS[name] for name in ("ridge_semigroup", "trust_grows_with_noise", "shrunk_labels_reverse_the_bias")]
+    few = dict(count=20, loops=2)
+    for seen, claim in zip(several.trials(claims, 3, **few), claims, strict=True):
+        alone = claim.trial(3, **few)
+        assert seen.claim is claim and seen.theory.instances.keys() == alone.theory.instances.keys()
+        assert (seen.theory.margins == alone.theory.margins).all()
+        assert (seen.practice.margins == alone.practice.margins).all()
+
+
+def test_processes_answer_in_order_and_pass_errors_on():
+    assert list(several._by_processes(math.sqrt, [4.0, 9.0, 1.0, 0.0, 25.0])) == [2.0, 3.0, 1.0, 0.0, 5.0]
+    found = several._by_processes(math.sqrt, [4.0, -1.0, 9.0])
+    assert next(found) == 2.0
+    with pytest.raises(ValueError, match="math domain error"):
+        next(found)
+
+
+def test_a_process_that_dies_is_told():
+    with pytest.raises(ChildProcessError, match="give the names of a few claims"):
+        list(several._by_processes(os._exit, [3]))
