@@ -79,9 +79,16 @@ def _load(name):
     return SETS[name]()
 
 
+def principal(matrix):
+    """Its singular value decomposition, with the largest entry of each right vector positive on every machine."""
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    signs = np.sign(vt[np.arange(len(vt)), np.argmax(np.abs(vt), axis=1)])
+    return u * signs, s, vt * signs[:, None]
+
+
 def whitened(train, test, count=100):
     """The first `count` principal components, each with variance one on the training rows: a flat spectrum, P < N."""
-    _, s, vt = np.linalg.svd(np.asarray(train), full_matrices=False)
+    _, s, vt = principal(np.asarray(train))
     count = min(count, len(train) // 4, int(np.sum(s > 1e-8 * s[0])))
     return tuple(np.sqrt(len(train)) * np.asarray(rows) @ vt[:count].T / s[:count] for rows in (train, test))
 

@@ -46,7 +46,7 @@ def compute(*, seeds=_study.SEEDS, rows=2000, count=100, longest=3000):
 def one(seed, rows, count, longest) -> Control:
     images, _ = kd.datasets.mnist()
     pixels = images[np.random.default_rng(seed).permutation(len(images))[:rows]]
-    u, s, _ = np.linalg.svd(pixels - pixels.mean(axis=0), full_matrices=False)
+    u, s, _ = _study.principal(pixels - pixels.mean(axis=0))
     flat = np.sqrt(rows) * u[:, :count]
     features = {"pixels": flat * s[:count] / s[0], "flat": flat}
     stop = longest // 10

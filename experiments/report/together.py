@@ -66,21 +66,21 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
         (squared, step_size),
         (kd.problems.softmax(train, split.noisy, np.arange(10)), 10 * step_size),
     ):
-        eigensystem = problem.eigensystem()
-        bands = _study.bands(len(eigensystem.eigenvalues))
+        bands = _study.bands(train.shape[1])
         temperature = 1.0 if problem is squared else 4.0
         teacher = kd.GradientDescent(η, path)
         student = kd.distill(kd.GradientDescent(η, teacher_steps), kd.GradientDescent(η, path), temperature=temperature)
         parameters = [np.asarray(each.fit(problem)) for each in (teacher, student)]
-        target = eigensystem.of_parameters(parameters[0][-1])
+        target = parameters[0][-1]
+        # principal components are the directions: those found where all eigenvalues are one would be of the rounding
         runs.append(
             [
                 kd.Trajectory(
-                    eigensystem.eigenvalues,
-                    eigensystem.of_parameters(w),
+                    np.ones(train.shape[1]),
+                    w,
                     target,
                     learner.clock,
-                    eigensystem.spaces,
+                    np.arange(train.shape[1]),
                 ).towards(target, bands)
                 for w, learner in zip(parameters, (teacher, student), strict=True)
             ]
