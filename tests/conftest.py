@@ -113,7 +113,7 @@ def forget():
     from kdtheory.claims import judging
 
     jax.clear_caches()
-    for cached in (judging._judge_of, judging._slack, _compilation._compiled, _compilation._size):
+    for cached in (judging._judge_of, judging._slack_of, _compilation._compiled, _compilation._size):
         cached.cache_clear()
 
 

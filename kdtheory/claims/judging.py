@@ -16,7 +16,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from kdtheory._checks import Key, as_key
-from kdtheory._compilation import evaluated
+from kdtheory._compilation import evaluated, room_for
 from kdtheory._record import LISTED
 from kdtheory.claims import certify, exact, search
 from kdtheory.claims.checks import CONTRADICTED, HOLDS, OUTSIDE, UNDECIDABLE, VIOLATED, Check, Trial, near
@@ -197,21 +197,14 @@ class Claim:
         """Which cases meet all of some conditions."""
         inside = np.ones(len(next(iter(instances.values()))), bool)
         for name, condition in conditions.items():
-            asked = list(inspect.signature(condition).parameters)
-            named = [each for each in asked if np.asarray(instances[each]).dtype.kind not in "biuf"]
-            wanted = [np.asarray(instances[each]) for each in asked if each not in named]
-            with _told_of_tracers(f"{self.name}, {name!r},", condition):
-                if not named:
-                    slack = _slack(condition, tuple((values.shape, values.dtype.str) for values in wanted))
-                    inside &= np.asarray(slack(*wanted), float) > 0
-                    continue
-                for values in set(zip(*(np.asarray(instances[each]).tolist() for each in named), strict=True)):
-                    fixed = dict(zip(named, values, strict=True))
-                    cases = np.all([np.asarray(instances[each]) == fixed[each] for each in named], axis=0)
-                    slack = functools.partial(condition, **fixed)
-                    slack = jax.vmap(slack) if wanted else slack
-                    numbers = {each: np.asarray(instances[each])[cases] for each in asked if each not in named}
-                    inside[cases] &= np.asarray(slack(**numbers), float) > 0
+            asked = {each: np.asarray(instances[each]) for each in inspect.signature(condition).parameters}
+            named = [each for each, values in asked.items() if values.dtype.kind not in "biuf"]
+            rows = list(zip(*(asked[each].tolist() for each in named), strict=True))
+            for fixed in set(rows) or [()]:
+                cases = np.flatnonzero([row == fixed for row in rows]) if named else np.arange(len(inside))
+                numbers = {each: values[cases] for each, values in asked.items() if each not in named}
+                with _told_of_tracers(f"{self.name}, {name!r},", condition):
+                    inside[cases] &= _slack(condition, tuple(zip(named, fixed, strict=True)), numbers) > 0
         return inside
 
     def verdicts(self, instances: dict[str, Any], lane: str, drop: str | None, inside: np.ndarray) -> Check:
@@ -411,10 +404,22 @@ def _judge_of(name, function, lane, fixed, kinds):
     return evaluated(many, chunk), at_once, parts if lane in told[-1].asked else 0
 
 
+def _slack(condition, fixed, numbers):
+    """A condition of many instances of one alternative at once: (cases,)."""
+    if not numbers:
+        return condition(**dict(fixed))
+    count = len(next(iter(numbers.values())))
+    room = room_for(count) if fixed else count  # how many there are of each alternative differs from call to call
+    numbers = {name: np.resize(values, (room, *values.shape[1:])) for name, values in numbers.items()}
+    slack = _slack_of(condition, fixed, tuple((name, each.shape, each.dtype.str) for name, each in numbers.items()))
+    return np.asarray(slack(numbers), float)[:count]
+
+
 @functools.cache
-def _slack(condition, kinds):
-    """A condition of many instances at once."""
-    return evaluated(jax.vmap(condition), *(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds))
+def _slack_of(condition, fixed, kinds):
+    """A condition of numbers of these shapes."""
+    shapes = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in kinds}
+    return evaluated(jax.vmap(lambda numbers: condition(**numbers, **dict(fixed))), shapes)
 
 
 @contextlib.contextmanager
