@@ -99,6 +99,9 @@ from kdtheory.theorems.generations import (
     generations_forget_instead_of_collapsing as generations_forget_instead_of_collapsing,
 )
 from kdtheory.theorems.generations import (
+    hard_labels_help_where_samples_suffice as hard_labels_help_where_samples_suffice,
+)
+from kdtheory.theorems.generations import (
     iterating_helps_where_noise_exceeds_signal as iterating_helps_where_noise_exceeds_signal,
 )
 from kdtheory.theorems.generations import (
