@@ -1,5 +1,6 @@
 """Models trained on models: exact laws against references and draws, what they are made of, and lies told of them."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -251,6 +252,83 @@ def test_hard_labels_help_or_hurt_in_draws():
         assert kd.theorems.hard_labels_help_where_samples_suffice.at(apart=0.3, side=side, **given).verdict == HOLDS
 
 
+# Two sets of features.
+
+
+def two_spaces(Pw, Ps, target, labelled, unlabelled, noise):
+    """Risks of least squares teacher and student of jointly Gaussian features, exact at every size."""
+    dw, ds, overlap = np.trace(Pw), np.trace(Ps), np.trace(Ps @ Pw)
+    missed, taught = target - Pw @ target, Pw @ target
+    v = (noise + missed @ missed) / (labelled - dw - 1)
+    off, left = target - Ps @ taught, taught - Ps @ taught
+    student = off @ off + v * overlap + ds / (unlabelled - ds - 1) * (left @ left + v * (dw - overlap))
+    return overlap, missed @ missed + v * dw, student
+
+
+def projection(rows):
+    rows = np.linalg.qr(np.array(rows, float).T)[0]
+    return rows @ rows.T
+
+
+def test_discrepancy_is_a_virtue(oracle):
+    """The exact law against its reference, draws, and `generations.risk` as sizes grow."""
+    [(_, given, expected)] = oracle.theorem("T12", "two Gaussian")
+    Pw, Ps = projection(given["teacher_directions"]), projection(given["student_directions"])
+    target = np.array(given["target"])
+    law = two_spaces(Pw, Ps, target, given["labelled"], given["unlabelled"], given["noise"])
+    for found, name in zip(law, ("overlap_dimension", "teacher_risk", "student_risk"), strict=True):
+        assert oracle.agrees(found, expected[name], 1e-13), name
+    W, S, errors = np.linalg.qr(np.array(given["teacher_directions"], float).T)[0], None, []
+    S = np.linalg.qr(np.array(given["student_directions"]).T)[0]
+    for _ in range(4000):
+        z, new = RANDOM.normal(size=(9, 5)), RANDOM.normal(size=(7, 5))
+        w = W @ np.linalg.lstsq(z @ W, z @ target + 0.5 * RANDOM.normal(size=9), rcond=None)[0]
+        s = S @ np.linalg.lstsq(new @ S, new @ w, rcond=None)[0]
+        errors.append([np.sum((w - target) ** 2), np.sum((s - target) ** 2)])
+    mean, error = np.mean(errors, 0), np.std(errors, 0) / np.sqrt(4000)
+    assert np.all(abs(mean - law[1:]) < 3 * error)
+    Stage, many = kd.generations.Stage, (4000, 6000)
+    weak = Stage(kd.Ridge(0.0), many[0], given["noise"] ** 0.5, np.array(given["teacher_directions"], float))
+    strong = Stage(kd.Ridge(0.0), many[1], 0.0, np.array(given["student_directions"]))
+    found = kd.generations.risk([weak, strong], np.ones(5), target)
+    exact = two_spaces(Pw, Ps, target, *many, given["noise"])[1:]
+    np.testing.assert_allclose(found, exact, rtol=1e-5)
+
+
+def test_the_claim_is_judged_on_that_law():
+    """In three dimensions, with a teacher of one direction and a student of two, or the other way round."""
+    for own in (1, 2):
+        axes = np.linalg.qr(RANDOM.normal(size=(3, 3)))[0][:own]
+        truth, sees = RANDOM.normal(size=3), np.diag([1.0] * (3 - own) + [0.0] * own)
+        expected = two_spaces(sees, axes.T @ axes, truth, 30, 25, 0.7)[1:]
+        for lane in (generations.two_fits, generations.two_runs):
+            found = jax.jit(lane, static_argnums=0)(own, axes, truth, 30.0, 25.0, 0.7, 0.0, 0.0)
+            np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+def test_a_student_that_can_represent_its_teacher_needs_more_than_two_samples_a_feature():
+    """Better iff N > 2s + 1, whatever the spaces and the noise; equal there: by the law, and by draws beside it."""
+    D, w, s = 6, 2, 3
+    Ps = np.diag([1.0] * s + [0.0] * (D - s))
+    tilted = np.zeros((w, D))
+    tilted[0, 0], tilted[1, 1], tilted[1, 4] = 1.0, 0.6, 0.8  # of which the truth is the first
+    Pw, truth = projection(tilted), 0.7 * np.eye(D)[0]
+    gain = lambda fresh: np.subtract(*two_spaces(Pw, Ps, truth, 20, fresh, 0.25)[1:])
+    assert gain(2 * s + 1) == pytest.approx(0.0, abs=1e-15) and gain(2 * s) < 0 < gain(2 * s + 2)
+    for fresh, better in ((5, False), (40, True)):
+        gains = []
+        for _ in range(1000):
+            z, new = RANDOM.normal(size=(20, D)), RANDOM.normal(size=(fresh, D))
+            teacher = tilted.T @ np.linalg.lstsq(z @ tilted.T, z @ truth + RANDOM.normal(size=20) / 2, rcond=None)[0]
+            student = np.linalg.lstsq(new[:, :s], new @ teacher, rcond=None)[0]
+            gains.append(np.sum((teacher - truth) ** 2) - np.sum((np.append(student, np.zeros(D - s)) - truth) ** 2))
+        if better:
+            assert abs(np.mean(gains) - gain(fresh)) < 4 * np.std(gains) / np.sqrt(1000)
+            assert np.mean(gains) > 4 * np.std(gains) / np.sqrt(1000)
+        else:
+            assert np.mean(gains) < 0 and gain(fresh) < 0
+
+
 @pytest.mark.parametrize(
     "name, function",
     [
@@ -259,6 +337,7 @@ def test_hard_labels_help_or_hurt_in_draws():
         ("iterating_helps_where_noise_exceeds_signal", "projected"),
         ("bad_labels_are_another_truth_and_noise", "of_moments"),
         ("hard_labels_help_where_samples_suffice", "taught"),
+        ("discrepancy_makes_students_better", "two_fits"),
     ],
 )
 def test_a_wrong_lane_is_seen(name, function, monkeypatch, afresh):

@@ -32,6 +32,8 @@ Sources, by author and year:
 * Gerstgrasser et al. 2024: Is model collapse inevitable? arXiv 2404.01413. As recalled, on the same inputs.
 * Wu, Yang, Sun 2026: arXiv 2602.14029. As recalled, its scheme.
 * He, Xu, Cheng 2025: arXiv 2502.18049; Garg, Bhattacharya, Sur 2025: arXiv 2509.22341. As recalled.
+* Dong, Li, Li, Lee, Lei 2025: Discrepancies are virtue: weak-to-strong generalization through lens of intrinsic
+  dimension. arXiv 2502.05075. As recalled; exact at every size our own.
 * Dobriban, Wager 2018: High-dimensional asymptotics of prediction: ridge regression and classification. Annals of
   Statistics. As recalled.
 * Patil, Wu, Tibshirani 2024: arXiv 2402.16793. As recalled.
@@ -95,6 +97,7 @@ from kdtheory.theorems.generations import (
 from kdtheory.theorems.generations import (
     bad_labels_are_another_truth_and_noise as bad_labels_are_another_truth_and_noise,
 )
+from kdtheory.theorems.generations import discrepancy_makes_students_better as discrepancy_makes_students_better
 from kdtheory.theorems.generations import (
     generations_forget_instead_of_collapsing as generations_forget_instead_of_collapsing,
 )

@@ -66,6 +66,17 @@ def spaced(lead, gaps):
     return lead * jnp.stack([1.0, gaps[0], gaps[0] * gaps[1]])
 
 
+def turn(angles):
+    """A rotation of three directions (3, 3), or of two (2, 2) where there is one angle."""
+    planes = [(0, 1), (0, 2), (1, 2)][: len(angles)]
+    size = 2 if len(angles) == 1 else 3
+    whole = jnp.eye(size)
+    for angle, (i, j) in zip(angles, planes, strict=True):
+        c, s = jnp.cos(angle), jnp.sin(angle)
+        whole = whole @ jnp.eye(size).at[i, i].set(c).at[j, j].set(c).at[i, j].set(-s).at[j, i].set(s)
+    return whole
+
+
 # Hypotheses, and the domain of all of them.
 
 zero_start = lambda start: start == 0

@@ -29,7 +29,7 @@ from kdtheory.claims import (
 )
 from kdtheory.learners import GradientDescent, GradientFlow, Ridge
 from kdtheory.problems import Linear
-from kdtheory.theorems._words import METHODS, allowed, rounded, started, zero_start
+from kdtheory.theorems._words import METHODS, allowed, rounded, started, turn, zero_start
 
 STEPS = np.arange(-16.0, 8.0, 0.5)  # of the logarithm, in its standard deviations
 NORMAL = np.sqrt(3.0) * np.array([-1.0, 0.0, 1.0])  # with weights 1/6, 2/3 and 1/6
@@ -565,4 +565,109 @@ def hard_labels_help_where_samples_suffice(run, cosine, separation, effective, a
         same(hard, once, error(once)),
         same(again, law(once, *of_signs(once, separation)), error(once)),
         exceeds(better, 0.0, 4.0 * rounded(run) * jnp.abs(hard), jnp.abs(hard)),
+    )
+
+
+# Two sets of features.
+
+
+def data_sets(samples, features, alike):
+    """L and weights of data sets of one or two Gaussian features; a share has orthogonal ones, all alike."""
+    if features == 1:
+        squares, weights = chi_square(samples)
+        some = jnp.sqrt(squares)[:, None, None]
+    else:
+        some, weights = two_columns(samples)
+    even = jnp.sqrt(samples) * jnp.eye(features)[None]
+    return jnp.concatenate([some, even]), jnp.append((1.0 - alike) * weights, alike)
+
+
+def two_fits(own, axes, truth, labelled, fresh, noise, blur, alike):
+    """The errors of teacher and student, from the moments of their fits: the teacher has the first 3 - `own` axes."""
+    shown = 3 - own
+    sees = np.diag([1.0] * shown + [0.0] * own)
+    taught = sees @ truth
+    lacks = jnp.sum((truth - taught) ** 2)
+    spread = (lacks + noise) * inverse(labelled, shown, alike)
+    second = jnp.outer(taught, taught) + spread / shown * sees
+    learnt = axes @ second @ axes.T
+    student = jnp.trace(learnt) + (jnp.trace(second - axes.T @ learnt @ axes) + blur) * inverse(fresh, own, alike)
+    return lacks + spread, student - 2.0 * (axes @ taught) @ (axes @ truth) + truth @ truth
+
+
+def two_runs(own, axes, truth, labelled, fresh, noise, blur, alike):
+    """The same from fits to data, with a column for each row of what labels have and the features do not show."""
+
+    def fitted(samples, axes, mean, root, unseen):
+        """Mean and second moment of the parameters, in all three directions, from those of the labels'."""
+
+        def fit(X):
+            labels = X @ axes @ jnp.column_stack([mean, root])
+            w = axes.T @ least_squares(X, jnp.hstack([labels, jnp.sqrt(unseen) * jnp.eye(len(X))]))
+            return w[:, 0], w[:, 1:] @ w[:, 1:].T
+
+        features, weights = data_sets(samples, len(axes), alike)
+        return [jnp.tensordot(weights, each, 1) for each in jax.vmap(fit)(features)]
+
+    error = lambda mean, second: jnp.trace(second) - 2.0 * mean @ truth + truth @ truth
+    sees = np.eye(3)[: 3 - own]
+    unseen = lambda axes, second: jnp.trace(second) - jnp.trace(axes @ second @ axes.T)
+    mean, second = fitted(labelled, sees, truth, truth, unseen(sees, jnp.outer(truth, truth)) + noise)
+    root = sees.T @ jnp.linalg.cholesky(sees @ second @ sees.T)
+    return error(mean, second), error(*fitted(fresh, axes, mean, root, unseen(axes, second) + blur))
+
+
+@claim(
+    source="own, exact; the virtue is of Dong, Li, Li, Lee & Lei 2025, as recalled",
+    standing="proved",
+    own=among(1, 2),
+    angles=several(3, uniform(0.2, 1.3)),
+    way=uniform(-1.5, 1.5),
+    labelled=positive(20.0, 1e4, tame=(20.0, 100.0)),
+    fresh=positive(20.0, 1e4, tame=(20.0, 100.0)),
+    noise=positive(0.1, 10.0),
+    lacking=positive(0.01, 1.0, tame=(0.1, 1.0)),
+    apart=positive(1e-5, 0.9, tame=(1e-5, 0.9)),
+    side=uniform(-1.0, 1.0),
+    blur=usually(0.0, uniform(0.3, 1.0)),
+    alike=usually(0.0, uniform(0.2, 1.0)),
+    hypotheses=dict(noiseless=lambda blur: blur == 0.0, gaussian=lambda alike: alike == 0.0),
+)
+def discrepancy_makes_students_better(run, own, angles, way, labelled, fresh, noise, lacking, apart, side, blur, alike):
+    """Least squares of other features, on N fresh inputs that a teacher labels, averages out the teacher's variance
+    along what they do not share: the student is better as long as what it cannot represent is small enough.
+
+    Gaussian features; W and S the teacher's and the student's linear spaces, of w and s dimensions that overlap in o =
+    tr P_S P_W, f the truth, |·|² a mean over inputs. With v = (σ² + |f - P_W f|²)/(n - w - 1), n labels, the teacher's
+    expected error is |f - P_W f|² + vw and the student's |f - P_S P_W f|² + vo + s/(N - s - 1) (|P_W f - P_S P_W f|² +
+    v(w - o)), exact at every size. Where the student can represent P_W f, and o < w, it is better iff N > 2s + 1,
+    however noisy the labels. Judged in three dimensions, w + s = 3; P_W f is `apart` from the size below which the
+    student is better. (`blur` is noise on the teacher's labels; a share of data sets has orthogonal features, `alike`.)
+
+    Proof. What Gaussian features do not show of labels is independent of them, noise. So a fit is the projection of the
+    labels' function, and scatters about it as noise times (XᵀX)⁻¹, whose mean is 1/(N - s - 1).
+    """
+    axes, w, s = turn(angles)[:own], 3 - own, own
+    one = jnp.stack([jnp.cos(way), jnp.sin(way)])
+    none = jnp.zeros(1)
+    towards, missed = (jnp.append(one, none), jnp.eye(3)[2]) if w == 2 else (jnp.eye(3)[0], jnp.append(none, one))
+    project = lambda f: axes.T @ (axes @ f)
+    square = lambda f: jnp.sum(f**2)
+    v = (noise + lacking**2) / (labelled - w - 1.0)
+    o = jnp.sum(axes[:, :w] ** 2)
+    off, along = square(towards - project(towards)), lacking * missed @ project(towards)
+    # gain(a) = -off (N - 1) a² + 2 along (N - s - 1) a + v (w - o) (N - 2s - 1), over N - s - 1, for P_W f of size a
+    half, free = along * (fresh - s - 1.0), v * (w - o) * (fresh - 2.0 * s - 1.0)
+    most = (half + jnp.sqrt(half**2 + off * (fresh - 1.0) * free)) / (off * (fresh - 1.0))
+    size = most * (1.0 + jnp.where(side > 0, -apart, apart))
+    truth = size * towards + lacking * missed
+    teacher, student = face(run, two_fits, two_runs)(own, axes, truth, labelled, fresh, noise, blur, alike)
+    left = square(size * (towards - project(towards)))
+    law = square(truth - size * project(towards)) + v * o + s / (fresh - s - 1.0) * (left + v * (w - o))
+    whole = lacking**2 + v * w + square(truth)
+    error = 4.0 * allowed(run) * whole
+    return both(
+        same(teacher, lacking**2 + v * w, error, whole),
+        same(student, law, error, whole),
+        exceeds(jnp.where(side > 0, teacher - student, student - teacher), 0.0, 4.0 * rounded(run) * whole, whole),
     )

@@ -29,23 +29,22 @@ from kdtheory.claims import (
 )
 from kdtheory.learners import GradientFlow, HeavyBall
 from kdtheory.problems import Linear
-from kdtheory.theorems._words import METHODS, allowed, equal_flow, equal_ridge, rounded, select, started, zero_start
+from kdtheory.theorems._words import (
+    METHODS,
+    allowed,
+    equal_flow,
+    equal_ridge,
+    rounded,
+    select,
+    started,
+    turn,
+    zero_start,
+)
 
 SAMPLES = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 3)))[0]  # where the directions are in data
 SIGNS = np.array([[1.0, *signs] for signs in itertools.product((1.0, -1.0), repeat=2)])
 POWER = {"flow": lambda x, ρ: -jnp.expm1(ρ * jnp.log1p(-x)), "ridge": lambda x, ρ: ρ * x / (1.0 - (1.0 - ρ) * x)}
 CLOCK = {"flow": lambda x: -jnp.log1p(-x), "ridge": lambda x: x / (1.0 - x)}  # times λ, at which x of λ is learnt
-
-
-def turn(angles):
-    """A rotation of three directions (3, 3), or of two (2, 2) where there is one angle."""
-    planes = [(0, 1), (0, 2), (1, 2)][: len(angles)]
-    size = 2 if len(angles) == 1 else 3
-    whole = jnp.eye(size)
-    for angle, (i, j) in zip(angles, planes, strict=True):
-        c, s = jnp.cos(angle), jnp.sin(angle)
-        whole = whole @ jnp.eye(size).at[i, i].set(c).at[j, j].set(c).at[i, j].set(-s).at[j, i].set(s)
-    return whole
 
 
 def shown(run, learner, spectrum, axes, labels, start=None):
