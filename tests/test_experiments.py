@@ -235,6 +235,15 @@ def test_what_the_caption_of_weak_to_strong_says():
     assert np.all(losses.seen > kd.measures.transfer.weak_to_strong_limit(losses.teacher))
     weak, strong, ceiling = found.fresh.expected
     assert np.ptp(weak) == 0 and strong[-1] < weak[-1] and ceiling[-1] < strong[-1]
+    assert 0 < found.fresh.limit < strong[-1]
+
+
+def test_random_features_are_as_linear_ones_of_their_second_moments():
+    """Runs of ReLUs against theory, within three standard errors and 3 %, which are known to as much."""
+    found = runner.load("weak_to_strong").on_fresh_inputs((150,), (150,), 60)
+    expected = found.expected[:, 0]
+    assert np.all(abs(found.seen[:, 0] - expected) < 3 * found.error[:, 0] + 0.03 * expected)
+    assert np.all(found.error[:, 0] < 0.03 * expected)
 
 
 def test_what_the_caption_of_model_collapse_says():
