@@ -466,3 +466,19 @@ def test_as_many_directions_as_samples_have_no_finite_variance_where_all_is_lear
     assert path[1] / path[0] == pytest.approx(10.0, rel=0.1)  # it grows like the root of time
     assert np.isfinite(kd.asymptotics.risk(kd.Ridge(0.0), kd.asymptotics.limit(np.ones(10), 10)).total)  # no noise
     assert np.isfinite(kd.asymptotics.risk(kd.Ridge(0.0), kd.asymptotics.limit(np.ones(9), 10, noise=0.1)).total)
+
+
+def test_a_pole_inside_the_spectrum_is_refused():
+    limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[50])
+    low, high = (1 - np.sqrt(0.5)) ** 2, (1 + np.sqrt(0.5)) ** 2
+    for ridge in kd.Ridge(-1.0), kd.Ridge([0.1, -0.9 * high]), kd.distill(kd.Ridge(-1.1 * low), kd.Ridge(0.1)):
+        with pytest.raises(ValueError, match="has a pole inside the limit's spectrum"):
+            kd.asymptotics.risk(ridge, limit)
+    # beside the spectrum, against 400 draws of twice the size
+    x = np.random.default_rng(0).standard_normal((400, 200, 100))
+    for penalty in -0.3 * low, -2.0 * high:
+        xt = np.swapaxes(x, 1, 2)
+        inverse = np.linalg.inv(xt @ x / 200 + penalty * np.eye(100))
+        bias, variance = penalty**2 * np.sum(inverse**2, (1, 2)) / 100, np.sum((inverse @ xt / 200) ** 2, (1, 2))
+        seen, found = bias + 0.5**2 * variance, float(kd.asymptotics.risk(kd.Ridge(penalty), limit).total)
+        assert abs(np.mean(seen) - found) < 3 * np.std(seen) / 20 + 2 / 200 * found

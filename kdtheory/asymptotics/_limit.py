@@ -12,7 +12,7 @@ from kdtheory._checks import Number, Numbers, as_count, as_real, as_spectrum, ch
 from kdtheory._compilation import quickly, room_for
 from kdtheory._record import of_path, record, static
 from kdtheory.asymptotics import _law
-from kdtheory.learners import Learner, check_learner
+from kdtheory.learners import Learner, Ridge, check_learner
 
 FEW = 100  # nodes below which a form is not split
 LEARNT = 1e-8  # of the least eigenvalue that floats have, beyond which it is learnt whatever it is
@@ -261,6 +261,7 @@ def at_nodes(learner, limit):
     if concrete((learner, limit)):
         check_learner(learner, top)
         for part in learner.parts():
+            _refuse_poles(part, limit.edges)
             step = part.given_step
             if step is not None and part.max_step_size(top) > step >= part.max_step_size(limit.reach):
                 warnings.warn(
@@ -269,6 +270,21 @@ def at_nodes(learner, limit):
                     stacklevel=4,
                 )
     return at_points(learner, limit.nodes)
+
+
+def _refuse_poles(part, edges):
+    """Of a negative penalty inside the spectrum, where no sum over nodes is near the integral, which is infinite."""
+    if not isinstance(part, Ridge):
+        return
+    poles = np.ravel(-np.asarray(part.penalty))
+    for low, high in np.asarray(edges):
+        inside = poles[(poles > 0) & (low <= poles) & (poles <= high)]
+        if inside.size:
+            raise ValueError(
+                f"Ridge.penalty is {-inside[0]:.6g}: its filter has a pole inside the limit's spectrum, which spans"
+                f" [{low:.6g}, {high:.6g}], and an infinite risk; give a penalty that is not negative, or one below"
+                f" {-np.max(edges):.6g}"
+            )
 
 
 def risk(learner: Learner, limit: Limit) -> Risk:
@@ -282,7 +298,7 @@ def risk(learner: Learner, limit: Limit) -> Risk:
 
     Infinite with noise where there are as many directions as samples and the smallest eigenvalues are learnt all the
     same, as by least squares. Warns of a step size with which the loop diverges, in the limit or on some draws of its
-    size.
+    size. Raises ValueError for a negative penalty that puts the pole of ridge's filter inside the spectrum.
 
     >>> import kdtheory as kd
     >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
