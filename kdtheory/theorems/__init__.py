@@ -38,6 +38,8 @@ Sources, by author and year:
   Statistics. As recalled.
 * Patil, Wu, Tibshirani 2024: arXiv 2402.16793. As recalled.
 * Jeong, Chung 2024: arXiv 2402.10482. As recalled.
+* Takanami, Takahashi, Sakata 2025: arXiv 2501.16226. As recalled, for logistic loss.
+* Lecoiu, Mukherjee, Sur 2026: arXiv 2605.17778. As recalled; that penalties must be negative is our own.
 
 The papers mostly use the sum loss. Here eigenvalues are those of XᵀX/N, so that their λ is N times ours and
 their t is ours over N; products λt, and with them every statement below, are the same.
@@ -126,12 +128,23 @@ from kdtheory.theorems.mixing import student_on_the_tangent as student_on_the_ta
 from kdtheory.theorems.mixing import trust_grows_with_noise as trust_grows_with_noise
 from kdtheory.theorems.mixing import two_eigenvalues_one_student as two_eigenvalues_one_student
 from kdtheory.theorems.new_inputs import (
+    best_filter_of_a_spike_has_a_negative_penalty as best_filter_of_a_spike_has_a_negative_penalty,
+)
+from kdtheory.theorems.new_inputs import cross_validation_is_right_for_ridge as cross_validation_is_right_for_ridge
+from kdtheory.theorems.new_inputs import (
+    cross_validation_overstates_flow_on_noise as cross_validation_overstates_flow_on_noise,
+)
+from kdtheory.theorems.new_inputs import (
     estimate_is_cross_validation_for_ridge as estimate_is_cross_validation_for_ridge,
 )
+from kdtheory.theorems.new_inputs import flipped_labels_are_noise_of_a_spike as flipped_labels_are_noise_of_a_spike
 from kdtheory.theorems.new_inputs import (
     isotropic_signal_gains_nothing_on_new_inputs as isotropic_signal_gains_nothing_on_new_inputs,
 )
 from kdtheory.theorems.new_inputs import ridge_is_best_on_new_inputs as ridge_is_best_on_new_inputs
+from kdtheory.theorems.new_inputs import (
+    rising_signal_trusts_teachers_on_new_inputs as rising_signal_trusts_teachers_on_new_inputs,
+)
 from kdtheory.theorems.self_distillation import best_truth_weight as best_truth_weight
 from kdtheory.theorems.self_distillation import limit_of_self_distillation as limit_of_self_distillation
 from kdtheory.theorems.self_distillation import powers_of_ridge as powers_of_ridge
