@@ -40,6 +40,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "other_features": dict(samples=60, widths=(20, 200), seeds=2, directions=10, tenth=4, angles=7, marks=3),
     "single_crossing": dict(count=12, moments=60, instances=0),
     "sparsification": dict(fits=6, longest=6, truths=1, smalls=1, instances=0),
+    "teacher_weight_on_new_inputs": dict(draws=20, weights=2, noises=2),
     "weak_to_strong": dict(
         samples=80,
         thin=(5, 20),
@@ -205,6 +206,20 @@ def test_what_the_caption_of_best_teacher_weight_says():
     curves, *_ = module.theory(found.eigenvalues, found.noises, found.weights)
     assert np.all(np.abs(found.best[..., 0] - curves) < 2 * found.best[..., 1])
     assert np.all(found.best[:, 0, 0] < 0) and np.all(found.best[:, -1, 0] > 1)
+
+
+def test_what_the_caption_of_teacher_weight_on_new_inputs_says():
+    module, found = runner.load("teacher_weight_on_new_inputs"), computed("teacher_weight_on_new_inputs")
+    curves, stars, lines = module.theory(found.weights, found.noises)
+    assert np.all(abs(found.risks[..., 0] - curves) < 2 * found.risks[..., 1])
+    assert np.all(abs(found.best[..., 0] - lines) < 2 * found.best[..., 1])
+    (up, flat, down), least = stars.T
+    assert up > 1 and abs(flat) < 1e-4 and down < -1 and np.all(least <= 1)
+    own = [
+        module.theory(found.weights, [np.sqrt(0.3 * samples / 60)])[2][k, 0] for k, samples in enumerate(module.SIZES)
+    ]
+    np.testing.assert_allclose(own, 0, atol=1e-9)
+    assert np.all(lines[:, 0] < 0) and np.all(lines[:, -1] > 1)
 
 
 def test_what_the_caption_of_factor_r_gap_says():
