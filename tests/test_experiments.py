@@ -100,7 +100,7 @@ def test_what_the_caption_of_lazy_training_says():
 
 def test_what_the_caption_of_forecast_says():
     found, module = computed("forecast"), runner.load("forecast")
-    assert found.disagreement < 1e-11
+    assert found.disagreement < 1e-12  # of the first split, which is that of the figure
     assert len(found.cases) == 4 and all(case.forecast.gain.low >= 0 for case in found.cases)
     errors = np.random.default_rng(0).standard_normal((5, 50))
     judged = errors.copy()
