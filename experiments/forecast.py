@@ -221,7 +221,7 @@ def compute(*, seed=0, draws=30, sets=tuple(GAUSSIAN | FLIPPED), levels=3):
             problem = kd.problems.linear(drawn[0].x, drawn[0].y)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of rows that are unlike, as some of these are
-                both = kd.measures.forecast(problem, draws=100), for_training_inputs(problem, 100)
+                both = kd.measures.forecast(problem), for_training_inputs(problem, 500)
             gain, equal, error = judged(drawn)
             left = 1.0 if name in GAUSSIAN else (1.0 - 2.0 * noise) ** 2
             cases.append(Case(name, noise, *both, gain, equal, error - left * least))

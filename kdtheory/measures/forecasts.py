@@ -111,7 +111,7 @@ def forecast(
     learner: Ridge | GradientFlow | GradientDescent | None = None,
     worth: float = 0.01,
     level: float = 0.8,
-    draws: int = 200,
+    draws: int = 500,
     key: Key = 0,
 ) -> Forecast:
     """How much the best student will gain on new inputs over the best-stopped teacher, before training either.
@@ -266,13 +266,15 @@ def _sampled(log_density, starts, random, count=4000, freedom=5):
     """Points (count, D) of a Student t around the mode of a density, and their importance weights."""
     from scipy.optimize import minimize
 
-    found = min((minimize(lambda at: -log_density(at), start, tol=1e-3) for start in starts), key=lambda f: f.fun)
-    steps = 1e-2 * np.eye(len(found.x))
-    both = np.array([[log_density(found.x + a + b) - log_density(found.x + a - b) for b in steps] for a in steps])
-    back = np.array([[log_density(found.x - a + b) - log_density(found.x - a - b) for b in steps] for a in steps])
+    found = min((minimize(lambda at: -log_density(at), start, tol=1e-5) for start in starts), key=lambda f: f.fun)
+    # rounded, so that last bits, which differ between machines, change no draw; from a start that units move along
+    mode = starts[0] + np.round(found.x - starts[0], 2)
+    steps = 1e-2 * np.eye(len(mode))
+    both = np.array([[log_density(mode + a + b) - log_density(mode + a - b) for b in steps] for a in steps])
+    back = np.array([[log_density(mode - a + b) - log_density(mode - a - b) for b in steps] for a in steps])
     curvature, axes = np.linalg.eigh((back - both + (back - both).T) / 8e-4)
     normal, stretch = random.standard_normal((count, len(starts[0]))), random.chisquare(freedom, count) / freedom
-    points = found.x + normal / np.sqrt(stretch)[:, None] @ (axes / np.sqrt(np.maximum(curvature, 0.1))).T
+    points = mode + normal / np.sqrt(stretch)[:, None] @ (axes / np.sqrt(np.maximum(curvature, 0.1))).T
     proposal = -(freedom + normal.shape[1]) / 2 * np.log1p(np.sum(normal**2, axis=1) / stretch / freedom)
     logs = np.concatenate([log_density(piece) for piece in np.array_split(points, 100)]) - proposal
     weights = np.exp(logs - np.max(logs))
@@ -324,43 +326,56 @@ class _Search:
 
         Each may learn nothing at all, so that what little a student of two short runs learns is no gain.
         """
-        φ, count = self.coarse, len(self.coarse)
+        φ = self.coarse
         [nothing] = self.risks(np.zeros((1, φ.shape[1])), power, noises)
         alone, equal = (np.argmin(self.risks(each, power, noises), axis=0) for each in (φ, φ * φ))
-        pairs = np.concatenate([self.risks(each * φ, power, noises) for each in φ])
-        places = np.stack([alone, equal, *np.divmod(np.argmin(pairs, axis=0), count)], axis=1)
-        found, clocks = np.empty((2, len(power), 3))
-        for k, place in enumerate(places):
-            logs = self.logs[place][:, None] + self.step * np.linspace(-1.0, 1.0, 7)
-            alone, equal, first, then = self.learnt(logs.ravel()).reshape(4, 7, -1)
-            risks = lambda learnt, k=k: self.risks(learnt, power[k : k + 1], noises[k : k + 1])[:, 0]
-            single, [at] = _lowest(risks(alone))
-            twice, _ = _lowest(risks(equal * equal))
-            both, ends = _lowest(np.stack([risks(each * then) for each in first]))
-            single, twice = min(single, nothing[k]), min(twice, nothing[k])
-            found[k] = np.maximum((single, min(single, both), twice), ROUNDING * nothing[k])
-            clocks[k] = logs[[0, 2, 3], 0] + self.step / 3 * np.array([at, *ends])
-        return found, np.exp(clocks)
+        least, first, then = np.full(len(power), np.inf), np.zeros_like(alone), np.zeros_like(alone)
+        for place, each in enumerate(φ):
+            found = self.risks(each * φ, power, noises)
+            better = np.min(found, axis=0) < least
+            first[better], then[better] = place, np.argmin(found, axis=0)[better]
+            least = np.minimum(least, np.min(found, axis=0))
+
+        steps = self.step * np.linspace(-1.0, 1.0, 7)
+        finer = self.learnt((self.logs[:, None] + steps).ravel()).reshape(len(φ), 7, -1)
+
+        def lowest(learnt, *places):
+            """The least risk (draws,) of what is `learnt` by stops near some places, and by which: logs (draws, n)."""
+            together, which = np.unique(np.stack(places, axis=1), axis=0, return_inverse=True)
+            values = np.empty((len(power), *[7] * len(places)))
+            for number, at in enumerate(together):
+                some = which.ravel() == number
+                seen = self.risks(learnt(*finer[at]).reshape(-1, φ.shape[1]), power[some], noises[some])
+                values[some] = seen.T.reshape(-1, *values.shape[1:])
+            found, place = _lowest(values)
+            return found, self.logs[np.stack(places, axis=1)] + self.step * (place / 3.0 - 1.0)
+
+        single, ends = lowest(lambda φ: φ, alone)
+        twice, _ = lowest(lambda φ: φ * φ, equal)
+        both, pair = lowest(lambda first, then: first[:, None] * then, first, then)
+        single, twice = np.minimum(single, nothing), np.minimum(twice, nothing)
+        found = np.stack([single, np.minimum(single, both), twice], axis=1)
+        return np.maximum(found, ROUNDING * nothing[:, None]), np.exp(np.hstack([ends, pair]))
 
 
 def _lowest(values):
-    """The least of an array, by a parabola through the least entry and its neighbours; and where, as fractional places.
+    """The least of each of n arrays (n, ...), by a parabola through the least entry and its neighbours; and where, as
+    fractional places (n, axes).
 
     At an end of an axis it is that along the others, or the entry itself.
     """
-    place = np.array(np.unravel_index(np.argmin(values), values.shape))
-    free = np.flatnonzero((place > 0) & (place < np.array(values.shape) - 1))
-    value = lambda *steps: values[tuple(place + sum(steps))]
-    axes = np.eye(values.ndim, dtype=int)[free]
-    here = float(value(0))
-    slope = np.array([(value(e) - value(-e)) / 2 for e in axes])
+    count, *shape = values.shape
+    last = np.array(shape) - 1
+    place = np.stack(np.unravel_index(np.argmin(values.reshape(count, -1), axis=1), shape), axis=1)
+    free = (place > 0) & (place < last)
+    value = lambda *steps: values[(np.arange(count), *np.clip(place + sum(steps), 0, last).T)]
+    axes, here = np.eye(len(shape), dtype=int), value(0)
+    slope = np.where(free, np.stack([(value(e) - value(-e)) / 2 for e in axes], axis=1), 0.0)
     across = lambda e, f: (value(e, f) - value(e, -f) - value(-e, f) + value(-e, -f)) / 4
     along = lambda e: value(e) + value(-e) - 2 * here
-    bend = np.array([[along(e) if i == j else across(e, f) for j, f in enumerate(axes)] for i, e in enumerate(axes)])
-    point = place.astype(float)
-    if len(free) and np.all(np.linalg.eigvalsh(bend) > 0):
-        step = -np.linalg.solve(bend, slope)
-        if np.all(np.abs(step) <= 1):
-            point[free] += step
-            here += float(slope @ step) / 2
-    return here, point
+    bend = [[along(e) if i == j else across(e, f) for j, f in enumerate(axes)] for i, e in enumerate(axes)]
+    bend = np.where(free[:, :, None] & free[:, None], np.moveaxis(np.array(bend), 2, 0), axes)
+    convex = np.all(np.linalg.eigvalsh(bend) > 0, axis=1)
+    step = -np.linalg.solve(np.where(convex[:, None, None], bend, axes), slope[..., None])[..., 0]
+    step = np.where((convex & np.all(np.abs(step) <= 1, axis=1))[:, None], step, 0.0)
+    return here + np.sum(slope * step, axis=1) / 2, place + step
