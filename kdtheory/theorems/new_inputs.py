@@ -419,7 +419,7 @@ def of_clusters(learner, ratio, distance, flipped, stretch):
 @claim(
     source="own; of Takanami, Takahashi & Sakata 2025, as recalled, the counterpart for squared loss",
     standing="proved",
-    lie=1.0,
+    lie=0.1,
     ratio=among(0.5, 2.0),
     beyond=positive(1.5, 10.0, tame=(1.5, 5.0)),
     flipped=uniform(0.0, 0.4),
