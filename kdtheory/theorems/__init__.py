@@ -57,10 +57,24 @@ from kdtheory.theorems import linear_classifiers as linear_classifiers
 from kdtheory.theorems import mixing as mixing
 from kdtheory.theorems import soft_labels as soft_labels
 from kdtheory.theorems import new_inputs as new_inputs
+from kdtheory.theorems import asymptotics as asymptotics
 from kdtheory.theorems import transfer as transfer
+from kdtheory.theorems import weak_to_strong as weak_to_strong
 from kdtheory.theorems import generations as generations
+from kdtheory.theorems import hard_labels as hard_labels
 # isort: on
 
+from kdtheory.theorems.asymptotics import (
+    best_filter_of_a_spike_has_a_negative_penalty as best_filter_of_a_spike_has_a_negative_penalty,
+)
+from kdtheory.theorems.asymptotics import cross_validation_is_right_for_ridge as cross_validation_is_right_for_ridge
+from kdtheory.theorems.asymptotics import (
+    cross_validation_overstates_flow_on_noise as cross_validation_overstates_flow_on_noise,
+)
+from kdtheory.theorems.asymptotics import flipped_labels_are_noise_of_a_spike as flipped_labels_are_noise_of_a_spike
+from kdtheory.theorems.asymptotics import (
+    rising_signal_trusts_teachers_on_new_inputs as rising_signal_trusts_teachers_on_new_inputs,
+)
 from kdtheory.theorems.confidence import exaggerated_bias_sets_the_slope as exaggerated_bias_sets_the_slope
 from kdtheory.theorems.confidence import margins_are_a_regression_of_filters as margins_are_a_regression_of_filters
 from kdtheory.theorems.confidence import margins_on_a_line as margins_on_a_line
@@ -99,12 +113,8 @@ from kdtheory.theorems.generations import (
 from kdtheory.theorems.generations import (
     bad_labels_are_another_truth_and_noise as bad_labels_are_another_truth_and_noise,
 )
-from kdtheory.theorems.generations import discrepancy_makes_students_better as discrepancy_makes_students_better
 from kdtheory.theorems.generations import (
     generations_forget_instead_of_collapsing as generations_forget_instead_of_collapsing,
-)
-from kdtheory.theorems.generations import (
-    hard_labels_help_where_samples_suffice as hard_labels_help_where_samples_suffice,
 )
 from kdtheory.theorems.generations import (
     iterating_helps_where_noise_exceeds_signal as iterating_helps_where_noise_exceeds_signal,
@@ -117,6 +127,9 @@ from kdtheory.theorems.ground_truth_weight import ridge_trichotomy_of_ground_tru
 from kdtheory.theorems.ground_truth_weight import single_crossing_past_the_teacher as single_crossing_past_the_teacher
 from kdtheory.theorems.ground_truth_weight import single_crossing_with_ground_truth as single_crossing_with_ground_truth
 from kdtheory.theorems.ground_truth_weight import two_crossings_with_ground_truth as two_crossings_with_ground_truth
+from kdtheory.theorems.hard_labels import (
+    hard_labels_help_where_samples_suffice as hard_labels_help_where_samples_suffice,
+)
 from kdtheory.theorems.linear_classifiers import hard_labels_grow_like_log as hard_labels_grow_like_log
 from kdtheory.theorems.linear_classifiers import more_data_more_agreement as more_data_more_agreement
 from kdtheory.theorems.linear_classifiers import student_is_closer_than_any_point as student_is_closer_than_any_point
@@ -128,23 +141,12 @@ from kdtheory.theorems.mixing import student_on_the_tangent as student_on_the_ta
 from kdtheory.theorems.mixing import trust_grows_with_noise as trust_grows_with_noise
 from kdtheory.theorems.mixing import two_eigenvalues_one_student as two_eigenvalues_one_student
 from kdtheory.theorems.new_inputs import (
-    best_filter_of_a_spike_has_a_negative_penalty as best_filter_of_a_spike_has_a_negative_penalty,
-)
-from kdtheory.theorems.new_inputs import cross_validation_is_right_for_ridge as cross_validation_is_right_for_ridge
-from kdtheory.theorems.new_inputs import (
-    cross_validation_overstates_flow_on_noise as cross_validation_overstates_flow_on_noise,
-)
-from kdtheory.theorems.new_inputs import (
     estimate_is_cross_validation_for_ridge as estimate_is_cross_validation_for_ridge,
 )
-from kdtheory.theorems.new_inputs import flipped_labels_are_noise_of_a_spike as flipped_labels_are_noise_of_a_spike
 from kdtheory.theorems.new_inputs import (
     isotropic_signal_gains_nothing_on_new_inputs as isotropic_signal_gains_nothing_on_new_inputs,
 )
 from kdtheory.theorems.new_inputs import ridge_is_best_on_new_inputs as ridge_is_best_on_new_inputs
-from kdtheory.theorems.new_inputs import (
-    rising_signal_trusts_teachers_on_new_inputs as rising_signal_trusts_teachers_on_new_inputs,
-)
 from kdtheory.theorems.self_distillation import best_truth_weight as best_truth_weight
 from kdtheory.theorems.self_distillation import limit_of_self_distillation as limit_of_self_distillation
 from kdtheory.theorems.self_distillation import powers_of_ridge as powers_of_ridge
@@ -174,10 +176,13 @@ from kdtheory.theorems.spectral_bias import single_crossing_of_ridge as single_c
 from kdtheory.theorems.transfer import bias_survives_close_features as bias_survives_close_features
 from kdtheory.theorems.transfer import bias_switches_once_between as bias_switches_once_between
 from kdtheory.theorems.transfer import distant_features_reverse_the_bias as distant_features_reverse_the_bias
-from kdtheory.theorems.transfer import each_student_turns_by_an_equal_angle as each_student_turns_by_an_equal_angle
-from kdtheory.theorems.transfer import gain_is_at_least_the_misfit as gain_is_at_least_the_misfit
 from kdtheory.theorems.transfer import student_exaggerates_its_own_bias as student_exaggerates_its_own_bias
 from kdtheory.theorems.transfer import (
     student_inherits_the_mean_of_its_filter as student_inherits_the_mean_of_its_filter,
 )
-from kdtheory.theorems.transfer import weak_teacher_limits_the_student as weak_teacher_limits_the_student
+from kdtheory.theorems.weak_to_strong import discrepancy_makes_students_better as discrepancy_makes_students_better
+from kdtheory.theorems.weak_to_strong import (
+    each_student_turns_by_an_equal_angle as each_student_turns_by_an_equal_angle,
+)
+from kdtheory.theorems.weak_to_strong import gain_is_at_least_the_misfit as gain_is_at_least_the_misfit
+from kdtheory.theorems.weak_to_strong import weak_teacher_limits_the_student as weak_teacher_limits_the_student

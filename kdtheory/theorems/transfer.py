@@ -1,4 +1,4 @@
-"""A teacher of other features than its student's: what is inherited of its bias, and how much better a student can be.
+"""A teacher of other features than its student's: what is inherited of its bias.
 
 On the same samples u_j are the teacher's eigendirections and v_k the student's, here three of each (or two), turned
 against each other; labels, predictions and the truth are given by their components along u_j. Everything is per sample
@@ -25,9 +25,8 @@ from kdtheory.claims import (
     same,
     several,
     uniform,
-    usually,
 )
-from kdtheory.learners import GradientFlow, HeavyBall
+from kdtheory.learners import HeavyBall
 from kdtheory.problems import Linear
 from kdtheory.theorems._words import (
     METHODS,
@@ -307,132 +306,3 @@ def student_exaggerates_its_own_bias(run, rate, halves, gaps, angles, parts, nea
     seen = quotient(f)
     lost = jnp.sum(jnp.abs(spectrum - seen) * jnp.abs(f)) / jnp.sum(f**2) * jnp.sum(jnp.abs(t))
     return exceeds(seen, quotient(t), 8.0 * rounded(run) * (lost + 1.0))
-
-
-@claim(
-    source="own; after Charikar, Pabbaraju & Shiragur 2024, as recalled",
-    standing="proved",
-    rate=uniform(0.05, 1.9),
-    steps=among(1, 3),
-    gaps=several(2, uniform(0.3, 0.95)),
-    angles=angles3,
-    taught=vector,
-    other=vector,
-    near=positive(1e-3, 1.0, tame=(1e-3, 1.0)),
-    hypotheses=dict(small_step=lambda rate: 1.0 - rate),
-)
-def gain_is_at_least_the_misfit(run, rate, steps, gaps, angles, taught, other, near):
-    """A student gains on its teacher at least its misfit, and twice what its penalty Ω falls below the truth's.
-
-    Gain |t - f|² - |f_S - f|² and misfit |t - f_S|², of labels t, student f_S and truth f. A student with filters in
-    (0, 1] minimises |f_S - t|²/2 + Ω(f_S), Ω(f) = fᵀAf/2 with A = φ⁻¹ - 1 in its eigendirections, so gain >= misfit +
-    2(Ω(f_S) - Ω(f)); what is missing to equality is (f_S - f)ᵀA(f_S - f). Any teacher and any truth. Here gradient
-    descent of an odd number of steps, whose filter exceeds one, and A has a negative part, where ηλ > 1. (The truth is
-    what theory says of the student, and `near` times an`other` vector.)
-
-    Proof. gain = misfit + 2⟨t - f_S, f_S - f⟩, and t - f_S = Af_S; 2⟨Af_S, f_S - f⟩ is f_SᵀAf_S - fᵀAf + (f_S - f)ᵀA
-    (f_S - f), of which the last is not negative where A is not.
-    """
-    spectrum, axes = jnp.stack([jnp.ones_like(gaps[0]), gaps[0], gaps[0] * gaps[1]]), turn(angles)
-    learner = HeavyBall(rate, 0.0, steps)
-    student = shown(run, learner, spectrum, axes, taught)
-    seen = filters(run)(learner, spectrum)
-    truth = (axes @ taught * seen.learnt) @ axes + near * other
-    penalty = lambda f: jnp.sum(seen.residual / seen.learnt * (axes @ f) ** 2)  # 2Ω
-    square = lambda f: jnp.sum(f**2)
-    gain, misfit = square(taught - truth) - square(student - truth), square(taught - student)
-    fallen, rest = penalty(student) - penalty(truth), penalty(student - truth)
-    most = jnp.max(jnp.abs(seen.residual / seen.learnt))
-    size = square(taught) + square(truth) + most * (square(student) + square(truth))
-    error = 2.0 * allowed(run) * size
-    return both(same(gain, misfit + fallen + rest, error, size), at_least(gain, misfit + fallen, error, size))
-
-
-# How much better than its teacher a student can be.
-
-
-def least_loss(loss):
-    """½ (1 + L - √((1 + 3L)(1 - L))), without its cancellation."""
-    return 2.0 * loss**2 / (1.0 + loss + jnp.sqrt((1.0 + 3.0 * loss) * (1.0 - loss)))
-
-
-def near_one_feature(run, way, short, gaps, angles, near, labels):
-    """Predictions of a student after one step of gradient descent, `short` of 1/λ₁ by so much, whose features are
-    `near` a single one at the angle `way` from the first direction."""
-    axes = turn(near * angles) @ turn(jnp.stack([-way, 0.0 * way, 0.0 * way]))
-    rate = 1.0 - jnp.where(short > 0, near * short, short)
-    spectrum = jnp.stack([jnp.ones_like(near), near * gaps[0], near * gaps[0] * gaps[1]])
-    return shown(run, HeavyBall(rate, 0.0, 1), spectrum, axes, labels)
-
-
-@claim(
-    source="own; the quadratic limit is of Medvedev et al. 2025, as recalled",
-    standing="proved",
-    angle=uniform(0.1, 1.5),
-    short=uniform(-0.9, 1.0),
-    gaps=several(2, uniform(0.05, 1.0)),
-    angles=angles3,
-    near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
-    stretch=usually(1.0, uniform(1.2, 2.0)),
-    hypotheses=dict(contraction=lambda short: short >= 0, projection=lambda stretch: stretch == 1.0),
-)
-def weak_teacher_limits_the_student(run, angle, short, gaps, angles, near, stretch):
-    """Taught by the best of a weak teacher's features alone, no student of filters in [0, 1] has less loss than L_S =
-    2L²/(1 + L + √((1 + 3L)(1 - L))), L the teacher's; some student of one feature attains it.
-
-    Losses |f - f*|²/|f*|² with all the inputs one may want, for any features of the student, any learner and time; the
-    teacher is the projection of f* on its features. Small losses are squared, not more. A teacher that overshoots
-    (`stretch` > 1) may have a better student, and so may a teacher of any kind one whose filter exceeds one. (Drawn is
-    a step of gradient descent, of a student whose features are `near` those that are best.)
-
-    Proof. 0 <= S <= 1 makes |St|² <= ⟨St, t⟩: St is in the ball with the diameter [0, t], and each point x of it is St
-    for S = xxᵀ/⟨x, t⟩. The distance of f* from that ball is |f* - t/2| - |t|/2, and with ⟨t, f*⟩ = |t|² = 1 - L, |f*| =
-    1, it is (√(1 + 3L) - √(1 - L))/2.
-    """
-    truth = jnp.array([1.0, 0.0, 0.0])
-    taught = stretch * jnp.cos(angle) * jnp.stack([jnp.cos(angle), jnp.sin(angle), 0.0 * angle])
-    loss = lambda f: jnp.sum((f - truth) ** 2)
-    bound = least_loss(loss(taught))
-    away = truth - taught / 2.0
-    feature = taught / 2.0 + jnp.sqrt(jnp.sum(taught**2) / jnp.sum(away**2)) * away / 2.0
-    feature = feature / jnp.sqrt(jnp.sum(feature**2))
-    seen = loss(near_one_feature(run, jnp.arctan2(feature[1], feature[0]), short, gaps, angles, near, taught))
-    best = run(GradientFlow(40.0), [1.0], target=[feature @ taught]).learnt[0] * feature
-    return both(exceeds(seen, bound, 8.0 * rounded(run), 1.0), same(loss(best), bound, allowed(run), 1.0))
-
-
-@claim(
-    source="own",
-    standing="proved",
-    students=among(1, 2, 3),
-    short=uniform(-0.9, 1.0),
-    gaps=several(2, uniform(0.05, 1.0)),
-    turns=several(9, uniform(-1.5, 1.5)),
-    near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
-    angle=uniform(0.05, 1.5),
-    hypotheses=dict(contraction=lambda short: short >= 0),
-)
-def each_student_turns_by_an_equal_angle(run, students, short, gaps, turns, near, angle):
-    """A chain of m students, each with features of its own, takes labels t to no more than |t| cos^m(α/m) at the angle
-    α from them; students of one feature, turned by α/m each, attain it.
-
-    Filters in [0, 1], any features. So teaching assistants of other features help: where the first teacher has a small
-    loss L, m students can reach L² ((1 + 1/m)/2)², and one L². (As in `weak_teacher_limits_the_student`.)
-
-    Proof. A student takes x into the ball with the diameter [0, x], to at most |x| cos of the angle that it turns x by,
-    and some student of one feature does so. log cos is concave: of turns that add up to at least α, equal ones lose
-    least.
-    """
-    x = best = jnp.array([1.0, 0.0, 0.0])
-    for student in range(students):
-        way = angle * (student + 1) / students
-        x = near_one_feature(run, way, short, gaps, turns[3 * student : 3 * student + 3], near, x)
-        feature = jnp.stack([jnp.cos(way), jnp.sin(way), 0.0 * way])
-        best = run(GradientFlow(40.0), [1.0], target=[feature @ best]).learnt[0] * feature
-    length = jnp.sqrt(jnp.sum(x**2))
-    turned = jnp.arctan2(jnp.sqrt(x[1] ** 2 + x[2] ** 2), x[0])
-    reached = jnp.cos(angle / students) ** students
-    return both(
-        at_least(jnp.cos(turned / students) ** students, length, allowed(run), 1.0),
-        same(jnp.sqrt(jnp.sum(best**2)), reached, allowed(run), 1.0),
-    )
