@@ -7,7 +7,7 @@ those has no meaning.
 import math
 import operator
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,15 @@ else:  # names that help() shows, in place of unions that fill a screen
 def concrete(tree):
     """Whether every number in there can be looked at."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def as_array(array: Any, dtype: Any = None) -> jax.Array:
+    """An array of JAX, where one of NumPy's is put as it is: jnp.asarray compiles a program for each shape of them.
+
+    It is a copy that is put, since JAX may read it later, when its owner has changed it.
+    """
+    known = isinstance(array, np.ndarray)
+    return jax.device_put(np.array(array, dtype)) if known else jnp.asarray(array, dtype)
 
 
 def as_real(array, name):
@@ -76,7 +85,7 @@ def as_data(array, name, ranks):
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
-    return jnp.array(host)  # a copy, whatever the user does to theirs
+    return as_array(host)
 
 
 def check_range(array, name, power):
@@ -179,10 +188,10 @@ def as_random(key):
 
 def as_floats(**numbers):
     """Numbers and arrays of them, broadcast against each other."""
-    arrays = {name: jnp.asarray(as_real(number, name), float) for name, number in numbers.items()}
+    arrays = {name: as_array(as_real(number, name), float) for name, number in numbers.items()}
     try:
         if concrete(arrays):  # by NumPy, which compiles nothing
-            return [jnp.asarray(array) for array in np.broadcast_arrays(*map(np.asarray, arrays.values()))]
+            return [as_array(array) for array in np.broadcast_arrays(*map(np.asarray, arrays.values()))]
         return jnp.broadcast_arrays(*arrays.values())
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
@@ -211,7 +220,7 @@ def _physical_memory():
 
 def as_spectrum(eigenvalues):
     """A user's eigenvalues (K,) as floats, finite and not negative."""
-    eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
+    eigenvalues = as_array(as_real(eigenvalues, "eigenvalues"), float)
     seen = np.asarray(eigenvalues)
     if seen.ndim != 1 or len(seen) == 0 or not np.all((seen >= 0) & (seen < np.inf)):
         raise ValueError(f"eigenvalues must be a non-empty sequence of finite numbers >= 0, got {eigenvalues}")

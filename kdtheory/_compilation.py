@@ -3,22 +3,26 @@
 To compile a closed form that keeps its digits takes XLA seconds, and it then runs for a moment. Small calls with plain
 numbers go through here: `promptly` leaves an operation to NumPy; `evaluated` does a traced function in NumPy, but
 for the large functions inside it, which are compiled once for all that call them; `elementwise` does so for a function
-of single numbers, whatever their shape; `quickly` compiles with less care. What JAX traces is left to it.
+of single numbers, whatever their shape; `quickly` compiles with less care. `traced_once` is for small functions that
+large ones call many times. What JAX traces is left to it.
 """
 
 import functools
 import string
+from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from kdtheory._checks import concrete
+from kdtheory._checks import as_array, concrete
 
 LARGE = 40  # operations from which on a function inside another is compiled
 FEW = 2**20  # entries up to which one operation in NumPy takes less than to compile it
 SMALL = 4096  # entries up to which NumPy is faster than to compile
+_F = TypeVar("_F", bound=Callable)
 CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
 
 
@@ -36,7 +40,7 @@ def elementwise(function, *arrays):
     room, kind = room_for(size), arrays[0].dtype.str
     rows = [np.pad(np.asarray(array).ravel(), (0, room - size), mode="edge") for array in arrays]
     called = _in_numpy(function, len(rows), room, kind) if room <= SMALL else _in_xla(function)
-    return jnp.asarray(np.asarray(called(*rows))[:size].reshape(shape))
+    return as_array(np.asarray(called(*rows))[:size].reshape(shape))
 
 
 _in_xla = functools.cache(jax.jit)
@@ -47,12 +51,20 @@ def _in_numpy(function, count, room, kind):
     return evaluated(function, *[jax.ShapeDtypeStruct((room,), kind)] * count, large=np.inf)
 
 
+def traced_once(function: _F) -> _F:
+    """The function, which JAX traces, batches and differentiates once for all that call it with the same shapes.
+
+    For what is called often: tracing is most of what a first call costs. XLA sees the same operations.
+    """
+    return jax.jit(function)
+
+
 def promptly(function, *arrays):
     """A function of arrays that is written in operators alone: by NumPy, where they are plain numbers and few."""
     if not concrete(arrays) or sum(map(np.size, arrays)) > FEW:
         return function(*arrays)
     with np.errstate(all="ignore"):
-        return jnp.asarray(function(*map(np.asarray, arrays)))
+        return as_array(np.asarray(function(*map(np.asarray, arrays))))
 
 
 def room_for(size):
@@ -65,6 +77,8 @@ def quickly(compiled, *arguments, **static):
     make and may take more to run."""
     if not concrete(arguments):
         return compiled(*arguments, **static)
+    # to JAX a plain number is of another type, for which it would make another program
+    arguments = jax.tree.map(lambda leaf: np.float64(leaf) if type(leaf) is float else leaf, arguments)
     return _quick_program(compiled.__wrapped__, tuple(static))(*arguments, **static)
 
 
@@ -115,7 +129,7 @@ def done(equation, inputs, large=LARGE):
         return [ELEMENTWISE[name](*inputs)]
     if name in SHAPED:
         return [SHAPED[name](equation.outvars[0].aval, settings, *inputs)]
-    outputs = equation.primitive.bind(*map(jnp.asarray, inputs), **settings)
+    outputs = equation.primitive.bind(*map(as_array, inputs), **settings)
     return list(map(np.asarray, outputs if equation.primitive.multiple_results else [outputs]))
 
 
@@ -134,7 +148,7 @@ def _mapped(body, shared, length):
         jax.ShapeDtypeStruct((length,) * (place >= shared) + x.shape, x.dtype) for place, x in enumerate(body.in_avals)
     ]
     axes = [0 if place >= shared else None for place in range(len(shapes))]
-    return jax.make_jaxpr(jax.vmap(jaxpr_as_fun(body), axes))(*shapes)
+    return jax.make_jaxpr(jax.vmap(_named(body), axes))(*shapes)
 
 
 def _inner(equation):
@@ -156,7 +170,12 @@ def _size(closed):
 
 @functools.cache
 def _compiled(closed):
-    return jax.jit(jaxpr_as_fun(closed), compiler_options=quick_options())
+    return jax.jit(_named(closed), compiler_options=quick_options())
+
+
+def _named(closed):
+    """A traced function under a short name: JAX asks for that of what it traces, which else is the whole text."""
+    return lambda *inputs: jaxpr_as_fun(closed)(*inputs)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Key, Number, Numbers, as_count, as_key, as_real
+from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_real
 from kdtheory._record import record, static
 
 # Kernels of distance.
@@ -204,8 +204,8 @@ def random_relu(key: Key, count: int, dimension: int) -> RandomFeatures:
 
 def _rows(x: Numbers, z: Numbers | None) -> tuple[jax.Array, jax.Array]:
     """Both sets of rows, as floats: the differences of an image's unsigned integers would wrap."""
-    x = jnp.asarray(as_real(x, "x"), float)
-    z = x if z is None else jnp.asarray(as_real(z, "z"), float)
+    x = as_array(as_real(x, "x"), float)
+    z = x if z is None else as_array(as_real(z, "z"), float)
     if x.ndim != 2 or z.ndim != 2 or x.shape[1] != z.shape[1]:
         raise ValueError(f"x and z must be rows (N, D) and (M, D); got shapes {x.shape} and {z.shape}")
     return x, z

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_count, as_real
+from kdtheory._checks import Number, Numbers, as_array, as_count, as_real
 
 
 def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Array:
@@ -50,7 +50,7 @@ def spiked(count: int, spikes: Numbers, bulk: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.spiked(4, [3.0, 7.0]))
     [7. 3. 1. 1.]
     """
-    spikes = jnp.asarray(as_real(spikes, "spikes"), float)
+    spikes = as_array(as_real(spikes, "spikes"), float)
     rest = as_count(count, "count", len(spikes), ", as many as there are spikes") - len(spikes)
     return jnp.sort(jnp.concatenate([spikes, bulk * jnp.ones(rest)]))[::-1]
 

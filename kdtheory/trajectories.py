@@ -15,7 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_spectrum, as_start, check_memory, concrete
+from kdtheory._checks import (
+    Number,
+    Numbers,
+    as_array,
+    as_data,
+    as_number,
+    as_real,
+    as_spectrum,
+    as_start,
+    check_memory,
+    concrete,
+)
 from kdtheory._compilation import FEW, quickly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner, check_learner, check_path, check_problem
@@ -81,7 +92,7 @@ class Trajectory:
             return _progress(jnp, _sum_up, *parts, outputs, moments)
         with np.errstate(all="ignore"):
             coordinates, target, spaces, start = map(np.asarray, parts)
-            return jnp.asarray(_progress(np, _sum_up_here, coordinates, target, spaces, start, outputs, moments))
+            return as_array(_progress(np, _sum_up_here, coordinates, target, spaces, start, outputs, moments))
 
     labels = "eigenvalues", "clock", "spaces", "start"  # of axes, in tables
 
@@ -105,14 +116,14 @@ class Trajectory:
         >>> seen.towards(seen.coordinates[-1]).progress[-1].round(12).tolist()
         [1.0, 1.0]
         """
-        spaces = self.spaces if spaces is None else jnp.asarray(spaces)
+        spaces = self.spaces if spaces is None else as_array(spaces)
         for name, given, shape in ("target", target, self.target.shape), ("spaces", spaces, self.spaces.shape):
             if jnp.shape(given) != shape:
                 raise ValueError(f"{name} must have the shape {shape} of the trajectory's, got {jnp.shape(given)}")
-        begun = self.start if start is None else jnp.asarray(start)
+        begun = self.start if start is None else as_array(start)
         if start is not None and begun.shape != self.target.shape:
             raise ValueError(f"start must have the shape {self.target.shape} of the target, got {begun.shape}")
-        return dataclasses.replace(self, target=jnp.asarray(target), spaces=spaces, start=begun)
+        return dataclasses.replace(self, target=as_array(target), spaces=spaces, start=begun)
 
     def __getitem__(self, moment: int | slice | np.ndarray | jax.Array) -> "Trajectory":
         """The trajectory at some moments: an index or slice of the path axis. Of several runs, it is one of them."""
@@ -183,7 +194,7 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
             no_data,
             no_data,
             jnp.ones(len(eigenvalues)),
-            jnp.asarray(spaces),
+            as_array(spaces),
             jnp.asarray(0.0),
             unresolved=0,
         )
@@ -371,8 +382,8 @@ class Recorder:
         if self._seen.any():
             missing = int((~self._seen).sum())
             warnings.warn(f"the last pass lacks {missing} of {len(self._seen)} rows, and is left out", stacklevel=2)
-        run = _trajectory(self.eigensystem, jnp.asarray(np.stack(self._kept)), np.array(self._clocks))
-        return dataclasses.replace(run, start=self._start if np.ndim(self._start) == 0 else jnp.asarray(self._start))
+        run = _trajectory(self.eigensystem, as_array(np.stack(self._kept)), np.array(self._clocks))
+        return dataclasses.replace(run, start=self._start if np.ndim(self._start) == 0 else as_array(self._start))
 
     def __repr__(self) -> str:
         return f"<Recorder: {len(self._kept)} moments, {len(self._reading)} directions>"
@@ -432,4 +443,4 @@ def _ready(learner, eigensystem, entries, curvature=1.0):
 
 
 def _trajectory(eigensystem, coordinates, clock):
-    return Trajectory(eigensystem.eigenvalues, coordinates, eigensystem.target, jnp.asarray(clock), eigensystem.spaces)
+    return Trajectory(eigensystem.eigenvalues, coordinates, eigensystem.target, as_array(clock), eigensystem.spaces)

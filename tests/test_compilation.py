@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 
 from kdtheory import _compilation
+from kdtheory._checks import as_array
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(2, 5, 4))
@@ -94,3 +95,55 @@ def test_quick_programs_say_the_same():
     alike(_compilation.quickly(compiled, X[1:], Y[2:]), compiled(X[1:], Y[2:]))
     total = lambda run: jax.grad(lambda x: jnp.sum(run(x, Y[2:])))(X[1:])
     alike(total(lambda *given: _compilation.quickly(compiled, *given)), total(steep))
+
+
+@pytest.fixture
+def compiled_so_far():
+    """A count of programs that JAX has made."""
+    programs = []
+    told = lambda event, *_, **__: programs.append(event) if event.endswith("backend_compile_duration") else None
+    jax.monitoring.register_event_duration_secs_listener(told)
+    yield lambda: len(programs)
+    jax.monitoring.unregister_event_duration_listener(told)
+
+
+def test_a_plain_number_and_one_of_numpy_share_a_program(compiled_so_far):
+    compiled = jax.jit(lambda x, y: jnp.exp(x) * y)
+    before = compiled_so_far()
+    first = float(_compilation.quickly(compiled, np.float64(0.5), 2.0))
+    assert compiled_so_far() == before + 1
+    assert float(_compilation.quickly(compiled, 0.5, np.float64(2.0))) == first
+    assert compiled_so_far() == before + 1
+
+
+def test_arrays_of_numpy_are_put_without_a_program(compiled_so_far):
+    before, tables = compiled_so_far(), (np.zeros((3, 5, 7)), np.arange(11), np.ones(13, bool), np.float32([1.5] * 17))
+    arrays, floats = [as_array(table) for table in tables], [as_array(table, float) for table in tables]
+    assert compiled_so_far() == before
+    for table, array, numbers in zip(tables, arrays, floats, strict=True):
+        assert isinstance(array, jax.Array) and array.dtype == table.dtype and numbers.dtype == float
+        np.testing.assert_array_equal(array, table)
+        np.testing.assert_array_equal(numbers, table)
+    page = np.zeros(2**16)
+    kept = as_array(page)
+    page[:] = 1.0
+    assert not kept.any()  # the array is not the user's memory
+    assert as_array([1.0, 2]).tolist() == [1.0, 2.0]
+    assert jax.jit(lambda x: as_array(x, float) + as_array(np.ones(3)))(1).tolist() == [2.0] * 3
+
+
+def test_what_is_traced_once_is_traced_once():
+    traced = []
+
+    @_compilation.traced_once
+    def cubed(x):
+        traced.append(x.shape)
+        return x**3
+
+    def total(x):
+        return cubed(x) + cubed(2 * x) + jax.vmap(cubed)(jnp.stack([x, x])).sum()
+
+    assert jax.jit(total)(2.0) == 8 + 64 + 16
+    assert jax.grad(total)(2.0) == 12 + 96 + 24
+    assert jax.jit(jax.vmap(total))(jnp.ones(5)).shape == (5,)
+    assert traced == [()] * len(traced) and len(traced) <= 2  # once in each context of tracing

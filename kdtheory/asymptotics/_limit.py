@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_count, as_real, as_spectrum, check_memory, concrete
+from kdtheory._checks import Number, Numbers, as_array, as_count, as_real, as_spectrum, check_memory, concrete
 from kdtheory._compilation import quickly, room_for
 from kdtheory._record import of_path, record, static
 from kdtheory.asymptotics import _law
@@ -142,7 +142,7 @@ def limit(
         reach=scale * (high[-1] + (high[-1] - low[-1]) * max(last, 1.0) ** (-2 / 3)),
     )
     zeros = round(float(max(0.0, parameters - samples) + nulls))
-    arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
+    arrays = {name: as_array(array) for name, array in arrays.items()}
     return Limit(**arrays, zeros=zeros, samples=samples)
 
 
@@ -378,7 +378,7 @@ def _product(form, first, second):
 
 
 def _risk(bias, variance):
-    return Risk(jnp.asarray(bias), jnp.asarray(variance))
+    return Risk(as_array(bias), as_array(variance))
 
 
 def population_filter(learner: Learner, limit: Limit) -> jax.Array:
@@ -400,7 +400,7 @@ def population_filter(learner: Learner, limit: Limit) -> jax.Array:
     found = learnt @ weights
     zeros = found[..., :1] * 0.0
     joined = (np if isinstance(found, np.ndarray) else jnp).concatenate([found, zeros], axis=-1)
-    return jnp.asarray(joined[..., limit.group])
+    return as_array(joined[..., limit.group])
 
 
 def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
@@ -422,7 +422,7 @@ def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
         raise ValueError(f"penalty must be finite and >= 0, got {penalty}")
     s, c = limit.population
     population = _law.Population(s, c, limit.samples)
-    return jnp.asarray(np.vectorize(lambda c: _effective(population, c), otypes=[float])(penalty))
+    return as_array(np.vectorize(lambda c: _effective(population, c), otypes=[float])(penalty))
 
 
 def _effective(population, penalty):
@@ -469,4 +469,4 @@ def density(limit: Limit, eigenvalues: Numbers) -> jax.Array:
             break
     count = limit.zeros + min(limit.samples, np.sum(c))
     found = limit.samples * curve.y / (np.pi * (x * x + curve.y**2)) / count
-    return jnp.asarray(np.where(inside, found, 0.0).reshape(wanted.shape) / scale)
+    return as_array(np.where(inside, found, 0.0).reshape(wanted.shape) / scale)

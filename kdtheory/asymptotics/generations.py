@@ -12,7 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import problems
-from kdtheory._checks import Key, Number, Numbers, as_count, as_data, as_random, as_real, as_spectrum, concrete
+from kdtheory._checks import (
+    Key,
+    Number,
+    Numbers,
+    as_array,
+    as_count,
+    as_data,
+    as_random,
+    as_real,
+    as_spectrum,
+    concrete,
+)
 from kdtheory._record import record, static
 from kdtheory.asymptotics._limit import at_nodes, effective_ridge
 from kdtheory.asymptotics._limit import limit as limit_of
@@ -138,7 +149,7 @@ def risk(
 
 
 def _told(errors):
-    return jnp.asarray(np.array(errors)) if concrete(errors) else jnp.stack(errors)
+    return as_array(np.array(errors)) if concrete(errors) else jnp.stack(errors)
 
 
 def _on_same_inputs(stages, eigenvalues, signal, accumulate):
@@ -263,7 +274,7 @@ def simulate(
             fitted = np.asarray(stage.learner.tuned(problem.max_eigenvalue()).fit(problem))
             parameters = fitted if stage.features is None else stage.features.T @ fitted
             errors[draw, place] = np.sum((root * (parameters - signal)) ** 2)
-    return Simulated(jnp.asarray(errors.mean(0)), jnp.asarray(errors.std(0, ddof=1) / np.sqrt(draws)))
+    return Simulated(as_array(errors.mean(0)), as_array(errors.std(0, ddof=1) / np.sqrt(draws)))
 
 
 def _read(stages, eigenvalues, signal, same_inputs):

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdtheory import problems
 from kdtheory._checks import Number, Numbers
+from kdtheory._compilation import traced_once
 from kdtheory._record import record
 from kdtheory.learners import Learner
 from kdtheory.numerics import Shares, share
@@ -78,6 +79,7 @@ def ahead(first: Seen, second: Seen, matched: Seen | None = None) -> Margin:
     return Margin(value, rounding)
 
 
+@traced_once
 def uncertainty(seen: Seen) -> jax.Array:
     """The absolute error of `learnt` and of `residual`, whichever logarithm knows it better."""
     return jnp.nanmin(
@@ -325,6 +327,7 @@ def face(run: Run, formula: _T, algorithm: _T) -> _T:
     return algorithm if run is practice else formula
 
 
+@traced_once
 def measured(learnt: jax.Array, error: Number) -> Seen:
     """Fractions known up to an absolute error."""
     residual = 1.0 - learnt

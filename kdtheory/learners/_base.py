@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Number, Numbers, as_key, as_real, as_start, concrete
+from kdtheory._checks import Number, Numbers, as_array, as_key, as_real, as_start, concrete
 from kdtheory._compilation import quickly
 from kdtheory.numerics import Shares
 from kdtheory.problems import Problem
@@ -63,7 +63,7 @@ class Learner(abc.ABC):
         """
         if type(self).filter is Learner.filter:
             raise self._without("closed form", "write `filter` or `shares` in it, or run it on data with simulate")
-        learnt = jnp.asarray(self.filter(eigenvalues), float)
+        learnt = as_array(self.filter(eigenvalues), float)
         check_path(self, "filter", learnt.shape, jnp.shape(eigenvalues))
         return numerics.nothing_lost(numerics.share(learnt), numerics.share(1.0 - learnt))
 
@@ -206,7 +206,7 @@ def along_path(face: _Face) -> _Face:
         path = getattr(self, field)
         if face.__name__ == "fit":  # which is host code
             return jnp.stack([at(moment) for moment in path])
-        return jax.vmap(at)(jnp.asarray(path))
+        return jax.vmap(at)(as_array(path))
 
     return along  # type: ignore[return-value]
 
@@ -264,7 +264,7 @@ def given_step_size(step_size):
 
 def as_column(path, eigenvalues):
     """A path (T,) as a column over eigenvalues, so that they broadcast to (T, K)."""
-    path = jnp.asarray(path)
+    path = as_array(path)
     path = path.astype(jnp.result_type(float, path))
     return path.reshape(path.shape + (1,) * jnp.ndim(eigenvalues))
 
@@ -277,7 +277,7 @@ def begin(learner, problem, start):
     check_problem(problem)
     check_learner(learner)
     zeros = problem.zeros()
-    return zeros if start is None else jnp.asarray(as_start(start, zeros.shape), zeros.dtype)
+    return zeros if start is None else as_array(as_start(start, zeros.shape), zeros.dtype)
 
 
 def needs_squared_loss(name, problem):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Number, Numbers, as_real
+from kdtheory._checks import Number, Numbers, as_array, as_real
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
 from kdtheory.learners._solvers import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
@@ -127,7 +127,7 @@ class Filter(Learner):
     has_algorithm = False
 
     def shares(self, eigenvalues):
-        learnt = jnp.asarray(as_real(self.function(eigenvalues), "what Filter.function returns"), float)
+        learnt = as_array(as_real(self.function(eigenvalues), "what Filter.function returns"), float)
         if learnt.shape != jnp.shape(eigenvalues):
             raise ValueError(
                 f"Filter.function must return one factor for each eigenvalue, of shape {jnp.shape(eigenvalues)}; got"

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory import numerics
-from kdtheory._checks import concrete
+from kdtheory._checks import as_array, concrete
 from kdtheory._compilation import quickly
 from kdtheory._record import record
 
@@ -18,7 +18,7 @@ def finite_clock(clock, field):
     there."""
     if concrete(clock) and not np.all(np.isfinite(clock)):
         raise ValueError(f"{field} must be finite for a fit, got {clock}; filter and closed_form take an infinite one")
-    return jnp.asarray(clock)
+    return as_array(clock)
 
 
 def whole_steps(steps):
@@ -27,7 +27,7 @@ def whole_steps(steps):
         host = np.asarray(steps)
         if not np.all(host == np.round(host)):
             raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
-        return jnp.asarray(host.astype(int))
+        return as_array(host.astype(int))
     return jnp.where(_is_whole(steps), steps, 0).astype(int)
 
 
@@ -103,8 +103,7 @@ def run_ridge(problem, start, penalty):
         return solve(problem, start, penalty)
     flat = zip(penalties.ravel(), little.ravel(), strict=True)
     fits = [
-        _least_squares(problem, start, matrix, c) if by_qr else solve(problem, start, jnp.asarray(c))
-        for c, by_qr in flat
+        _least_squares(problem, start, matrix, c) if by_qr else solve(problem, start, as_array(c)) for c, by_qr in flat
     ]
     return jnp.stack(fits).reshape(penalties.shape + start.shape)
 
@@ -127,7 +126,7 @@ def _least_squares(problem, start, matrix, penalty):
     seen = qr(rows.T, mode="economic")[0]
     system = np.vstack([matrix @ seen, np.sqrt(samples * penalty) * np.eye(rank)]).astype(matrix.dtype)
     inverse, *_ = lstsq(system, np.eye(len(system), samples, dtype=matrix.dtype), lapack_driver="gelsy")
-    return start + jnp.asarray(seen @ inverse) @ (problem.targets - problem.predict(start))
+    return start + as_array(seen @ inverse) @ (problem.targets - problem.predict(start))
 
 
 @jax.jit

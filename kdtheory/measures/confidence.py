@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Key, Number, Numbers, as_data, as_floats, as_random, as_real, concrete
+from kdtheory._checks import Key, Number, Numbers, as_array, as_data, as_floats, as_random, as_real, concrete
 from kdtheory._record import of_path, record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.numerics import log1p, one_minus_exp
@@ -45,8 +45,8 @@ def class_logit(logits: Numbers, classes: Numbers) -> jax.Array:
     >>> kd.confidence.class_logit([[100.0, 0.0]], [0]).tolist()
     [100.0]
     """
-    logits = jnp.asarray(logits).astype(float)
-    chosen = jnp.asarray(classes)[:, None] == jnp.arange(logits.shape[1])
+    logits = as_array(logits).astype(float)
+    chosen = as_array(classes)[:, None] == jnp.arange(logits.shape[1])
     own = jnp.sum(jnp.where(chosen, logits, 0.0), axis=1)
     return own - jax.nn.logsumexp(jnp.where(chosen, -jnp.inf, logits), axis=1)
 
@@ -61,7 +61,7 @@ def top_class(teacher_logits: Numbers, student_logits: Numbers) -> tuple[jax.Arr
     >>> x.item(), y.item()
     (2.0, 3.0)
     """
-    teacher, student = jnp.asarray(teacher_logits, float), jnp.asarray(student_logits, float)
+    teacher, student = as_array(teacher_logits, float), as_array(student_logits, float)
     if teacher.shape != student.shape or teacher.ndim != 2 or teacher.shape[1] < 2:
         raise ValueError(f"both logits must be (N, C) with C >= 2, got {teacher.shape} and {student.shape}")
     top = jnp.argmax(teacher, axis=1)
@@ -81,7 +81,7 @@ def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.
     >>> kd.confidence.compare(teacher, student)
     Comparison(slope=2, orthogonal_slope=2, intercept=-3, low_residual=-1.54, high_residual=0.541)
     """
-    x, y = top_class(teacher_logits, jnp.asarray(student_logits, float) * scale)
+    x, y = top_class(teacher_logits, as_array(student_logits, float) * scale)
     return of_points(x, y)
 
 
@@ -322,7 +322,7 @@ def log_loss(logits: Numbers, labels: Numbers) -> float:
     if np.ndim(labels) == 1:
         logits, labels = _judged(logits, labels)
         labels = labels[:, None] == np.arange(logits.shape[1])
-    logs, labels = jax.nn.log_softmax(jnp.asarray(logits, float), axis=1), jnp.asarray(labels)
+    logs, labels = jax.nn.log_softmax(as_array(logits, float), axis=1), as_array(labels)
     if labels.shape != logs.shape:
         raise ValueError(f"probabilities must have the shape {logs.shape} of the logits, got {labels.shape}")
     return float(-jnp.mean(jnp.sum(jnp.where(labels > 0, labels * logs, 0.0), axis=1)))

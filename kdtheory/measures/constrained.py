@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Number, Numbers
+from kdtheory._checks import Number, Numbers, as_array
 from kdtheory.numerics import two_sum
 
 # Constrained self-distillation.
@@ -26,7 +26,7 @@ def constrained_penalty(eigenvalues: Numbers, labels: Numbers, tolerance: Number
     >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0).round(12).item()
     1.0
     """
-    return _constrained_penalty(*(jnp.asarray(x, float) for x in (eigenvalues, labels, tolerance)))
+    return _constrained_penalty(*(as_array(x, float) for x in (eigenvalues, labels, tolerance)))
 
 
 @jax.jit

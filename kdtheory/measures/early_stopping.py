@@ -219,8 +219,8 @@ def least(total: Callable, eigenvalues: np.ndarray, *arguments: Any) -> float:
     grid = np.linspace(low, high, int(50 * (high - low))) * np.log(10.0)
     room = np.pad(grid, (0, room_for(len(grid)) - len(grid)), constant_values=grid[-1])
     best = int(np.nanargmin(np.asarray(quickly(_along, room, *arguments, total=total))[: len(grid)]))
-    slope = lambda log_clock: quickly(_slope, log_clock, *arguments, total=total)
+    slope = lambda log_clock: float(quickly(_slope, log_clock, *arguments, total=total))
     left, right = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    if not float(slope(left)) < 0 < float(slope(right)):  # it falls to the end of the grid, or is flat
+    if not slope(left) < 0 < slope(right):  # it falls to the end of the grid, or is flat
         return grid[best]
-    return brentq(lambda at: float(slope(at)), left, right, xtol=1e-300, rtol=4 * np.finfo(float).eps)
+    return brentq(slope, left, right, xtol=1e-300, rtol=4 * np.finfo(float).eps)

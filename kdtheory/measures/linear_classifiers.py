@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Numbers, as_data
+from kdtheory._checks import Numbers, as_array, as_data
 from kdtheory._record import record
 
 
@@ -74,7 +74,7 @@ def angle(first: Numbers, second: Numbers) -> jax.Array:
     >>> print(kd.linear_classifiers.angle([1.0, 0.0], [1.0, 1e-9]))
     1e-09
     """
-    first, second = (jnp.asarray(vector, float) for vector in (first, second))
+    first, second = (as_array(vector, float) for vector in (first, second))
     a, b = first / jnp.linalg.norm(first), second / jnp.linalg.norm(second)
     return 2.0 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
 
@@ -88,5 +88,5 @@ def transfer_risk(student_parameters: Numbers, teacher_parameters: Numbers, devi
     >>> print(kd.linear_classifiers.transfer_risk([1.0, 0.0], [1.0, 1.0], deviations=jnp.ones(2)))
     0.25
     """
-    deviations = jnp.asarray(deviations, float)
+    deviations = as_array(deviations, float)
     return angle(deviations * jnp.asarray(student_parameters), deviations * jnp.asarray(teacher_parameters)) / jnp.pi

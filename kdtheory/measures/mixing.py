@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers
+from kdtheory._checks import Number, Numbers, as_array
 from kdtheory._record import record
 from kdtheory.learners import Distilled, Learner
 from kdtheory.learners._distilled import distill
@@ -68,7 +68,7 @@ def noise_threshold(
     0.5
     """
     w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
-    φ_T = teacher.filter(jnp.asarray(eigenvalues, float))
+    φ_T = teacher.filter(as_array(eigenvalues, float))
     gain = jnp.sum(w * φ_S * r_T * per_noise * (φ_T + (1.0 - weight) * r_T))
     cost = jnp.sum(w * φ_S * r_T * θ2 * (r_S + weight * φ_S * r_T))
     return jnp.where(gain > 0, cost / jnp.where(gain > 0, gain, 1.0), jnp.inf)
@@ -76,12 +76,12 @@ def noise_threshold(
 
 def _mixture(teacher, student, eigenvalues, signal, weights):
     """What the risk of a student is made of: w, θ², φ_S, r_S, r_T, and φ_S/λ."""
-    eigenvalues = jnp.asarray(eigenvalues, float)
+    eigenvalues = as_array(eigenvalues, float)
     seen, learnt = eigenvalues > 0, student.filter(eigenvalues)
     per_noise = jnp.where(seen, learnt / jnp.where(seen, eigenvalues, 1.0), 0.0)
-    weights = eigenvalues if weights is None else jnp.asarray(weights, float)
+    weights = eigenvalues if weights is None else as_array(weights, float)
     missed = student.residual(eigenvalues), teacher.residual(eigenvalues)
-    return weights, jnp.asarray(signal, float) ** 2, learnt, *missed, per_noise
+    return weights, as_array(signal, float) ** 2, learnt, *missed, per_noise
 
 
 def validated_weight(plain: Numbers, distilled: Numbers, target: Numbers, form: Numbers | None = None) -> jax.Array:
@@ -101,9 +101,9 @@ def validated_weight(plain: Numbers, distilled: Numbers, target: Numbers, form: 
     >>> kd.measures.validated_weight(plain=[1.0, 1.0], distilled=[0.5, 0.5], target=[0.6, 0.8]).round(12).item()
     0.6
     """
-    plain, distilled, target = (jnp.asarray(x, float) for x in (plain, distilled, target))
+    plain, distilled, target = (as_array(x, float) for x in (plain, distilled, target))
     step = distilled - plain
-    along = step if form is None else jnp.asarray(form, float) @ step
+    along = step if form is None else as_array(form, float) @ step
     return jnp.vdot(target - plain, along) / jnp.vdot(step, along)
 
 
@@ -122,8 +122,8 @@ def best_ridge_student(
     >>> type(best).__name__
     'Distilled'
     """
-    λ, θ2 = jnp.asarray(eigenvalues, float), jnp.asarray(signal, float) ** 2
-    w = λ if weights is None else jnp.asarray(weights, float)
+    λ, θ2 = as_array(eigenvalues, float), as_array(signal, float) ** 2
+    w = λ if weights is None else as_array(weights, float)
     log_clock = least(_total, λ, *padded(λ, signal, weights), noise_variance)
     total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
     x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
@@ -190,7 +190,7 @@ def best_weights(
     if isinstance(learner, Ridge):
         s = [x / (x + Fraction(float(learner.penalty))) if x else Fraction(0) for x in λ]
     else:
-        s = [Fraction(float(x)) for x in learner.filter(jnp.asarray(eigenvalues, float))]
+        s = [Fraction(float(x)) for x in learner.filter(as_array(eigenvalues, float))]
     w = λ if weights is None else [Fraction(float(x)) for x in weights]
     θ2, v = [Fraction(float(x)) ** 2 for x in signal], Fraction(float(noise_variance))
     # with f the factor, the risk is Σ curvature f² - 2 pull f + pull

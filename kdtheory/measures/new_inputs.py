@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdtheory._checks import as_array
 from kdtheory._record import of_path, record
 from kdtheory.asymptotics import at_points
 from kdtheory.learners import Learner, check_learner, check_problem
@@ -63,7 +64,7 @@ def estimated_risk(learner: Learner, problem: Problem, eigensystem: Eigensystem 
     1.406
     """
     data = read(problem, eigensystem)
-    return jnp.asarray(_risk(data, *_missed(learner, data)))
+    return as_array(_risk(data, *_missed(learner, data)))
 
 
 def estimate(learner: Learner, problem: Problem, eigensystem: Eigensystem | None = None) -> Estimate:
@@ -80,7 +81,7 @@ def estimate(learner: Learner, problem: Problem, eigensystem: Eigensystem | None
     """
     data = read(problem, eigensystem)
     ψ, ψ_zero = _missed(learner, data)
-    return Estimate(*map(jnp.asarray, (_risk(data, ψ, ψ_zero), _error(data, (ψ, ψ_zero)), _plain(learner, data))))
+    return Estimate(*map(as_array, (_risk(data, ψ, ψ_zero), _error(data, (ψ, ψ_zero)), _plain(learner, data))))
 
 
 def gain(first: Learner, second: Learner, problem: Problem, eigensystem: Eigensystem | None = None) -> Estimate:
@@ -98,7 +99,7 @@ def gain(first: Learner, second: Learner, problem: Problem, eigensystem: Eigensy
     both = [_missed(learner, data) for learner in (first, second)]
     value = _risk(data, *both[0]) - _risk(data, *both[1])
     plain = _plain(first, data) - _plain(second, data)
-    return Estimate(*map(jnp.asarray, (value, _error(data, *both), plain)))
+    return Estimate(*map(as_array, (value, _error(data, *both), plain)))
 
 
 class _Data(NamedTuple):

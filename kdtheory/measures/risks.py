@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_data, concrete
+from kdtheory._checks import Number, Numbers, as_array, as_data, concrete
 from kdtheory._compilation import promptly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner
@@ -51,7 +51,7 @@ def risk(
     5.0
     """
     check_noise(noise_variance)
-    eigenvalues = jnp.asarray(eigenvalues, float)
+    eigenvalues = as_array(eigenvalues, float)
     return _risk(
         learner.filter(eigenvalues), learner.residual(eigenvalues), eigenvalues, signal, noise_variance, weights
     )
@@ -77,7 +77,7 @@ def along(
 
 
 def _risk(learnt, missed, eigenvalues, signal, noise_variance, weights):
-    signal, (weights, ratio) = jnp.asarray(signal, float), _form(eigenvalues, weights)
+    signal, (weights, ratio) = as_array(signal, float), _form(eigenvalues, weights)
     bias = promptly(lambda w, θ, missed: w * θ**2 * missed**2, weights, signal, missed)
     return Risk(bias, promptly(lambda ratio, v, learnt: ratio * v * learnt**2, ratio, noise_variance, learnt))
 
@@ -86,7 +86,7 @@ def _form(eigenvalues, weights):
     """The weights w of a quadratic form, and w/λ: what the bias and the variance are multiplied by."""
     if weights is None:
         return eigenvalues, jnp.ones_like(eigenvalues)
-    weights, seen = jnp.asarray(weights, float), eigenvalues > 0  # no noise reaches a null direction
+    weights, seen = as_array(weights, float), eigenvalues > 0  # no noise reaches a null direction
     return weights, jnp.where(seen, weights / jnp.where(seen, eigenvalues, 1.0), 0.0)
 
 
@@ -100,7 +100,7 @@ def wiener_filter(eigenvalues: Numbers, signal: Numbers, noise_variance: Number)
     >>> kd.measures.wiener_filter([1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.5).round(6).tolist()
     [0.666667, 0.5]
     """
-    return _wiener(jnp.asarray(eigenvalues, float), jnp.asarray(signal, float), noise_variance)[0]
+    return _wiener(as_array(eigenvalues, float), as_array(signal, float), noise_variance)[0]
 
 
 def _wiener(eigenvalues, signal, noise_variance):
@@ -118,8 +118,8 @@ def wiener_risk(eigenvalues: Numbers, signal: Numbers, noise_variance: Number, w
     >>> kd.measures.wiener_risk([1.0, 1.0], signal=[1.0, 1.0], noise_variance=1.0).total.item()
     1.0
     """
-    eigenvalues = jnp.asarray(eigenvalues, float)
-    best, missed = _wiener(eigenvalues, jnp.asarray(signal, float), noise_variance)
+    eigenvalues = as_array(eigenvalues, float)
+    best, missed = _wiener(eigenvalues, as_array(signal, float), noise_variance)
     return _risk(best, missed, eigenvalues, signal, noise_variance, weights)
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_floats
+from kdtheory._checks import Number, Numbers, as_array, as_floats
 from kdtheory._compilation import elementwise
 from kdtheory._record import record
 from kdtheory.learners import Learner
@@ -36,7 +36,7 @@ def label_risk(inputs: Numbers, labels: Numbers, teacher: Numbers, losses: Numbe
     >>> found.hard_variance.item(), found.soft_variance.item()
     (1.0, 0.0)
     """
-    inputs, labels, teacher, losses = (jnp.asarray(array, float) for array in (inputs, labels, teacher, losses))
+    inputs, labels, teacher, losses = (as_array(array, float) for array in (inputs, labels, teacher, losses))
     weights, own, taught = inputs[:, None] * labels, jnp.sum(labels * losses, axis=1), jnp.sum(teacher * losses, axis=1)
     risk, told = jnp.sum(weights * losses), jnp.sum(inputs * taught)
     return LabelRisk(
@@ -59,7 +59,7 @@ def supervision_complexity(eigenvalues: Numbers, targets: Numbers) -> jax.Array:
     >>> kd.soft_labels.supervision_complexity([2.0, 0.5], [1.0, 1.0]).item()
     2.5
     """
-    eigenvalues, targets = jnp.asarray(eigenvalues, float), jnp.asarray(targets, float)
+    eigenvalues, targets = as_array(eigenvalues, float), as_array(targets, float)
     return jnp.sum(targets * (targets / eigenvalues))
 
 

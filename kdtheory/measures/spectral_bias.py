@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Numbers, as_direction, as_floats, as_level
+from kdtheory._checks import Numbers, as_array, as_direction, as_floats, as_level
 from kdtheory._compilation import elementwise
 from kdtheory.numerics import expm1, log1mexp, log1p
 from kdtheory.trajectories import Trajectory, runs_of
@@ -505,7 +505,7 @@ def semigroup_defect(distilled: Numbers, teacher: Numbers, student: Numbers, tog
     >>> bool(kd.semigroup_defect(T * s, T, s, both) < 1e-15)
     True
     """
-    arrays = [jnp.asarray(array) for array in (distilled, teacher, student, together)]
+    arrays = [as_array(array) for array in (distilled, teacher, student, together)]
     distilled, teacher, student, together = arrays
     if len({array.shape for array in arrays}) > 1:
         raise ValueError(f"all four must have the same shape, got {', '.join(str(array.shape) for array in arrays)}")

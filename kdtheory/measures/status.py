@@ -8,7 +8,7 @@ import enum
 import jax
 import jax.numpy as jnp
 
-from kdtheory._checks import Numbers, as_floats, as_real
+from kdtheory._checks import Numbers, as_array, as_floats, as_real
 from kdtheory.learners import Learner
 from kdtheory.measures.spectral_bias import matched_time
 
@@ -48,7 +48,7 @@ def of_steps(learner: Learner, eigenvalues: Numbers) -> jax.Array:
     >>> kd.status.of_steps(kd.GradientDescent(1.0, 9), [2.5, 1.5, 0.5]).tolist()
     [3, 4, 0]
     """
-    eigenvalues = jnp.asarray(as_real(eigenvalues, "eigenvalues"), float)
+    eigenvalues = as_array(as_real(eigenvalues, "eigenvalues"), float)
     found = jnp.full(eigenvalues.shape, Status.OK)
     for part in learner.tuned(jnp.max(eigenvalues)).parts():
         step_size = 0.0 if part.given_step is None else part.given_step

@@ -14,10 +14,9 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Numbers, as_count, as_direction, as_real, as_spectrum
+from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.problems import Eigensystem
@@ -263,7 +262,7 @@ def turned(run: Trajectory, overlap: Numbers, onto: Trajectory) -> Trajectory:
     return dataclasses.replace(
         run,
         eigenvalues=onto.eigenvalues,
-        coordinates=jnp.asarray(coordinates),
+        coordinates=as_array(coordinates),
         target=onto.target,
         spaces=onto.spaces,
         start=0.0,

@@ -16,6 +16,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from kdtheory._checks import Number
+from kdtheory._compilation import traced_once
 
 LOG2 = math.log(2.0)
 _SEEN = 1e-200  # a value that leaves room for its slope
@@ -37,6 +38,7 @@ def where(
     return jnp.where(condition, function(jnp.where(condition, x, inside)), otherwise(x))
 
 
+@traced_once
 def two_sum(a: Number, b: Number) -> tuple[jax.Array, jax.Array]:
     """The rounded sum of a and b, and its rounding error, exactly (Knuth 1969)."""
     total = lax.optimization_barrier(a + b)
@@ -45,6 +47,7 @@ def two_sum(a: Number, b: Number) -> tuple[jax.Array, jax.Array]:
     return total, lax.stop_gradient(jnp.where(jnp.isfinite(total), error, 0.0))
 
 
+@traced_once
 def two_product(a: Number, b: Number) -> tuple[jax.Array, jax.Array]:
     """The rounded product of a and b, and its rounding error, exactly (Dekker 1971).
 
@@ -70,6 +73,7 @@ def _mantissa(a):
     return lax.bitcast_convert_type(bits | jnp.uint64(0x3FF0_0000_0000_0000), jnp.float64)
 
 
+@traced_once
 def three_product(a: jax.Array, b: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The rounded product of three numbers >= 0, and its rounding error, to a relative 1e-32 of the product.
 
@@ -123,6 +127,7 @@ def _(primals, tangents):
     return one_minus_exp(*primals), exp_minus(*primals) * tangents[0]
 
 
+@traced_once
 def log1p(x: Number) -> jax.Array:
     """log(1 + x), to about two ulp (XLA's own loses a hundred for x in (-0.41, -0.29))."""
     low = x < -0.28
@@ -130,6 +135,7 @@ def log1p(x: Number) -> jax.Array:
     return jnp.where(low, jnp.log(total) + jnp.where(total > 0, error / total, 0.0), jnp.log1p(jnp.where(low, 0.0, x)))
 
 
+@traced_once
 def log1mexp(x: Number, residual: Number | None = None) -> jax.Array:
     """log(1 - e^-x) for x >= 0, where `residual` is e^-x if that is known better than x."""
     large, small = x >= LOG2, (x > 0) & (x < LOG2)
@@ -156,6 +162,7 @@ def _(primals, tangents):
     return value, -value * (tangents[0] + tangents[1])
 
 
+@traced_once
 def _halved(x, error):
     """Whole k and small s with e^-(x + error) = 2^-k (1 + s): expm1 of at most log(2)/2, by its Taylor polynomial."""
     halvings = jnp.rint(x / LOG2)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kdtheory._checks import Number, Numbers
+from kdtheory._compilation import traced_once
 from kdtheory._record import record
 from kdtheory.numerics._floats import (
     _SEEN,
@@ -40,6 +41,7 @@ class Share:
     def __add__(self, other: "Share") -> "Share":
         return self.plus(other)
 
+    @traced_once
     def plus(self, other: "Share", *terms: tuple[Number, Number]) -> "Share":
         """The sum; its slope is that of `sloped` if there are terms."""
         value = self.value + other.value
@@ -60,6 +62,7 @@ class Share:
         value = sloped(self.value, *terms)
         return Share(value, _log_sloped(self.log, value))
 
+    @traced_once
     def part(self, other: "Share") -> "Share":
         """The product with a part of it, also where this is infinite: nothing of infinity is nothing."""
         none, finite = other.log == -jnp.inf, jnp.isfinite(self.value)
@@ -81,6 +84,7 @@ def share(value: Number) -> Share:
     return Share(value, log_or_nan(value))
 
 
+@traced_once
 def log_or_nan(value: Number) -> jax.Array:
     """log(value), -inf at zero and NaN below, without a warning or an infinite gradient."""
     log = jnp.log(jnp.where(value > 0, value, 1.0))
@@ -119,6 +123,7 @@ class Shares:
         return Share(self.learnt.value, log).honest(self.sharp).log
 
 
+@traced_once
 def _log_of(part, rest):
     """The log of a share near one is the log1p of what it lacks."""
     near_one = part.value > 0.5
@@ -132,6 +137,7 @@ def nothing_lost(learnt: Share, left: Share, sharp: bool = False) -> Shares:
     return Shares(learnt, left, Share(zero, jnp.full_like(zero, -jnp.inf)), sharp)
 
 
+@traced_once
 def exponential_shares(rate: jax.Array, clock: jax.Array) -> Shares:
     """The shares of a learner whose residual is e^-(rate · clock). At rate zero it learns nothing, even for
     ever."""
@@ -144,6 +150,7 @@ def exponential_shares(rate: jax.Array, clock: jax.Array) -> Shares:
     return nothing_lost(Share(one_minus_exp(x), _log_learnt(left, rate, clock)), left, sharp=True)
 
 
+@traced_once
 def _log_learnt(left, *factors):
     """log(1 - e^-x) for e^-x = `left` and x the product of the factors >= 0, also where x underflows."""
     x = -left.log
@@ -152,6 +159,7 @@ def _log_learnt(left, *factors):
     return jnp.where(tiny, log_x, log1mexp(x, left.value))
 
 
+@traced_once
 def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) -> Shares:
     """The shares of gradient descent, whose residual is (1 - ηλ)^k, for real k when ηλ < 1.
 
@@ -200,6 +208,7 @@ def is_step(steps: Numbers, most: float) -> jax.Array:
     return (steps == jnp.floor(steps)) & (steps >= 0) & (steps <= most)
 
 
+@traced_once
 def scheduled_shares(schedule: jax.Array, eigenvalues: jax.Array, steps: jax.Array) -> Shares:
     """The shares of gradient descent with a step size for each step, (M,): its residual is Π (1 - η_j λ) over the first
     k steps. NaN for k that are no whole numbers up to M.
@@ -235,6 +244,7 @@ def scheduled_shares(schedule: jax.Array, eigenvalues: jax.Array, steps: jax.Arr
     return nothing_lost(Share(learnt, log_learnt), Share(left, log_left))
 
 
+@traced_once
 def ridge_shares(eigenvalues: jax.Array, penalty: jax.Array) -> Shares:
     """The shares of ridge regression, λ/(λ + c) and c/(λ + c)."""
     eigenvalues, penalty = jnp.broadcast_arrays(jnp.asarray(eigenvalues, float), jnp.asarray(penalty, float))
@@ -252,6 +262,7 @@ def ridge_shares(eigenvalues: jax.Array, penalty: jax.Array) -> Shares:
     return nothing_lost(learnt, left, sharp=True)
 
 
+@traced_once
 def _fraction(a: jax.Array, b: jax.Array) -> Share:
     """a / (a + b), also where a + b, a/b or b/a leaves the range of floats."""
     mostly_a = jnp.abs(b) < jnp.abs(a)
@@ -265,6 +276,7 @@ def _fraction(a: jax.Array, b: jax.Array) -> Share:
     return Share(jnp.where(mostly_a, 1.0, ratio) / (1.0 + ratio), jnp.where(mostly_a, 0.0, log_ratio) - log1p(ratio))
 
 
+@traced_once
 def zero_times(a: Number, b: Number) -> jax.Array:
     """a · b, zero where a is zero, whatever b is."""
     none = a == 0
@@ -282,6 +294,7 @@ class Geometric:
     fading: jax.Array  # -q^n log(q)/(1 - q), the slope of Σ q^i by n, for q > 0
 
 
+@traced_once
 def geometric(q: Share, lack: Share, n: jax.Array) -> Geometric:
     """The powers of q up to the n-th and their sums, for real n >= 0, also infinite, where `lack` is 1 - q.
 
@@ -336,6 +349,7 @@ def _second_excess(x):
     return sum(x**k / math.factorial(k + 2) for k in range(18, -1, -1))
 
 
+@traced_once
 def momentum_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array, momentum: Number) -> Shares:
     """The shares of an iteration with momentum: powers of its 2×2 recursion, by repeated squaring.
 

@@ -11,7 +11,6 @@ follows from the rank of the targets, never from a shape.
 from kdtheory.problems._base import Problem as Problem
 from kdtheory.problems._base import SquaredLoss as SquaredLoss
 from kdtheory.problems._drawn import gaussian as gaussian
-from kdtheory.problems._drawn import orthonormal as orthonormal
 from kdtheory.problems._drawn import with_spectrum as with_spectrum
 from kdtheory.problems._eigensystems import Eigensystem as Eigensystem
 from kdtheory.problems._kernel import Kernel as Kernel

@@ -7,7 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Key, Number, Numbers, as_count, as_key, as_real, as_spectrum, check_memory, concrete
+from kdtheory._checks import (
+    Key,
+    Number,
+    Numbers,
+    as_array,
+    as_count,
+    as_key,
+    as_real,
+    as_spectrum,
+    check_memory,
+    concrete,
+)
 from kdtheory._compilation import elementwise, promptly, quickly
 from kdtheory.problems._linear import Linear
 
@@ -30,10 +41,10 @@ def gaussian(key: Key, eigenvalues: Numbers, samples: int, signal: Numbers = 1.0
     """
     eigenvalues, samples = as_spectrum(eigenvalues), as_count(samples, "samples")
     _check_drawn(3, samples, len(eigenvalues))
-    features_key, noise_key = jax.random.split(as_key(key))
-    drawn = _normal(features_key, (samples, len(eigenvalues)))
+    signal = _as_signal(signal, len(eigenvalues))
+    drawn, ε = _normal(key, (samples, len(eigenvalues)), (samples, *signal.shape[1:]))
     features = promptly(operator.mul, drawn, elementwise(jnp.sqrt, eigenvalues))
-    return _labelled(noise_key, features, _as_signal(signal, len(eigenvalues)), noise)
+    return _labelled(features, signal, noise, ε)
 
 
 def with_spectrum(
@@ -54,11 +65,11 @@ def with_spectrum(
     count = len(eigenvalues)
     samples = as_count(2 * count if samples is None else samples, "samples", count, ", one per eigenvalue")
     _check_drawn(6, samples, count)
-    left_key, right_key, noise_key = jax.random.split(as_key(key), 3)
-    u, v = orthonormal(left_key, samples, count), orthonormal(right_key, count, count)
-    root = elementwise(jnp.sqrt, eigenvalues)
+    signal = _as_signal(signal, count)
+    *drawn, ε = _normal(key, (samples, count), (count, count), (samples, *signal.shape[1:]))
+    (u, v), root = map(_orthonormal, drawn), elementwise(jnp.sqrt, eigenvalues)
     features = promptly(lambda u, root, v: samples**0.5 * (u * root) @ v.T, u, root, v)
-    return _labelled(noise_key, features, promptly(operator.matmul, v, _as_signal(signal, count)), noise)
+    return _labelled(features, promptly(operator.matmul, v, signal), noise, ε)
 
 
 def _check_drawn(copies, samples, count):
@@ -67,29 +78,30 @@ def _check_drawn(copies, samples, count):
     )
 
 
-def _labelled(key, features, parameters, noise):
+def _labelled(features, parameters, noise, ε):
     if concrete(as_real(noise, "noise")) and not (np.ndim(noise) == 0 and 0 <= noise < np.inf):
         raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
     clean = promptly(operator.matmul, features, parameters)
-    return Linear(features, promptly(lambda f, σ, ε: f + σ * ε, clean, noise, _normal(key, clean.shape)))
+    return Linear(features, promptly(lambda f, σ, ε: f + σ * ε, clean, noise, ε))
 
 
-def _normal(key, shape):
-    return quickly(_drawn, key, shape=shape)
+def _normal(key, *shapes):
+    """Standard normal numbers in arrays of some shapes, each by a key of its own."""
+    return quickly(_drawn, as_key(key), shapes=shapes)
 
 
-@partial(jax.jit, static_argnames="shape")
-def _drawn(key, shape):
-    return jax.random.normal(key, shape)
+@partial(jax.jit, static_argnames="shapes")
+def _drawn(key, shapes):
+    return [jax.random.normal(*each) for each in zip(jax.random.split(key, len(shapes)), shapes, strict=True)]
 
 
-def orthonormal(key: jax.Array, rows: int, columns: int) -> jax.Array:
-    """A random (rows, columns) matrix with orthonormal columns."""
-    return jnp.asarray(np.linalg.qr(np.asarray(_normal(key, (rows, columns))))[0])
+def _orthonormal(drawn):
+    """A random matrix with orthonormal columns, of one of normal numbers."""
+    return as_array(np.linalg.qr(np.asarray(drawn))[0])
 
 
 def _as_signal(signal, count):
-    signal = jnp.asarray(as_real(signal, "signal"), float)
+    signal = as_array(as_real(signal, "signal"), float)
     if concrete(signal) and not np.isfinite(signal).all():
         raise ValueError(f"signal must be finite, got {signal}")
     if signal.ndim == 0:

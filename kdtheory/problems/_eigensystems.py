@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_count, as_real, concrete
+from kdtheory._checks import as_array, as_count, as_real, concrete
 from kdtheory._compilation import elementwise, promptly
 from kdtheory._record import record, static
 
@@ -119,7 +119,7 @@ def _slices(a, digits, axis):
 
 def of_kernel(sizes: np.ndarray, u: np.ndarray, tolerance: float, trace: float, targets: np.ndarray) -> Eigensystem:
     """The eigensystem of a kernel from eigenvalues and -vectors of its matrix K, known to within `tolerance`."""
-    root, u, samples = np.sqrt(sizes), jnp.asarray(u), len(u)
+    root, u, samples = np.sqrt(sizes), as_array(u), len(u)
     unresolved, total = samples - len(sizes), trace / samples
     spaces = eigenspaces(sizes, tolerance)
     return made_eigensystem(sizes / samples, u, u * root, u / root, spaces, targets, unresolved=unresolved, total=total)
@@ -154,4 +154,4 @@ def made_eigensystem(eigenvalues, u, reading, writing, spaces, targets, unresolv
     power, outside = (np.sum(np.ldexp(part, unit) ** 2) for part in (targets, targets - u_on_host @ components))
     arrays = (eigenvalues, u, reading, writing, (components.T / scale).T, spaces, outside / power if power else 0.0)
     rest = 0.0 if total is None else max(0.0, float(total - np.sum(eigenvalues)))
-    return Eigensystem(*map(jnp.asarray, arrays), unresolved=unresolved, rest=rest)
+    return Eigensystem(*map(as_array, arrays), unresolved=unresolved, rest=rest)

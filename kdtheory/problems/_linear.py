@@ -4,10 +4,9 @@ import operator
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Numbers, as_data, check_range, on_host
+from kdtheory._checks import Numbers, as_array, as_data, check_range, on_host
 from kdtheory._compilation import promptly
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
@@ -38,7 +37,7 @@ class Linear(SquaredLoss):
     inputs_name, is_table = "features", True
 
     def zeros(self) -> jax.Array:
-        return jnp.asarray(np.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype))
+        return as_array(np.zeros(self.features.shape[1:] + self.targets.shape[1:], self.targets.dtype))
 
     def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions Xw on the training features, or on the rows of `inputs` (M, P)."""
@@ -68,11 +67,11 @@ class Linear(SquaredLoss):
         scale = float(np.sqrt(min(samples, count) / samples))  # keeps XᵀX/N, and float32
         if count > samples:
             q, r = np.linalg.qr(features.T)
-            small = Linear(jnp.asarray(r.T), jnp.asarray(targets))
-            return small, lambda z: promptly(operator.add, start, along(jnp.asarray(q), z, self.targets.ndim))
+            small = Linear(as_array(r.T), as_array(targets))
+            return small, lambda z: promptly(operator.add, start, along(as_array(q), z, self.targets.ndim))
         both = np.hstack([features, targets.reshape(samples, -1)])
         r = np.linalg.qr(both, mode="r")[:count] * scale  # R of X, beside it Qᵀy: no need of Q
-        small = Linear(jnp.asarray(r[:, :count]), jnp.asarray(r[:, count:].reshape(count, *targets.shape[1:])))
+        small = Linear(as_array(r[:, :count]), as_array(r[:, count:].reshape(count, *targets.shape[1:])))
         return small, lambda z: promptly(operator.add, start, z)
 
     def max_eigenvalue(self) -> jax.Array:
@@ -100,7 +99,7 @@ class Linear(SquaredLoss):
         if rank == 0:
             raise ValueError("features are zero: there is no direction to learn along")
         kept = rank if count is None else min(rank, count)
-        u, s, v = jnp.asarray(u[:, :kept]), s[:kept], jnp.asarray(vt[:kept].T)
+        u, s, v = as_array(u[:, :kept]), s[:kept], as_array(vt[:kept].T)
         eigenvalues, spaces = s**2 / samples, eigenspaces(s, tolerance)
         total = None if count is None else float(np.vdot(features, features)) / samples
         return made_eigensystem(eigenvalues, u, v, v, spaces, targets, unresolved=least - kept, total=total)

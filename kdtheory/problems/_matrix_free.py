@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_data, check_memory
+from kdtheory._checks import Number, Numbers, as_array, as_data, check_memory
 from kdtheory._record import record, static
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel
@@ -101,7 +101,7 @@ class MatrixFree(SquaredLoss):
                 )
             return (start + moved.reshape(missing.shape) * size).reshape(self.targets.shape)
 
-        return jnp.asarray(
+        return as_array(
             np.stack([solve(float(c)) for c in np.ravel(penalty)]).reshape(*np.shape(penalty), *self.targets.shape)
         )
 
@@ -129,7 +129,7 @@ class MatrixFree(SquaredLoss):
         from scipy.sparse.linalg import LinearOperator
 
         def product(columns):
-            return np.array(_product(self.kernel, self.inputs, self.inputs, jnp.asarray(columns)))
+            return np.array(_product(self.kernel, self.inputs, self.inputs, as_array(columns)))
 
         return LinearOperator((len(self.inputs),) * 2, matvec=product, matmat=product, dtype=float)
 

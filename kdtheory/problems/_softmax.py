@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_data, as_number, as_temperature, check_range, concrete
+from kdtheory._checks import Number, Numbers, as_array, as_data, as_number, as_temperature, check_range, concrete
 from kdtheory._record import record, static
 from kdtheory.problems._base import Problem, as_gram, as_predictions, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, along
@@ -185,7 +185,7 @@ def _one_hot(labels, classes, samples, other, dtype, name):
         raise ValueError(f"{name} hold {unknown}, which are not among the classes {classes.tolist()}")
     if len(classes) < 2:
         raise ValueError(f"{name} hold the one class {classes.tolist()}; name the missing ones with classes=")
-    return jnp.asarray(labels[:, None] == classes, dtype)
+    return as_array(labels[:, None] == classes, dtype)
 
 
 def softmax(features: Numbers, targets: Numbers, classes: Sequence[Any] | np.ndarray | None = None) -> Softmax:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers
+from kdtheory._checks import Number, Numbers, as_array
 from kdtheory.files import _fingerprint, _folders
 from kdtheory.sweeps import _extending
 from kdtheory.sweeps._programs import computer
@@ -229,7 +228,7 @@ def _axis(name, points):
         return points
     if points.dtype.kind not in "biuf":
         raise ValueError(f"axis {name} must hold numbers or strings, got {points.dtype}; make the rest inside")
-    return np.asarray(jnp.asarray(points))
+    return np.asarray(as_array(points))
 
 
 def _seeds(seeds):
