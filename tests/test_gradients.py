@@ -11,6 +11,7 @@ from mpmath import mpf
 
 import kdtheory as kd
 from kdtheory._compilation import quick_options
+from kdtheory.numerics import not_sloped
 
 FACES = ("filter", "residual", "log_filter", "log_residual")
 INF = np.inf
@@ -389,3 +390,16 @@ def test_what_has_no_slope_spoils_no_other():
         assert np.isfinite(forward[:2]).all() and np.isnan(forward[2])
     total = lambda c: jnp.sum(kd.distill(kd.GradientFlow(INF), kd.Ridge(c)).filter([0.0, 1.0]))
     assert float(jax.grad(total)(1.0)) == float(jax.jvp(total, (1.0,), (1.0,))[1]) == -0.25
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0, 1e-200, -3e200])
+@pytest.mark.parametrize("wrapped", [jax.jit, lambda function: function], ids=["jit", "eager"])
+def test_a_jump_has_no_slope_by_itself_and_leaves_others_theirs(wrapped, way):
+    """NaN along x and nothing along y, whatever a compiler makes of products and sums of infinities."""
+    jump = lambda x, y: not_sloped(x * y, x) + y
+    along = wrapped(lambda tangents: jax.jvp(jump, (2.0, 3.0), tangents)[1])
+    assert np.isnan(along((way, 0.0))) and along((0.0, way)) == 3.0 * way
+    back = wrapped(lambda cotangent: jax.vjp(jump, 2.0, 3.0)[1](cotangent))
+    by_x, by_y = back(way)
+    assert np.isnan(by_x) and by_y == 3.0 * way
+    assert back(0.0) == (0.0, 0.0)

@@ -220,16 +220,26 @@ def not_sloped(value: Number, x: Number) -> jax.Array:
 def _(primals, tangents):
     (value, _), (dvalue, dx) = primals, tangents
     # inf - inf, and not NaN, so that zero stays zero: the forward mode by another variable is not spoilt
-    high, low = (lax.optimization_barrier(dx * huge) * 1e301 for huge in (1e300, -1e300))
-    return value, dvalue + jnp.broadcast_to(high + low, jnp.shape(value))
+    return value, dvalue + jnp.broadcast_to(_times_infinity(dx) + _times_infinity(-dx), jnp.shape(value))
 
 
-_over_zero = Primitive("over_zero")  # x / 0, for slopes; backwards zero stays zero, so that no other output is spoilt
-_over_zero.def_impl(lambda x: x / jnp.zeros_like(x))
-_over_zero.def_abstract_eval(lambda x: x)
-mlir.register_lowering(_over_zero, mlir.lower_fun(lambda x: x / jnp.zeros_like(x), multiple_results=False))
-ad.deflinear2(_over_zero, lambda ct, _: [lax.optimization_barrier(ct * 1e300) * 1e301])
-batching.defvectorized(_over_zero)
+def _linear(name, function, backwards):
+    """An operation of one array that JAX takes for linear, with another in the reverse mode."""
+    operation = Primitive(name)
+    operation.def_impl(function)
+    operation.def_abstract_eval(lambda x: x)
+    mlir.register_lowering(operation, mlir.lower_fun(function, multiple_results=False))
+    ad.deflinear2(operation, lambda ct, _: [backwards(ct)])
+    batching.defvectorized(operation)
+    return operation.bind
+
+
+# For slopes. A selection: of two products, compilers round one alone, and infinity minus infinity is infinite.
+_times_infinity: Callable = _linear(
+    "times_infinity", lambda x: jnp.where(x == 0, 0.0, x * jnp.inf), lambda x: _times_infinity(x)
+)
+# backwards zero stays zero, so that no other output is spoilt
+_over_zero = _linear("over_zero", lambda x: x / jnp.zeros_like(x), _times_infinity)
 
 
 @jax.custom_jvp
@@ -255,6 +265,6 @@ def _honest(log, value):
 @_honest.defjvp
 def _(primals, tangents):
     (log, _), (dlog, dvalue) = primals, tangents
-    infinite, none = _over_zero.bind(dvalue), _over_zero.bind(-dvalue)
+    infinite, none = _over_zero(dvalue), _over_zero(-dvalue)
     slope = jnp.where(log == -jnp.inf, infinite, jnp.where(jnp.isnan(log), infinite + none, dlog))
     return log, slope
