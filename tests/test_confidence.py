@@ -53,6 +53,11 @@ def test_orthogonal_regression_is_the_principal_axis():
     assert kd.confidence.of_points(x, y).orthogonal_slope == pytest.approx(axis[1] / axis[0])
     falling = kd.confidence.of_points(x, -y)
     assert falling.orthogonal_slope == pytest.approx(-axis[1] / axis[0])
+    flat = kd.confidence.of_points(x, 1e-9 * y)  # what its variances have in common is nearly all of them
+    exact = np.linalg.svd(np.stack([x - x.mean(), 1e-9 * (y - y.mean())]))[0][:, 0]
+    assert flat.orthogonal_slope == pytest.approx(exact[1] / exact[0], rel=1e-9)
+    short = [values.astype(np.float32) for values in (1e4 + x, y)]
+    assert kd.confidence.of_points(*short).slope == kd.confidence.of_points(*map(np.float64, short)).slope
 
 
 def test_a_scale_makes_the_slope_free_of_overall_confidence():

@@ -3,6 +3,7 @@
 import dataclasses
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
@@ -24,14 +25,14 @@ def test_effective_logit(oracle):
 
 
 def test_effective_logit_is_the_root():
-    """Against mpmath's own root, over temperatures below and above one and logits that saturate."""
+    """Where the slope changes sign, over temperatures below and above one and logits that saturate: down to e^-2000."""
     random = np.random.default_rng(0)
     cases = np.stack(
         [
-            random.uniform(-40, 40, 30),
-            random.integers(0, 2, 30),
-            random.uniform(0.02, 1, 30),
-            random.uniform(0.3, 9, 30),
+            random.uniform(-40, 40, 40),
+            random.integers(0, 2, 40),
+            random.uniform(0.02, 1, 40),
+            np.append(random.uniform(0.3, 9, 30), np.geomspace(0.02, 0.3, 10)),
         ]
     )
     found = np.asarray(effective_logit(*cases))
@@ -41,10 +42,14 @@ def test_effective_logit_is_the_root():
         return (1 - w) * (σ(x) - y) + w * τ * (σ(x / τ) - σ(z_T / τ))
 
     for z, case in zip(found.tolist(), cases.T.tolist(), strict=True):
-        with mpmath.workdps(60):
+        with mpmath.workdps(1000):
             width, exact = mpmath.mpf(1e-12) * max(1, abs(z)), [mpmath.mpf(x) for x in case]
             assert slope(mpmath.mpf(z) - width, *exact) < 0 < slope(mpmath.mpf(z) + width, *exact)
     assert effective_logit(1.7, 0.0, 1.0, 3.0) == pytest.approx(1.7, rel=1e-15)  # nothing but the teacher
+    for label, exact in ((1.0, 1e5 - np.log(0.5)), (0.0, 0.0)):  # the logit of w σ(z_T) + (1 - w) y
+        assert effective_logit(1e5, label, 0.5) == pytest.approx(exact, rel=1e-15, abs=1e-15)
+    slope = jax.grad(effective_logit)(5.0, 1.0, 0.7, 0.05)
+    assert slope == pytest.approx(20.0, rel=1e-10)  # z = z_T/τ + log((1 - w + wτ)/(wτ)) but for e^-100
 
 
 def test_supervision_complexity(oracle):

@@ -87,14 +87,13 @@ def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.
 
 def of_points(x: Numbers, y: Numbers) -> Comparison:
     """`compare` for points already in the plane of the picture, x (N,) and y (N,)."""
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = np.asarray(x, float), np.asarray(y, float)
     order = np.argsort(x, kind="stable")
     third = max(1, len(x) // 3)
     excess = (y - x)[order]
     a, b, c = np.var(x), np.var(y), np.mean((x - x.mean()) * (y - y.mean()))
     slope = c / a if a > 0 else np.nan
-    tilted = b - a + np.hypot(b - a, 2 * c)
-    orthogonal = tilted / (2 * c) if c != 0 else np.nan
+    orthogonal = float(_principal(np, a, b, c)) if c != 0 else np.nan
     return Comparison(slope, orthogonal, y.mean() - slope * x.mean(), excess[:third].mean(), excess[-third:].mean())
 
 
@@ -240,6 +239,12 @@ def margin_regression(
     return _regression(teacher, student, eigenvalues, energy, own)
 
 
+def _principal(np, a, b, c):
+    """The slope (b - a + √((b - a)² + 4c²))/2c of the first principal axis, of variances a and b and covariance c."""
+    steeper, rest = b >= a, np.hypot(b - a, 2.0 * c) + np.abs(b - a)
+    return np.where(steeper, rest, 2.0 * c) / np.where(steeper, 2.0 * c, rest)
+
+
 @jax.jit
 def _regression(teacher, student, eigenvalues, energy, own):
     mean = lambda values: values @ energy
@@ -250,7 +255,7 @@ def _regression(teacher, student, eigenvalues, energy, own):
     off_g = jnp.where(mean(left + h * lost)[..., None] < 0.5, -centred(left + h * lost), centred(h * φ))
     a, b, c = mean(off_h * off_h), mean(off_g * off_g), mean(off_h * off_g)
     slope, excess = c / a, -mean(off_h * centred(h * lost)) / a
-    orthogonal = (b - a + jnp.hypot(b - a, 2.0 * c)) / (2.0 * c)
+    orthogonal = _principal(jnp, a, b, c)
     largest = eigenvalues == jnp.max(eigenvalues)
     return MarginRegression(
         slope,

@@ -82,25 +82,32 @@ def effective_logit(
 
 
 def _effective_logit(z_T, y, w, τ):
+    up = lambda x: jnp.maximum(x, 0.0)
+
     def slope(z):
         # σ(a) - σ(b) = sinh((a - b)/2) / (2 cosh(a/2) cosh(b/2)), here without overflow
-        apart, a, b = (z - z_T) / τ, jnp.abs(z) / τ, jnp.abs(z_T) / τ
-        softened = -jnp.sign(apart) * jnp.expm1(-jnp.abs(apart)) * jnp.exp((jnp.abs(apart) - a - b) / 2)
+        apart, a, b, size = (z - z_T) / τ, jnp.abs(z) / τ, jnp.abs(z_T) / τ, jnp.abs(z)
+        depth = jnp.where(z * z_T > 0, jnp.minimum(a, b), 0.0)  # (a + b - |apart|)/2
+        # both terms may be exponentially small, where the label is hard and on the side of z: what they share falls out
+        shared = jnp.where(jnp.where(z > 0, 1.0 - y, y) == 0.0, jnp.minimum(size, depth), 0.0)
+        softened = -jnp.sign(apart) * jnp.expm1(-jnp.abs(apart)) * jnp.exp(shared - depth)
         softened = softened / ((1.0 + jnp.exp(-a)) * (1.0 + jnp.exp(-b)))
-        own = (1.0 - y) * jax.nn.sigmoid(z) - y * jax.nn.sigmoid(-z)
-        steepness = (1.0 - w) * jax.nn.sigmoid(z) * jax.nn.sigmoid(-z)
-        steepness = steepness + w * jax.nn.sigmoid(z / τ) * jax.nn.sigmoid(-z / τ)
+        above, below = (jnp.where(c == 0.0, 0.0, c * jnp.exp(shared - d)) for c, d in ((1.0 - y, up(-z)), (y, up(z))))
+        own = (above - below) / (1.0 + jnp.exp(-size))
+        steepness = (1.0 - w) * jnp.exp(shared - size) / (1.0 + jnp.exp(-size)) ** 2
+        steepness = steepness + w * jnp.exp(shared - a) / (1.0 + jnp.exp(-a)) ** 2
         return (1.0 - w) * own + w * τ * softened, steepness
 
-    def narrow(_, state):
+    def narrow(turn, state):
         low, high, z = state
         value, steepness = slope(z)
         low, high = jnp.where(value <= 0, z, low), jnp.where(value >= 0, z, high)
-        newton = z - value / steepness
-        return low, high, jnp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        newton = z - value / steepness  # by one at a time where both terms are exponentially small: so halve in between
+        halved = ~((newton >= low) & (newton <= high)) | ((turn % 2 == 1) & (turn < 90))
+        return low, high, jnp.where(halved, (low + high) / 2, newton)
 
     reach = jnp.abs(z_T) * jnp.maximum(1.0, 1.0 / τ) + jnp.abs(jnp.log1p((1.0 - w) / (w * τ))) + τ + 4.0
-    return lax.fori_loop(0, 80, narrow, (-reach, reach, z_T))[2]
+    return lax.fori_loop(0, 100, narrow, (-reach, reach, z_T))[2]
 
 
 def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Number, classes: int = 2) -> jax.Array:
