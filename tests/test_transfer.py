@@ -270,3 +270,20 @@ def test_step_sizes_of_none_are_each_problems_own():
     for learner, problem in zip(found.learners, (thin, wide), strict=True):
         assert float(learner.step_size) == pytest.approx(1 / np.linalg.eigvalsh(gram(problem))[-1])
     assert found.disagreement < 1e-12
+
+
+@pytest.mark.parametrize("kinds", [("f4", "f4"), ("f4", "f8"), ("f8", "f4")])
+def test_data_in_float32_have_overlaps_of_float64(kinds):
+    """Where the student's features span all samples, the squares of each column sum to one, whatever the digits."""
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        x, z, y = random.normal(size=(12, 3)), random.normal(size=(12, 20)), random.normal(size=12)
+        few, many = (
+            kd.problems.linear(each.astype(kind), y.astype(kind)) for each, kind in zip((x, z), kinds, strict=True)
+        )
+        learners = kd.GradientFlow(3.0), kd.GradientFlow([0.5, 2.0])
+        found = kd.transfer(*learners, few, many)
+        exact = kd.transfer(*learners, kd.problems.linear(x, y), kd.problems.linear(z, y))
+        np.testing.assert_allclose(np.sum(found.overlap**2, axis=0), 1.0, rtol=1e-13)
+        np.testing.assert_allclose(found.mean_filter.mean, exact.mean_filter.mean, rtol=1e-5)
+        assert "largest overlap" in str(found)
