@@ -592,3 +592,18 @@ def test_an_algorithm_comes_back(tmp_path):
     kd.save(tmp_path / "learner.npz", kd.Algorithm(still, clock=1.5))
     found = kd.load(tmp_path / "learner.npz")
     assert found.clock == 1.5 and found.algorithm is still
+
+
+def test_named_tuples_come_back_as_such_also_in_another_process(tmp_path):
+    problem = kd.problems.gaussian(0, kd.spectra.power_law(4), samples=12, noise=0.1)
+    found = kd.transfer(kd.Ridge(0.1), kd.GradientFlow([1.0, 2.0]), problem, problem).mean_filter
+    drawn = kd.generations.simulate(0, [kd.generations.Stage(kd.Ridge(0.1), 20)], [1.0, 0.5], 1.0, draws=3)
+    known = kd.measures.risks.Known(*map(float, range(len(kd.measures.risks.Known._fields))))
+    path = tmp_path / "named.npz"
+    kd.save(path, [found, drawn, known])
+    for before, after in zip((found, drawn, known), kd.load(path), strict=True):
+        assert type(after) is type(before)
+        same(before, after)
+    script = f"import kdtheory as kd; print([type(each).__name__ for each in kd.load({str(path)!r})])"
+    names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
+    assert names.strip() == "['MeanFilter', 'Simulated', 'Known']"

@@ -146,6 +146,23 @@ def test_data_that_were_centred_with_few_digits_are_centred(shape):
     assert abs(estimated_risk(flow, kd.problems.linear(x * small + small / 9, y)) / expected - 1).max() > 1e-2
 
 
+@pytest.mark.parametrize("large", [1e3, 1e6, 1e9, 1e12])
+def test_a_column_in_large_units_hides_no_other(large):
+    """Eigenvalues down to 1e-24 of the largest: cross-validation of ridge by hand, with the mean that is taken off."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 2)) * [large, 1.0]
+    x -= x.mean(0)
+    y = 3 * x[:, 1] + 0.3 * random.normal(size=200)
+    y -= y.mean()
+    root = x / np.sqrt(200 * 1e-3)  # the hat is R Rᵀ (1 + R Rᵀ)⁻¹, of two columns that are next to orthogonal
+    sizes = np.maximum(1.0, np.linalg.norm(root, axis=0))
+    q = np.linalg.qr(np.vstack([root / sizes, np.diag(1 / sizes)]))[0][:200]
+    hat = q @ q.T
+    expected = np.mean((y - hat @ y) ** 2) * 200 / 199 / (1 - np.trace(hat) / 199) ** 2 * (1 + 1 / 200)
+    found = estimated_risk(kd.Ridge(1e-3), kd.problems.linear(x, y))
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
 def test_centred_data():
     ratios, _, _ = on_new_data([kd.Ridge(0.1), kd.GradientFlow(30.0)], np.ones(60) / 4, 30, 0.5, 150, centred=True)
     error = ratios.std(0) / np.sqrt(150)

@@ -52,8 +52,8 @@ def register(thing: _Named) -> _Named:
 
 
 def save(path: str | os.PathLike[str], result: Any) -> None:
-    """Write a record, a trajectory, a check, a table of a sweep, or a tuple, list or dict of them; all of it or, if
-    killed, nothing.
+    """Write a record, a trajectory, a check, a table of a sweep, or a tuple, named or not, list or dict of them; all of
+    it or, if killed, nothing.
 
     `path` is taken as it is; `.npz` is the usual ending. A link stays a link, and a file that is there keeps its
     mode. Dicts need strings for keys.
@@ -145,13 +145,20 @@ def _described(value, name, arrays):
         return {"dict": {key: _described(v, _inside(name, key), arrays) for key, v in value.items()}}
     if (table := sys.modules.get("xarray")) and type(value) in (table.Dataset, table.DataArray):
         return _table(value, name, arrays)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if not isinstance(value, type) and (names := _fields(type(value))):
+        fields = {field: getattr(value, field) for field in names}
         return {
             "record": _named(type(value), name),
             "fields": {key: _described(v, _inside(name, key), arrays) for key, v in fields.items()},
         }
     return {"name": _named(value, name)}
+
+
+def _fields(cls):
+    """The names of the fields of a dataclass or of a named tuple; None of another class."""
+    if dataclasses.is_dataclass(cls):
+        return [field.name for field in dataclasses.fields(cls)]
+    return getattr(cls, "_fields", None) if isinstance(cls, type) and issubclass(cls, tuple) else None
 
 
 def _table(value, name, arrays):
@@ -289,11 +296,15 @@ def _key(data, kind):
 
 
 def _record(name, fields):
-    cls = KNOWN.get(name)
-    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)) or _vanished(name):
+    cls = KNOWN.get(name, _by_name().get(name))
+    if not (isinstance(cls, type) and _fields(cls)) or _vanished(name):
         raise _Unknown(f"holds a record {name}, which is not known here; import its module first")
-    given = {field.name: field.init for field in dataclasses.fields(cls)}
-    needed = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
+    if dataclasses.is_dataclass(cls):
+        given = {field.name: field.init for field in dataclasses.fields(cls)}
+        needed = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
+    else:
+        given = dict.fromkeys(cls._fields, True)
+        needed = given.keys() - cls._field_defaults.keys()
     if not needed <= fields.keys() <= given.keys():
         raise _Unknown(f"holds a record {name} of {', '.join(fields)}; here it is of {', '.join(given)}")
     try:
@@ -343,7 +354,8 @@ def _by_name():
     found = {}
     for module in [module for name, module in sys.modules.items() if name.startswith("kdtheory.")]:
         for name, thing in vars(module).items():
-            public = callable(thing) and not inspect.isclass(thing) and not name.startswith("_")
+            named = not inspect.isclass(thing) or issubclass(thing, tuple)  # other classes of the library are records
+            public = callable(thing) and named and not name.startswith("_")
             if public and address(thing) == f"{module.__name__}:{name}":
                 found[address(thing)] = thing
     for module, names in (jnp, _ELEMENTWISE), (np, _ELEMENTWISE), (jax.nn, _ACTIVATIONS):

@@ -134,12 +134,11 @@ def read(problem: Problem, eigensystem: Eigensystem | None) -> "_Data":
             " spectrum: the estimate needs all, problem.eigensystem()"
         )
     samples = len(basis)
-    seen = eigenvalues > max(samples * np.finfo(float).eps, 1e-12) * eigenvalues[0]
     # Centred data have a mean all the same, of the digits that they had: of float32, or beside a large offset.
     ones = np.sum(basis, axis=0)  # about one along directions of data that are not centred
     rounded = eigenvalues * ones**2 <= 1e-12 * samples * eigenvalues[0]
     centred = bool(np.all(rounded | (ones**2 <= 1e-8)))
-    seen &= not centred or ones**2 < samples / 2  # that mean has a direction of its own
+    seen = ones**2 < samples / 2 if centred else np.ones(len(ones), bool)  # that mean has a direction of its own
     eigenvalues, basis = eigenvalues[seen], basis[:, seen]
     targets = np.asarray(targets, float).reshape(samples, -1)
     means = np.mean(targets, axis=0) if centred else np.zeros(targets.shape[1])

@@ -70,7 +70,8 @@ def margin(lead: Numbers, trail: Numbers, time: Numbers, teacher_time: Numbers) 
     Teacher's progress at `time` minus student's at the time matched on the eigenvalue `lead`, both along the
     eigenvalue `trail`: e^(-λ₂t) · (1 - e^(-λ₂(T-t))) · (e^(λ₂D) - 1) with D = δ(λ₂) - δ(λ₁). Every factor has
     the sign that theory gives it, so the sign is right even for eigenvalues an ulp apart. Positive for
-    0 < trail < lead and 0 < time < teacher_time < ∞; zero for equal eigenvalues, a `trail` of zero, and at the ends.
+    0 < trail < lead and 0 < time < teacher_time < ∞; zero for equal eigenvalues, a `trail` of zero, and at the ends,
+    where its slopes are given as zero too, which they are not.
 
     >>> import kdtheory as kd
     >>> print(kd.measures.margin(1.0, 0.1, time=1.0, teacher_time=2.0).round(6))
