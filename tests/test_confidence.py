@@ -56,6 +56,8 @@ def test_orthogonal_regression_is_the_principal_axis():
     flat = kd.confidence.of_points(x, 1e-9 * y)  # what its variances have in common is nearly all of them
     exact = np.linalg.svd(np.stack([x - x.mean(), 1e-9 * (y - y.mean())]))[0][:, 0]
     assert flat.orthogonal_slope == pytest.approx(exact[1] / exact[0], rel=1e-9)
+    assert kd.confidence.of_points(x, 0.0 * y).orthogonal_slope == 0.0
+    assert np.isnan(kd.confidence.of_points(0.0 * x, 0.0 * y).orthogonal_slope)
     short = [values.astype(np.float32) for values in (1e4 + x, y)]
     assert kd.confidence.of_points(*short).slope == kd.confidence.of_points(*map(np.float64, short)).slope
 

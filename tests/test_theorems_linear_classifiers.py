@@ -67,7 +67,9 @@ def test_refusals():
 @pytest.mark.parametrize("between", [1e-15, 1e-8, 1.0, np.pi - 1e-8])
 def test_angle(between):
     expected = between if between < 3 else np.pi - np.arctan2(np.sin(between), -np.cos(between))
-    assert angle([2.0, 0.0], [3 * np.cos(between), 3 * np.sin(between)]) == pytest.approx(expected, rel=1e-15)
+    other = np.array([3 * np.cos(between), 3 * np.sin(between)])
+    for size in (1.0, 1e200, 1e-200):
+        assert angle([2.0 * size, 0.0], size * other) == pytest.approx(expected, rel=1e-15)
 
 
 def test_risk_may_rise_with_data():

@@ -93,7 +93,7 @@ def of_points(x: Numbers, y: Numbers) -> Comparison:
     excess = (y - x)[order]
     a, b, c = np.var(x), np.var(y), np.mean((x - x.mean()) * (y - y.mean()))
     slope = c / a if a > 0 else np.nan
-    orthogonal = float(_principal(np, a, b, c)) if c != 0 else np.nan
+    orthogonal = float(_principal(np, a, b, c)) if c != 0 or a > b else np.nan
     return Comparison(slope, orthogonal, y.mean() - slope * x.mean(), excess[:third].mean(), excess[-third:].mean())
 
 

@@ -74,9 +74,14 @@ def angle(first: Numbers, second: Numbers) -> jax.Array:
     >>> print(kd.linear_classifiers.angle([1.0, 0.0], [1.0, 1e-9]))
     1e-09
     """
-    first, second = (as_array(vector, float) for vector in (first, second))
-    a, b = first / jnp.linalg.norm(first), second / jnp.linalg.norm(second)
+    a, b = (_unit(as_array(vector, float)) for vector in (first, second))
     return 2.0 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
+
+
+def _unit(vector):
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(vector)))
+    vector = vector / jax.lax.stop_gradient(jnp.ldexp(1.0, exponent - 1))  # lest squares leave the range of floats
+    return vector / jnp.linalg.norm(vector)
 
 
 def transfer_risk(student_parameters: Numbers, teacher_parameters: Numbers, deviations: Numbers) -> jax.Array:
