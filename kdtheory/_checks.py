@@ -198,6 +198,16 @@ def as_floats(**numbers):
         raise ValueError(f"the arguments do not broadcast; their shapes are {shapes}") from None
 
 
+def check_pairs(**paths):
+    """Refuse two paths, of the given shapes, whose moments are no pairs."""
+    (one, first), (other, second) = paths.items()
+    if first and second and first != second:
+        raise ValueError(
+            f"{one} and {other} are paths of the shapes {first} and {second}: give both the same number of moments, or"
+            " one of them a single moment; every pair is had with jax.vmap"
+        )
+
+
 def as_start(start, shape):
     """Where a fit begins: parameters (or coordinates) of a given shape."""
     start = as_real(start, "start")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from kdtheory import measures, plots, problems
-from kdtheory._checks import Numbers
+from kdtheory._checks import Numbers, as_direction, as_level
 from kdtheory._record import record, static
 from kdtheory.learners import GradientDescent, Learner, distill
 from kdtheory.trajectories import Trajectory, closed_form, simulate
@@ -169,8 +169,8 @@ def compare(
     where they are hardly more than their mean.
 
     Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets, and for
-    targets that are names; ValueError for a teacher without a finite clock if there is no student, and for targets
-    without any component along the lead.
+    targets that are names; ValueError for a teacher without a finite clock if there is no student, for targets without
+    any component along the lead, for no directions, and for a level that is not between zero and one.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.3, 0.1])
@@ -179,12 +179,16 @@ def compare(
             0           1         0.7143   0.5000   0.5000        0.0000     0.0000
             1         0.3 ...
     """
+    if not len(directions):
+        raise ValueError("directions names none; give at least the lead, such as (0,)")
+    if not 0 < as_level(level):
+        raise ValueError(f"level must be above 0 and below 1, since nothing has been learnt at {level}")
     if targets is None and not isinstance(features, problems.Problem):
         raise TypeError("targets are missing: give compare(features, targets), or a problem in their place")
     problem = features if targets is None else problems.linear(_centred(features), _numbers(targets))
     eigensystem = problem.eigensystem()
     λ = np.asarray(eigensystem.eigenvalues)
-    directions = tuple(dict.fromkeys(min(k, len(λ) - 1) for k in directions))
+    directions = tuple(dict.fromkeys(as_direction(min(k, len(λ) - 1), len(λ)) for k in directions))
     if not np.any(np.asarray(problem.targets)):
         raise ValueError("targets are zero, so there is nothing to learn")
     if not np.any(np.asarray(eigensystem.target)[directions[0]]):

@@ -154,9 +154,10 @@ class Learner(abc.ABC):
         return jnp.zeros(jnp.shape(eigenvalues), bool)
 
     def rise(self, eigenvalues: jax.Array) -> jax.Array:
-        """φ(λ₁) - φ(λ₂) of two eigenvalues (2,): of the filters or the residuals, whichever are small."""
+        """φ(λ₁) - φ(λ₂) of two eigenvalues (..., 2), path axes first: of the filters or the residuals, whichever are
+        small."""
         learnt, left = self.filter(eigenvalues), self.residual(eigenvalues)
-        return jnp.where(learnt[0] < 0.5, learnt[0] - learnt[1], left[1] - left[0])
+        return jnp.where(learnt[..., 0] < 0.5, learnt[..., 0] - learnt[..., 1], left[..., 1] - left[..., 0])
 
     @property
     def rounded_clock(self) -> float | jax.Array:

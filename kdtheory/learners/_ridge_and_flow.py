@@ -45,8 +45,8 @@ class Ridge(Learner):
 
     def rise(self, eigenvalues: jax.Array) -> jax.Array:
         """φ(λ₁) - φ(λ₂), without the subtraction."""
-        left, gap = self.residual(eigenvalues), eigenvalues[0] - eigenvalues[1]
-        return left[0] * left[1] * (gap / self.penalty)
+        left, gap = self.residual(eigenvalues), eigenvalues[..., 0] - eigenvalues[..., 1]
+        return left[..., 0] * left[..., 1] * (gap / as_column(self.penalty, gap))
 
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
@@ -94,8 +94,8 @@ class GradientFlow(Learner):
 
     def rise(self, eigenvalues: jax.Array) -> jax.Array:
         """φ(λ₁) - φ(λ₂), without the subtraction."""
-        left, gap = self.residual(eigenvalues), eigenvalues[0] - eigenvalues[1]
-        return left[1] * -numerics.expm1(-gap * self.time)
+        left, gap = self.residual(eigenvalues), eigenvalues[..., 0] - eigenvalues[..., 1]
+        return left[..., 1] * -numerics.expm1(-gap * as_column(self.time, gap))
 
     @property
     def rounded_clock(self) -> jax.Array:

@@ -13,7 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Key, Number, Numbers, as_array, as_data, as_floats, as_random, as_real, concrete
+from kdtheory._checks import (
+    Key,
+    Number,
+    Numbers,
+    as_array,
+    as_data,
+    as_floats,
+    as_random,
+    as_real,
+    check_pairs,
+    concrete,
+)
 from kdtheory._record import of_path, record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.numerics import log1p, one_minus_exp
@@ -35,19 +46,26 @@ class Comparison:
         return f"Comparison({', '.join(parts)})"
 
 
-@jax.jit
 def class_logit(logits: Numbers, classes: Numbers) -> jax.Array:
     """The logit of the probability of one class per row, log p/(1 - p): (N, C) and (N,) to (N,).
 
     Computed as z_c - logsumexp of the other logits, so that it is right where p rounds to one.
 
+    ValueError for a class that is no column; NaN for one that JAX traces.
+
     >>> import kdtheory as kd
     >>> kd.confidence.class_logit([[100.0, 0.0]], [0]).tolist()
     [100.0]
     """
-    logits = as_array(logits).astype(float)
-    chosen = as_array(classes)[:, None] == jnp.arange(logits.shape[1])
-    own = jnp.sum(jnp.where(chosen, logits, 0.0), axis=1)
+    if concrete((logits, classes)):
+        _check_columns(classes, "classes", np.shape(logits)[1])
+    return _class_logit(as_array(logits, float), as_array(classes))
+
+
+@jax.jit
+def _class_logit(logits, classes):
+    chosen = classes[:, None] == jnp.arange(logits.shape[1])
+    own = jnp.where(jnp.any(chosen, axis=1), jnp.sum(jnp.where(chosen, logits, 0.0), axis=1), jnp.nan)
     return own - jax.nn.logsumexp(jnp.where(chosen, -jnp.inf, logits), axis=1)
 
 
@@ -130,20 +148,24 @@ def margin_line(teacher: Learner, student: Learner, lead: Number, trail: Number)
     flipped ones: slope = (g₁ - g₂)/(h₁ - h₂), intercept = g₂ - slope · h₂, with h the teacher's filter, h_S the
     student's own and g = h_S h. For gradient flow the slope is above one iff the student trains longer than
     `critical_time`; for ridge iff λ₁λ₂ > c_T c_S. The scale-free slope (1 - g₂/g₁)/(1 - h₂/h₁) is for any two learners
-    whose filters grow with λ, if λ₂ > 0; at λ₂ = 0 it is one. Own; see the claims `margins_on_a_line` and
-    `scale_free_slope_exceeds_one`.
+    whose filters grow with λ, if λ₂ > 0; at λ₂ = 0 it is one. Either may be a path; all fields then have its axes. Own;
+    see the claims `margins_on_a_line` and `scale_free_slope_exceeds_one`.
+
+    ValueError for two paths of different lengths.
 
     >>> import kdtheory as kd
     >>> flow = kd.GradientFlow(3.0)
     >>> print(kd.confidence.margin_line(flow, flow, 1.0, 0.1).slope.round(4))
     1.2094
     """
-    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
-    h2, (s1, s2) = teacher.filter(λ)[1], student.filter(λ)
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)], axis=-1)
+    h, s = teacher.filter(λ), student.filter(λ)
+    check_pairs(teacher=h.shape[: -λ.ndim], student=s.shape[: -λ.ndim])
+    h2, s1, s2 = h[..., 1], s[..., 0], s[..., 1]
     gained = h2 * (student.rise(λ) / teacher.rise(λ))
     scale_free = 1.0 + gained / s1
     slope = s1 * scale_free
-    return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[0], scale_free)
+    return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[..., 0], scale_free)
 
 
 def critical_time(lead, trail, teacher_time):
@@ -156,9 +178,9 @@ def critical_time(lead, trail, teacher_time):
     >>> print(kd.confidence.critical_time(10.5, 0.5, teacher_time=0.2).round(4))
     0.2222
     """
-    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
+    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)], axis=-1)
     teacher = GradientFlow(teacher_time)
-    return log1p(teacher.rise(λ) / teacher.filter(λ)[1]) / (λ[0] - λ[1])
+    return log1p(teacher.rise(λ) / teacher.filter(λ)[..., 1]) / (λ[..., 0] - λ[..., 1])
 
 
 # Any spectrum: the line of margins as a regression of filters.
@@ -218,12 +240,12 @@ def margin_regression(
         slope = Cov_w(h, g)/Var_w(h),   slope - 1 = -Cov_w(h, h(1 - φ))/Var_w(h)
 
     so a student exaggerates its teacher's confidence where what it drops, h(1 - φ), falls with what the teacher had
-    learnt; with all energy at eigenvalues above `critical_eigenvalue` it does, with all below it does not. `student`
+    learnt; with all energy at eigenvalues above `critical_eigenvalue` it does, with all below it does not. Either
     may be a path. A student whose kernel has the same eigenvectors and other eigenvalues has them as
     `student_eigenvalues` (K,). NaN where h is the same along all directions. Own, proved; see the claims
     `margins_are_a_regression_of_filters` and `slope_exceeds_one_beyond_critical_eigenvalue`.
 
-    Raises ValueError for shares that are negative or do not sum to one.
+    Raises ValueError for shares that are negative or do not sum to one, and for two paths of different lengths.
 
     >>> import kdtheory as kd
     >>> flow = kd.GradientFlow(3.0)
@@ -250,8 +272,9 @@ def _regression(teacher, student, eigenvalues, energy, own):
     mean = lambda values: values @ energy
     h, left = teacher.filter(eigenvalues), teacher.residual(eigenvalues)
     φ, lost = student.filter(own), student.residual(own)
+    check_pairs(teacher=h.shape[:-1], student=φ.shape[:-1])
     centred = lambda values: values - mean(values)[..., None]
-    off_h = jnp.where(mean(left) < 0.5, -centred(left), centred(h))  # of what is small
+    off_h = jnp.where(mean(left)[..., None] < 0.5, -centred(left), centred(h))  # of what is small
     off_g = jnp.where(mean(left + h * lost)[..., None] < 0.5, -centred(left + h * lost), centred(h * φ))
     a, b, c = mean(off_h * off_h), mean(off_g * off_g), mean(off_h * off_g)
     slope, excess = c / a, -mean(off_h * centred(h * lost)) / a
@@ -272,24 +295,51 @@ def critical_eigenvalue(teacher: Learner, student: Learner) -> jax.Array:
 
     log(1 + T/s)/T for gradient flow of times T and s, √(c_T c_S) for ridge; by `rate` for gradient descent of one step
     size. It is where the label energy decides: see `margin_regression`. It tends to 1/s for a teacher stopped early,
-    and to zero for one that interpolates, whose students therefore exaggerate. Own. Raises TypeError for others.
+    which it is at T = 0, and to zero, at T = ∞, for one that interpolates, whose students therefore exaggerate. Either
+    may be a path. Own.
+
+    Raises TypeError for others, ValueError for two paths of different lengths.
 
     >>> import kdtheory as kd
     >>> round(float(kd.confidence.critical_eigenvalue(kd.Ridge(0.1), kd.Ridge(0.4))), 6)
     0.2
     """
     if isinstance(teacher, Ridge) and isinstance(student, Ridge):
-        return jnp.sqrt(jnp.asarray(teacher.penalty) * student.penalty)
+        c_T, c_S = _pair(teacher.penalty, student.penalty)
+        return jnp.sqrt(jnp.abs(c_T)) * jnp.sqrt(jnp.sign(c_T) * c_S)  # whose product may leave the range of floats
     flows = isinstance(teacher, GradientFlow) and isinstance(student, GradientFlow)
     loops = isinstance(teacher, GradientDescent) and isinstance(student, GradientDescent)
-    if not flows and not (loops and teacher.step_size is student.step_size):
+    if not flows and not (loops and _one_step_size(teacher, student)):
         raise TypeError(
             f"the critical eigenvalue is known for two of GradientFlow, of Ridge, or of GradientDescent with one step"
             f" size; got {teacher!r} and {student!r}"
         )
-    T, s = jnp.asarray(teacher.clock, float), jnp.asarray(student.clock, float)
-    depth = log1p(T / s) / T  # the rate that it has
+    depth = _depth(*_pair(teacher.clock, student.clock))
     return depth if flows else one_minus_exp(teacher.step_size * depth) / teacher.step_size
+
+
+def _pair(teacher, student):
+    """Clocks of a teacher and a student, each a number or a path."""
+    check_pairs(teacher=np.shape(teacher), student=np.shape(student))
+    return as_array(teacher, float), as_array(student, float)
+
+
+def _one_step_size(teacher, student):
+    """Whether two loops have one step size: the same number, or the same to JAX."""
+    one, other = teacher.step_size, student.step_size
+    return np.ndim(one) == 0 and (one is other or (concrete((one, other)) and np.array_equal(one, other)))
+
+
+@jax.jit
+def _depth(T, s):
+    """log(1 + T/s)/T, the rate of the critical eigenvalue."""
+    x = T / s
+    few = (T == 0) | (x < 1e-20)
+    plain = ~few & (x < 1e300)
+    depth = log1p(jnp.where(plain, x, 1.0)) / jnp.where(plain, T, 1.0)
+    forever = jnp.where(s > 0, 0.0, jnp.nan)
+    late = jnp.where(jnp.isinf(T), forever, (jnp.log(T) - jnp.log(s)) / T)  # where T/s overflows
+    return jnp.where(plain, depth, jnp.where(few, 1.0 / s, late))
 
 
 # Against the truth.
@@ -300,10 +350,16 @@ def _judged(logits, labels):
     logits, labels = np.asarray(as_data(logits, "logits", ranks=(2,))), np.asarray(as_real(labels, "labels"))
     if labels.shape != logits.shape[:1]:
         raise ValueError(f"labels must be ({len(logits)},), one per row of logits {logits.shape}; got {labels.shape}")
-    if not np.all(np.isin(labels, np.arange(logits.shape[1]))):
-        wrong = labels[~np.isin(labels, np.arange(logits.shape[1]))][0]
-        raise ValueError(f"labels must be column numbers of logits, from 0 to {logits.shape[1] - 1}; got {wrong}")
+    _check_columns(labels, "labels", logits.shape[1])
     return logits, labels
+
+
+def _check_columns(labels, name, columns):
+    """Refuse what is no column number."""
+    strange = ~np.isin(labels, np.arange(columns))
+    if strange.any():
+        wrong = np.asarray(labels)[strange][0]
+        raise ValueError(f"{name} must be column numbers of logits, from 0 to {columns - 1}; got {wrong}")
 
 
 def accuracy(logits: Numbers, labels: Numbers) -> float:

@@ -57,8 +57,8 @@ def _constrained_penalty(d, z, tolerance):
     ends = jnp.log(least) - jnp.log(beyond) - 1.0, jnp.log(largest) - jnp.log(beyond) + 1.0
     c = jnp.exp(lax.fori_loop(0, 60, halve, lax.stop_gradient(ends))[0])
     for _ in range(2):  # Newton's method, whose slope has no cancellation
-        c = c - c * excess(c) / jnp.sum(2.0 * (z * c / (c + d)) ** 2 * d / (c + d))
-    return jnp.where(active, c, jnp.where(total > 0, jnp.nan, jnp.inf))
+        c = c - c * (excess(c) / jnp.sum(2.0 * (z * (c / (c + d))) ** 2 * (d / (c + d))))
+    return jnp.where(active, c, jnp.where((total <= 0) | (tolerance == jnp.inf), jnp.inf, jnp.nan))
 
 
 def _square(z):

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_array
+from kdtheory._checks import Number, Numbers, as_array, as_count, as_number, as_real, as_spectrum, check_pairs
 from kdtheory._record import record
-from kdtheory.learners import Distilled, Learner
+from kdtheory.learners import Distilled, Learner, check_learner
 from kdtheory.learners._distilled import distill
 from kdtheory.learners._ridge_and_flow import Filter, Ridge
 from kdtheory.measures.early_stopping import least, padded
-from kdtheory.measures.risks import risk
+from kdtheory.measures.risks import check_noise, risk
 
 # Mixing weights.
 
@@ -34,7 +34,10 @@ def best_weight(
     `student` are learners, the other arguments as in `risk`. For ridge with one penalty it is the weight of Das
     & Sanghavi (2023; as recalled). It leaves [0, 1] freely: above one where noise is strong enough, below zero
     where it is weak enough, see `noise_threshold`. NaN where the weight makes no difference, as with a teacher that
-    learnt everything. A `signal` of zeros gives the limit for infinite noise.
+    learnt everything. A `signal` of zeros gives the limit for infinite noise. Of a path, teacher or student, there is a
+    weight for each moment, path axes.
+
+    ValueError for two paths of different lengths.
 
     >>> import kdtheory as kd
     >>> ridge = kd.Ridge(0.5)
@@ -42,8 +45,8 @@ def best_weight(
     0.184856
     """
     w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
-    excess = jnp.sum(w * φ_S * r_T * (noise_variance * per_noise - θ2 * r_S))
-    return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S))
+    excess = jnp.sum(w * φ_S * r_T * (noise_variance * per_noise - θ2 * r_S), axis=-1)
+    return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S), axis=-1)
 
 
 def noise_threshold(
@@ -60,17 +63,18 @@ def noise_threshold(
     r_T (r_S + ξ φ_S r_T) / Σ (w/λ) φ_S² r_T (1 - ξ r_T), with r = 1 - φ and ξ = `weight`. Infinite if no noise is
     enough, which takes ξ > 1; negative, for some ξ < 0, if all is. For ridge with one penalty these are the thresholds
     of Das & Sanghavi (2023; as recalled). Own otherwise, for filters between zero and one; see the claim
-    `trust_grows_with_noise`. Arguments as in `best_weight`.
+    `trust_grows_with_noise`. Arguments as in `best_weight`, `weight` is one number.
 
     >>> import kdtheory as kd
     >>> ridge, spectrum, signal = kd.Ridge(0.5), [1.0, 0.5], [1.0, 1.0]
     >>> kd.measures.noise_threshold(ridge, ridge, spectrum, signal).round(12).item()     # isotropic: c θ²
     0.5
     """
+    as_number(weight, "weight")
     w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
     φ_T = teacher.filter(as_array(eigenvalues, float))
-    gain = jnp.sum(w * φ_S * r_T * per_noise * (φ_T + (1.0 - weight) * r_T))
-    cost = jnp.sum(w * φ_S * r_T * θ2 * (r_S + weight * φ_S * r_T))
+    gain = jnp.sum(w * φ_S * r_T * per_noise * (φ_T + (1.0 - weight) * r_T), axis=-1)
+    cost = jnp.sum(w * φ_S * r_T * θ2 * (r_S + weight * φ_S * r_T), axis=-1)
     return jnp.where(gain > 0, cost / jnp.where(gain > 0, gain, 1.0), jnp.inf)
 
 
@@ -81,6 +85,7 @@ def _mixture(teacher, student, eigenvalues, signal, weights):
     per_noise = jnp.where(seen, learnt / jnp.where(seen, eigenvalues, 1.0), 0.0)
     weights = eigenvalues if weights is None else as_array(weights, float)
     missed = student.residual(eigenvalues), teacher.residual(eigenvalues)
+    check_pairs(teacher=missed[1].shape[:-1], student=learnt.shape[:-1])
     return weights, as_array(signal, float) ** 2, learnt, *missed, per_noise
 
 
@@ -103,8 +108,10 @@ def validated_weight(plain: Numbers, distilled: Numbers, target: Numbers, form: 
     """
     plain, distilled, target = (as_array(x, float) for x in (plain, distilled, target))
     step = distilled - plain
+    size = jnp.max(jnp.abs(step), initial=0.0)  # whose square may leave the range of floats
+    step = step / size
     along = step if form is None else as_array(form, float) @ step
-    return jnp.vdot(target - plain, along) / jnp.vdot(step, along)
+    return jnp.vdot((target - plain) / size, along) / jnp.vdot(step, along)
 
 
 def best_ridge_student(
@@ -117,13 +124,21 @@ def best_ridge_student(
     limit is returned, a `Filter`; otherwise a `Distilled` with its penalty and weight. Searched like `best_stop`;
     arguments as in `risk`.
 
+    ValueError where every student has the same risk, for numbers that are not finite, negative noise or weights, and
+    shapes that do not fit.
+
     >>> import kdtheory as kd
     >>> best = kd.measures.best_ridge_student([4.0, 1.0], signal=[0.05**0.5, 1.0], noise_variance=0.1)
     >>> type(best).__name__
     'Distilled'
     """
-    λ, θ2 = as_array(eigenvalues, float), as_array(signal, float) ** 2
-    w = λ if weights is None else as_array(weights, float)
+    λ, signal, noise_variance, w = _read(eigenvalues, signal, noise_variance, weights)
+    if not np.any((λ > 0) & (w > 0) & ((signal != 0) | (noise_variance > 0))):
+        raise ValueError(
+            "every student has the same risk: no direction has a positive eigenvalue, a weight, and signal or noise;"
+            f" got eigenvalues {λ.tolist()}, signal {signal.tolist()} and noise_variance {noise_variance}"
+        )
+    λ, θ2, w = as_array(λ), as_array(signal**2), as_array(w)
     log_clock = least(_total, λ, *padded(λ, signal, weights), noise_variance)
     total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
     x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
@@ -132,6 +147,26 @@ def best_ridge_student(
     inverse, linear = Filter(lambda λ: jnp.where(λ > 0, 1.0 - low / λ, 0.0)), Filter(lambda λ: high * λ)
     inside = _best_student(log_clock, λ, signal, weights, noise_variance)
     return min((inverse, linear, inside), key=lambda learner: float(total(learner)))
+
+
+def _read(eigenvalues, signal, noise_variance, weights):
+    """The arguments of `risk` on the host: λ (K,), θ (K,), v and w (K,)."""
+    λ = np.asarray(as_spectrum(eigenvalues))
+    arrays = [λ]
+    for given, name, low in ((signal, "signal", -np.inf), (λ if weights is None else weights, "weights", 0.0)):
+        array = np.asarray(as_real(given, name), float)
+        if array.shape not in ((), λ.shape):
+            raise ValueError(f"{name} must be {λ.shape} like the eigenvalues, or one number; got shape {array.shape}")
+        if not np.all(np.isfinite(array) & (array >= low)):
+            bound = "" if low else " and >= 0"
+            raise ValueError(
+                f"{name} must be finite{bound}, got {array.tolist()}; a direction that does not count has the weight 0"
+            )
+        arrays.append(np.broadcast_to(array, λ.shape))
+    check_noise(as_number(noise_variance, "noise_variance"))
+    if np.isinf(noise_variance):
+        raise ValueError(f"noise_variance must be finite, got {noise_variance}; a signal of zeros has its limit")
+    return arrays[0], arrays[1], float(noise_variance), arrays[2]
 
 
 def _best_student(log_clock, eigenvalues, signal, weights, noise_variance):
@@ -177,6 +212,9 @@ def best_weights(
     arithmetic is slow: meant for tens of eigenvalues and fewer than ten fits. For `Ridge` the filter is exact,
     too; any other is taken as the floats that it gives. Arguments otherwise as in `risk`.
 
+    ValueError for a path, a filter that is not finite, fits that are no whole number from one on, negative noise or
+    weights, and shapes that do not fit.
+
     >>> import kdtheory as kd
     >>> ridge, spectrum, signal = kd.Ridge(0.5), [2.0, 1.0], [1.0, 0.3]
     >>> best = kd.measures.best_weights(ridge, 3, spectrum, signal, noise_variance=0.1)
@@ -186,17 +224,26 @@ def best_weights(
     >>> bool(abs(kd.measures.risk(student, spectrum, signal, 0.1).total - best.least) < 1e-12)
     True
     """
-    λ = [Fraction(float(x)) for x in eigenvalues]
-    if isinstance(learner, Ridge):
+    fits = as_count(fits, "fits")
+    λ, θ, v, w = _read(eigenvalues, signal, noise_variance, weights)
+    check_learner(learner)
+    s = np.asarray(learner.filter(as_array(λ)))
+    if s.shape != λ.shape:
+        raise ValueError(
+            f"learner must be of one moment, but its filter has the shape {s.shape} along {len(λ)} eigenvalues; call"
+            " best_weights for each moment of its path"
+        )
+    if not np.all(np.isfinite(s)):
+        raise ValueError(f"learner must have a finite filter, got {s.tolist()}; stop {learner!r} at another moment")
+    λ, θ2, w, v = [Fraction(x) for x in λ], [Fraction(x) ** 2 for x in θ], [Fraction(x) for x in w], Fraction(v)
+    if isinstance(learner, Ridge) and np.isfinite(learner.penalty):
         s = [x / (x + Fraction(float(learner.penalty))) if x else Fraction(0) for x in λ]
     else:
-        s = [Fraction(float(x)) for x in learner.filter(as_array(eigenvalues, float))]
-    w = λ if weights is None else [Fraction(float(x)) for x in weights]
-    θ2, v = [Fraction(float(x)) ** 2 for x in signal], Fraction(float(noise_variance))
+        s = [Fraction(x) for x in s.tolist()]
     # with f the factor, the risk is Σ curvature f² - 2 pull f + pull
     pull = [a * b for a, b in zip(w, θ2, strict=True)]
     curvature = [p + (a * v / x if x else 0) for p, a, x in zip(pull, w, λ, strict=True)]
-    seen = [k for k in range(len(λ)) if s[k] and s[k] != 1]
+    seen = [k for k in range(len(λ)) if curvature[k] and s[k] and s[k] != 1]
     steps = min(fits - 1, len({s[k] for k in seen}))
     basis = {k: [s[k] * (1 - s[k] ** i) for i in range(1, steps + 1)] for k in seen}
     matrix = [[sum(curvature[k] * basis[k][i] * basis[k][j] for k in seen) for j in range(steps)] for i in range(steps)]

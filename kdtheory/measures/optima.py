@@ -12,6 +12,7 @@ import numpy as np
 from kdtheory._checks import Number, Numbers
 from kdtheory._compilation import quickly, room_for
 from kdtheory.learners import Learner, check_learner
+from kdtheory.learners._base import path_field
 from kdtheory.measures.risks import along, check_noise
 
 WHOLE = "steps", "fits"  # fields that count, unless a range says otherwise
@@ -46,7 +47,7 @@ def best(
     or 0.0, where no finite value is as good. Values found are Python's numbers.
 
     TypeError for a learner without a closed form; ValueError for fields that it lacks or that are no single number,
-    negative noise, and ranges that are none.
+    paths in others, negative noise, and ranges that are none.
 
     >>> import kdtheory as kd
     >>> spectrum, signal = [1.0, 0.1], [1.0, 0.5]
@@ -182,7 +183,14 @@ def _total(row, learner, eigenvalues, signal, noise, form, names):
     fields, whole = names
     values = [jnp.rint(x).astype(int) if counts else x for x, counts in zip(row, whole, strict=True)]
     made = _with(learner, dict(zip(fields, values, strict=True)))
-    return jnp.sum(along(made.filter(eigenvalues), made.residual(eigenvalues), eigenvalues, signal, noise, form))
+    learnt = made.filter(eigenvalues)
+    if learnt.ndim > eigenvalues.ndim:
+        paths = [f"{type(part).__name__}.{path_field(part)}" for part in made.parts() if path_field(part)]
+        raise ValueError(
+            f"{' and '.join(paths) or 'learner'} has moments of shape {learnt.shape[:-1]}, but what is looked for is"
+            f" {', '.join(fields)}: name it, too, or give it one number; a path has no single risk"
+        )
+    return jnp.sum(along(learnt, made.residual(eigenvalues), eigenvalues, signal, noise, form))
 
 
 def _slopes(learner, known, names, wide, free, values):

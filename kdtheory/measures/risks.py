@@ -94,33 +94,45 @@ def wiener_filter(eigenvalues: Numbers, signal: Numbers, noise_variance: Number)
     """The filter of least risk, φ = λθ²/(λθ² + v) along each direction, (K,): whatever the quadratic form.
 
     Arguments as in `risk`. It sees the signal of each direction, so no learner need attain it: a learner gives
-    equal eigenvalues equal factors, and moves all of them with a few numbers.
+    equal eigenvalues equal factors, and moves all of them with a few numbers. ValueError for negative noise.
 
     >>> import kdtheory as kd
     >>> kd.measures.wiener_filter([1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.5).round(6).tolist()
     [0.666667, 0.5]
     """
+    check_noise(noise_variance)
     return _wiener(as_array(eigenvalues, float), as_array(signal, float), noise_variance)[0]
 
 
+@jax.jit
 def _wiener(eigenvalues, signal, noise_variance):
-    power = eigenvalues * signal**2
-    total = power + noise_variance
-    known = total > 0
-    safe = jnp.where(known, total, 1.0)
-    return jnp.where(known, power / safe, 0.0), jnp.where(known, noise_variance / safe, 1.0)
+    """The filter, what it misses, and θ² times that."""
+    size = jnp.abs(signal)  # whose square may leave the range of floats
+    seen = (eigenvalues > 0) & (size > 0)
+    λ, θ = jnp.where(seen, eigenvalues, 1.0), jnp.where(seen, size, 1.0)
+    power, noise = λ * θ, noise_variance / θ
+    little = noise < power
+    ratio = jnp.where(little, noise, power) / jnp.where(little, power, jnp.where(noise > 0, noise, 1.0))
+    larger, smaller = 1.0 / (1.0 + ratio), ratio / (1.0 + ratio)
+    learnt, missed = jnp.where(little, larger, smaller), jnp.where(little, smaller, larger)
+    left = jnp.where(little, learnt * (noise_variance / λ), θ * (θ * missed))  # θ²(1 - φ) = vφ/λ
+    return jnp.where(seen, learnt, 0.0), jnp.where(seen, missed, 1.0), jnp.where(seen, left, signal**2)
 
 
 def wiener_risk(eigenvalues: Numbers, signal: Numbers, noise_variance: Number, weights: Numbers | None = None) -> Risk:
     """The least risk of any filter: for predictions Σ v φ with φ the `wiener_filter`. Arguments as in `risk`.
+
+    ValueError for negative noise.
 
     >>> import kdtheory as kd
     >>> kd.measures.wiener_risk([1.0, 1.0], signal=[1.0, 1.0], noise_variance=1.0).total.item()
     1.0
     """
     eigenvalues = as_array(eigenvalues, float)
-    best, missed = _wiener(eigenvalues, as_array(signal, float), noise_variance)
-    return _risk(best, missed, eigenvalues, signal, noise_variance, weights)
+    check_noise(noise_variance)
+    best, missed, left = _wiener(eigenvalues, as_array(signal, float), noise_variance)
+    w = eigenvalues if weights is None else as_array(weights, float)
+    return Risk(w * left * missed, w * left * best)
 
 
 # From a problem to its risk.

@@ -53,14 +53,22 @@ def supervision_complexity(eigenvalues: Numbers, targets: Numbers) -> jax.Array:
 
     Σ v_k²/λ_k with v = `targets` (K,) along the eigendirections of the kernel and λ = `eigenvalues` (K,) those
     of K/N; papers with the eigenvalues of K have an N-th of it. Divided by Σ v_k² it does not know the targets'
-    size. Harutyunyan, Rawat, Menon, Kim & Kumar 2023, as recalled.
+    size. Harutyunyan, Rawat, Menon, Kim & Kumar 2023, as recalled. A null direction without a target adds nothing.
+
+    ValueError for targets of another shape than the eigenvalues'.
 
     >>> import kdtheory as kd
     >>> kd.soft_labels.supervision_complexity([2.0, 0.5], [1.0, 1.0]).item()
     2.5
     """
     eigenvalues, targets = as_array(eigenvalues, float), as_array(targets, float)
-    return jnp.sum(targets * (targets / eigenvalues))
+    if targets.shape != eigenvalues.shape:
+        raise ValueError(
+            f"targets must be {eigenvalues.shape} like the eigenvalues, got {targets.shape}; outputs are summed one by"
+            " one, with jax.vmap"
+        )
+    null = (eigenvalues == 0) & (targets == 0)
+    return jnp.sum(targets * (targets / jnp.where(null, 1.0, eigenvalues)))
 
 
 def effective_logit(
@@ -116,14 +124,14 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     log((2 - q)/(1 - q)) / log(φ(λ₁)/φ(λ₂)), q = pC/(C - 1) < 1 with p = `flipped` the share of flipped labels, the same
     in each of C = `classes` and evenly among the others, φ the filter of `learner` and λ₁ = `lead`, λ₂ = `trail` the
     two eigenvalues of a Gram matrix whose points have one inner product within a class and none between. The fits that
-    get all labels right are those of `self_distill` with more than this number. Own; an exact counterpart of Das &
-    Sanghavi 2023, and of Jeong & Chung 2024 for more classes than two.
+    get all labels right are those of `self_distill` with more than this number: one for each moment of a path.
+    Own; an exact counterpart of Das & Sanghavi 2023, and of Jeong & Chung 2024 for more classes than two.
 
     >>> import kdtheory as kd
     >>> print(kd.soft_labels.denoising_fits(0.2, kd.Ridge(0.8), 10.5, 0.5).round(3))
     1.112
     """
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
-    log_top, log_low = learner.log_filter(λ)
+    log_top, log_low = jnp.moveaxis(learner.log_filter(λ), -1, 0)
     q = flipped * (classes / (classes - 1))
     return jnp.log((2.0 - q) / (1.0 - q)) / (log_top - log_low)

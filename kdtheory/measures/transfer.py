@@ -133,7 +133,10 @@ def leak_bound(
     directions = found.mean.shape[-1]
     if taught.ndim not in (1, 2) or len(taught) != directions:
         raise ValueError(f"taught must be of shape ({directions},) + outputs, got {taught.shape}")
-    others = np.sqrt((1 - np.eye(directions)) @ taught**2 + np.asarray(as_real(outside, "outside"), float) ** 2)
+    outside = np.asarray(as_real(outside, "outside"), float)
+    size = np.maximum(np.abs(taught).max(axis=0), np.abs(outside))  # whose square may leave the range of floats
+    size = np.where(size > 0, size, 1.0)
+    others = size * np.sqrt((1 - np.eye(directions)) @ (taught / size) ** 2 + (outside / size) ** 2)
     return found.deviation[..., None] * others if taught.ndim == 2 else found.deviation * others
 
 
