@@ -174,6 +174,20 @@ def test_targets_without_anything_to_learn():
         kd.compare(np.diag([3.0, 2.0, 1.0]), [0.0, 1.0, 1.0])
 
 
+def test_directions_and_levels_that_are_none():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.4, 0.1])
+    for given, error, message in (
+        (dict(directions=()), ValueError, r"directions names none; give at least the lead, such as \(0,\)"),
+        (dict(directions=(0.5,)), TypeError, r"a direction must be a whole number, .* got 0\.5"),
+        (dict(directions=(0, -4)), IndexError, "direction -4 is out of range: there are 3"),
+        (dict(level=0.0), ValueError, r"level must be above 0 and below 1, since nothing has been learnt at 0\.0"),
+        (dict(level=1.0), ValueError, r"level must be at least 0 and below 1, .* got 1\.0"),
+    ):
+        with pytest.raises(error, match=message):
+            kd.compare(problem, **given)
+    assert kd.compare(problem, directions=(-1, 0, 2, 9)).directions == (2, 0)
+
+
 def test_an_algorithm_without_a_filter_is_compared_in_practice():
     problem = kd.problems.with_spectrum(0, [1.0, 0.4, 0.1], noise=0.1)
     steps = np.unique(np.geomspace(1, 400, 60).astype(int))

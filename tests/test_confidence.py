@@ -22,6 +22,13 @@ def test_the_logit_of_a_class():
     np.testing.assert_allclose(kd.confidence.class_logit(logits, classes), np.log(p / (1 - p)), rtol=1e-11)
     sure = kd.confidence.class_logit([[800.0, 0.0, 0.0], [800.0, 0.0, 0.0]], [0, 1])  # where p rounds to 1, and to 0
     np.testing.assert_allclose(sure, [800 - np.log(2), -800], rtol=1e-14)
+    for strange in (4, -1):
+        with pytest.raises(ValueError, match=f"classes must be column numbers of logits, from 0 to 3; got {strange}"):
+            kd.confidence.class_logit(logits[:2], [0, strange])
+        assert np.isnan(jax.jit(kd.confidence.class_logit)(logits[:2], np.array([0, strange]))).tolist() == [
+            False,
+            True,
+        ]
 
 
 def test_the_student_is_asked_about_the_teachers_top_class():

@@ -1,5 +1,7 @@
 """Risk: against known examples, averages over noise, and the ends of training."""
 
+from fractions import Fraction as F
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -63,3 +65,22 @@ def test_risk_along_a_path_and_of_the_ends():
     least = measures.risk(best, EIGENVALUES, SIGNAL, NOISE).total
     around = learner.stopped(jnp.geomspace(1e-4, 1e4, 2001))
     assert least <= np.min(measures.risk(around, EIGENVALUES, SIGNAL, NOISE).total)
+
+
+@pytest.mark.parametrize("form", [None, [0.5, 2.0, 1.0, 0.0, 3.0, 1.0]])
+def test_the_least_risk_of_any_size(form):
+    """Against λθ²/(λθ² + v) in fractions, of signals whose squares are no floats."""
+    λ, θ, v = [1.0, 0.5, 0.3, 0.2, 0.0, 0.1], [1e200, 1e-200, -0.7, 3.0, 2.0, 0.0], 0.1
+    h = [F(a) * F(b) ** 2 / (F(a) * F(b) ** 2 + F(v)) for a, b in zip(λ, θ, strict=True)]
+    w = [F(x) for x in (form or λ)]
+    bias = [float(a * F(b) ** 2 * (1 - c) ** 2) for a, b, c in zip(w, θ, h, strict=True)]
+    variance = [float(a * F(v) * c**2 / F(b)) if b else 0.0 for a, b, c in zip(w, λ, h, strict=True)]
+    np.testing.assert_allclose(measures.wiener_filter(λ, θ, v), [float(x) for x in h], rtol=1e-15)
+    found = measures.wiener_risk(λ, θ, v, form)
+    np.testing.assert_allclose(found.bias, bias, rtol=2e-15)
+    np.testing.assert_allclose(found.variance, variance, rtol=2e-15)
+    without, drowned = (measures.wiener_risk([1.0, 0.5], [2.0, 0.0], noise) for noise in (0.0, np.inf))
+    assert without.total == 0 and drowned.bias.tolist() == [4.0, 0.0] and drowned.variance.tolist() == [0.0, 0.0]
+    for function in (measures.wiener_filter, measures.wiener_risk):
+        with pytest.raises(ValueError, match=r"noise_variance must be >= 0, got -0\.1"):
+            function(λ, θ, -0.1)

@@ -85,6 +85,17 @@ def test_leak_bound_by_brute_force_over_signs(size):
         assert reached > 0.999 * limit > 0  # and nothing smaller would do
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_leak_bound_knows_no_size(size):
+    """By hypot, of labels whose squares are no floats; without any label nothing leaks."""
+    overlap, taught = rotated(0.3), np.array([3.0, 4.0])
+    deviation = transfer.mean_filter(FLOW, [1.0, 0.2], overlap).deviation
+    bound = transfer.leak_bound(FLOW, [1.0, 0.2], overlap, taught * size, outside=2 * size)
+    np.testing.assert_allclose(bound, deviation * np.hypot(taught[::-1], 2) * size, rtol=1e-14)
+    of_each = transfer.leak_bound(FLOW, [1.0, 0.2], overlap, np.outer(taught, [1.0, size, 0.0]))
+    np.testing.assert_allclose(of_each, np.outer(deviation * taught[::-1], [1.0, size, 0.0]), rtol=1e-14)
+
+
 def test_an_asymmetric_student_breaks_the_bound():
     """Negative control: samples with weights of their own."""
     smoother = np.array([[0.5, 0.4], [0.0, 0.5]])

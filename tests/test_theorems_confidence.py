@@ -3,6 +3,7 @@
 import random
 from fractions import Fraction as F
 
+import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
@@ -316,3 +317,53 @@ def test_what_label_energy_refuses():
     for energy in [0.5, 0.6], [1.5, -0.5]:
         with pytest.raises(ValueError, match="energy must be shares >= 0 that sum to one"):
             kd.confidence.margin_regression(kd.Ridge(1.0), kd.Ridge(1.0), [1.0, 2.0], energy)
+
+
+@pytest.mark.parametrize(
+    "T, s",
+    [
+        *((np.inf, 1.0), (0.0, 2.0), (np.inf, np.inf), (1.0, np.inf), (1.0, 0.0), (0.0, 0.0), (1e200, 1e-200)),
+        *((1e-200, 1e200), (1e-320, 1.0), (3.0, 2.0), (1e-19, 1.0), (1.0, 1e-301), (1e-21, 1.0)),
+    ],
+)
+def test_critical_eigenvalue_at_its_ends(T, s):
+    """log(1 + T/s)/T in a thousand digits, and its limits."""
+    with mpmath.workdps(1000):
+        one, other = mpmath.mpf(T), mpmath.mpf(s)
+        ends = 0.0 if np.inf in (T, s) else np.inf if s == 0 else 1 / s
+        wanted = float(mpmath.log1p(one / other) / one) if 0 < T < np.inf and 0 < s < np.inf else ends
+    flow = kd.confidence.critical_eigenvalue(kd.GradientFlow(T), kd.GradientFlow(s))
+    np.testing.assert_allclose(flow, wanted, rtol=4e-15)
+    η = 0.1
+    loop = kd.confidence.critical_eigenvalue(*(kd.GradientDescent(η, clock / η) for clock in (T, s)))
+    np.testing.assert_allclose(loop, -np.expm1(-η * wanted) / η, rtol=4e-15)
+    assert np.isnan(kd.confidence.critical_eigenvalue(kd.GradientFlow(np.inf), kd.GradientFlow(0.0)))
+
+
+def test_critical_eigenvalue_of_ridge_of_any_size():
+    of = lambda *c: float(kd.confidence.critical_eigenvalue(*map(kd.Ridge, c)))
+    for c in (1e-200, 1e200):
+        np.testing.assert_allclose(of(c, 4 * c), 2 * c, rtol=4e-16)
+    assert of(-1.0, -4.0) == 2.0 and of(0.0, 2.0) == 0.0 and np.isnan(of(-1.0, 2.0))
+
+
+def test_equal_step_sizes_are_one():
+    """Whether or not they are one object; under JAX only that is known."""
+    of = lambda one, other: kd.confidence.critical_eigenvalue(kd.GradientDescent(one, 5), kd.GradientDescent(other, 10))
+    step = float("0.1")
+    wanted = -np.expm1(-0.1 * np.log(1.5) / 0.5) / 0.1
+    for other in (float("0.1"), np.float64(0.1), jnp.array(0.1)):
+        assert other is not step and float(of(step, other)) == pytest.approx(wanted, rel=1e-14)
+    assert jax.jit(lambda step: of(step, step))(0.1) == pytest.approx(wanted, rel=1e-14)
+    for one, other in ((0.1, 0.2), (0.1, None), (np.full(10, 0.1), np.full(10, 0.1))):
+        with pytest.raises(TypeError, match="of GradientDescent with one step size"):
+            of(one, other)
+
+
+def test_margins_of_several_pairs_of_levels():
+    pairs = [4.0, 1.0, 2.0], [0.5, 0.3, 0.1]
+    line = kd.confidence.margin_line(kd.Ridge(2.0), kd.Ridge(1.0), *pairs)
+    each = [kd.confidence.margin_line(kd.Ridge(2.0), kd.Ridge(1.0), *pair) for pair in zip(*pairs, strict=True)]
+    np.testing.assert_allclose(line.slope, [one.slope for one in each], rtol=1e-14)
+    times = [kd.confidence.critical_time(*pair, 0.7) for pair in zip(*pairs, strict=True)]
+    np.testing.assert_allclose(kd.confidence.critical_time(*pairs, 0.7), times, rtol=1e-14)

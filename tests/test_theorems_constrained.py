@@ -88,6 +88,19 @@ def test_penalty_at_its_ends():
     assert measures.constrained_penalty([1.0, 2.0], [3e8, 4e8], 1.0) == pytest.approx(1 / np.hypot(3e8, 2e8), rel=1e-8)
     assert np.isnan(measures.constrained_penalty([1.0, 0.0], [5.0, 1.0], 1.0))
     assert np.isnan(measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], 0.0))
+    assert np.isnan(measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], np.nan))
+    assert measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], np.inf) == np.inf
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_penalty_of_any_size(size):
+    """No product of eigenvalues and labels is in the way."""
+    d, z = np.array([1.0, 2.0]), np.array([1.0, 2.0])
+    with mpmath.workdps(80):
+        wanted = float(penalty(*([mpmath.mpf(x) for x in array.tolist()] for array in (d, z)), 2))
+    for labels in (1.0, 2.0**330 if size > 1 else 2.0**-330):
+        found = measures.constrained_penalty(d * size, z * labels, 2.0 * labels**2)
+        assert float(found) / size == pytest.approx(wanted, rel=1e-15)
 
 
 def test_penalty_under_jit_vmap_and_grad():

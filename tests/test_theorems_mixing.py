@@ -334,3 +334,83 @@ def test_chains_in_fractions():
         values = [sum(a * s**i for i, a in enumerate(g)) for s in nodes]
         found, _ = kd.theorems.mixing.weight_polynomial(*(jnp.array([float(x) for x in e]) for e in (nodes, values)))
         np.testing.assert_allclose(jnp.stack(found), [float(x) for x in g], rtol=1e-8)
+
+
+def risk_in_fractions(s, weights, spectrum, signal, noise, form):
+    """The risk of a chain of fits of the filter s, written anew."""
+    total = F(0)
+    for k, factor in enumerate(s):
+        φ = chain(factor, [F(float(ξ)) for ξ in weights]) if len(weights) else factor
+        per_noise = φ * φ / spectrum[k] if spectrum[k] else 0
+        total += form[k] * (signal[k] ** 2 * (1 - φ) ** 2 + noise * per_noise)
+    return float(total)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        dict(weights=[1.0, 0.0]),
+        dict(weights=[0.0, 0.0]),
+        dict(noise_variance=0.0, signal=[1.0, 0.0]),
+        dict(noise_variance=0.0, signal=[0.0, 0.0]),
+        dict(signal=0.5),
+        dict(fits=1),
+        dict(eigenvalues=[0.0, 0.0]),
+        dict(penalty=np.inf),
+        dict(penalty=0.0),
+    ],
+)
+def test_best_weights_of_directions_that_do_not_count(given):
+    """Against the risk in fractions, which no other weights near them lower."""
+    given = dict(penalty=0.5, fits=3, eigenvalues=[2.0, 1.0], signal=[1.0, 0.3], noise_variance=0.1) | given
+    penalty, fits = given.pop("penalty"), given["fits"]
+    found = measures.best_weights(kd.Ridge(penalty), **given)
+    λ, form = ([F(x) for x in given.get(name, given["eigenvalues"])] for name in ("eigenvalues", "weights"))
+    signal = [F(float(x)) for x in np.broadcast_to(given["signal"], 2)]
+    s = [x / (x + F(penalty)) if x and np.isfinite(penalty) else F(0) for x in λ]
+    total = lambda weights: risk_in_fractions(s, weights, λ, signal, F(given["noise_variance"]), form)
+    assert found.weights.shape == found.coefficients.shape == (fits - 1,)
+    assert found.least == pytest.approx(total(found.weights), rel=1e-13, abs=1e-30)
+    assert found.reached == pytest.approx(found.least, rel=1e-13, abs=1e-28)
+    for moved in itertools.product((-0.1, 0.0, 0.1, 3.0), repeat=fits - 1):
+        assert total(found.weights + moved) >= found.least * (1 - 1e-13)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (dict(fits=0), "fits must be a whole number, at least 1; got 0"),
+        (dict(fits=2.5), "fits must be a whole number, at least 1; got 2.5"),
+        (dict(noise_variance=-1.0), r"noise_variance must be >= 0, got -1\.0"),
+        (dict(noise_variance=np.inf), "noise_variance must be finite, got inf; a signal of zeros"),
+        (dict(noise_variance=[0.1, 0.2]), r"noise_variance must be one number, got shape \(2,\)"),
+        (dict(signal=[1.0]), r"signal must be \(2,\) like the eigenvalues, or one number; got shape \(1,\)"),
+        (dict(signal=[1.0, np.nan]), r"signal must be finite, got \[1\.0, nan\]"),
+        (dict(weights=[-1.0, 1.0]), r"weights must be finite and >= 0, got \[-1\.0, 1\.0\]; a direction"),
+        (dict(eigenvalues=[-1.0, 1.0]), "eigenvalues must be a non-empty sequence of finite numbers >= 0"),
+        (dict(learner=kd.Ridge(-1.0)), r"learner must have a finite filter, got \[2\.0, -?inf\]"),
+        (dict(learner=kd.Ridge(np.nan)), r"Ridge\.penalty must be a number, got nan"),
+    ],
+)
+def test_best_weights_say_what_is_wrong(given, message):
+    right = dict(learner=kd.Ridge(0.5), fits=3, eigenvalues=[2.0, 1.0], signal=[1.0, 0.3], noise_variance=0.1)
+    with pytest.raises(ValueError, match=message):
+        measures.best_weights(**right | given)
+    if not given.keys() & {"fits", "learner"}:
+        with pytest.raises(ValueError, match=message):
+            measures.best_ridge_student(**{name: (right | given)[name] for name in [*right][2:]} | given)
+
+
+@pytest.mark.parametrize("given", [([0.0], [1.0], 0.1), ([1.0], [0.0], 0.0), ([1.0, 0.0], [1.0, 1.0], 0.1, [0.0, 1.0])])
+def test_a_best_student_needs_something_to_learn(given):
+    with pytest.raises(ValueError, match="every student has the same risk: no direction has a positive eigenvalue"):
+        measures.best_ridge_student(*given)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_validated_weight_knows_no_size(size):
+    plain, distilled, target = ([x * size for x in each] for each in ([1.0, 1.0], [0.5, 0.5], [0.6, 0.8]))
+    assert measures.validated_weight(plain, distilled, target) == pytest.approx(0.6, rel=1e-15)
+    form = [[2.0, 0.5], [0.5, 1.0]]  # (0.4, 0.2) form (1, 1) / (0.5 · (1, 1) form (1, 1)) = 1.3/2
+    assert measures.validated_weight(plain, distilled, target, form) == pytest.approx(0.65, rel=1e-15)
+    assert np.isnan(measures.validated_weight(plain, plain, target))

@@ -69,6 +69,11 @@ def test_supervision_complexity_is_that_of_the_gram_matrix():
     gram, targets = features @ features.T + np.eye(5), random.standard_normal(5)
     λ, u = np.linalg.eigh(gram / 5)
     assert supervision_complexity(λ, u.T @ targets) == pytest.approx(5 * targets @ np.linalg.solve(gram, targets))
+    assert (
+        supervision_complexity([2.0, 0.0], [1.0, 0.0]) == 0.5 and supervision_complexity([2.0, 0.0], [1, 1]) == np.inf
+    )
+    with pytest.raises(ValueError, match=r"targets must be \(2,\) like the eigenvalues, got \(2, 2\)"):
+        supervision_complexity([1.0, 0.5], np.eye(2))
 
 
 def test_variance_reduction(oracle):
