@@ -178,7 +178,6 @@ def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
     if np.ndim(as_real(noise, "noise")) or not 0 <= noise < np.inf:
         raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
     size, unit = power_of_two(abs(b)), power_of_two(m)
-    b2, m = (b / size) ** 2, m / unit
     top, tested, largest = float(np.max(s)), float(np.max(m)), np.max(abs(b))
     for name, given, variance in (("signal", largest, max(tested, top)), ("noise", noise, max(1.0, tested / top))):
         most = (MOST / len(s) / variance) ** 0.5
@@ -188,6 +187,7 @@ def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
                 f" inputs it must be at most {most:.3g}: divide signal and noise by one number, which divides errors"
                 " by its square"
             )
+    b2, m = (b / size) ** 2, m / unit
     distinct, group = np.unique(s, return_inverse=True)
     sums = [np.bincount(group, weights) for weights in (c, b2, m * b2, c * m)]
     nulls = beyond = 0.0
@@ -271,7 +271,8 @@ def at_points(learner: Learner, points: Any) -> tuple[Any, Any]:
     count = len(points)
     filled = np.pad(np.asarray(points), (0, room_for(count) - count), mode="edge")
     called = _both if len(filled) * np.size(learner.clock) >= MANY else partial(quickly, _both)
-    return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
+    with jax.ensure_compile_time_eval():  # also where other learners are traced
+        return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
 
 
 @jax.jit
@@ -504,25 +505,20 @@ def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
     if not np.all(np.isfinite(penalty) & (penalty >= 0)):
         raise ValueError(f"penalty must be finite and >= 0, got {penalty}")
     s, c = limit.population
-
-    def one(penalty):
-        unit = power_of_two([s[-1], penalty])
-        return unit * _effective(_law.Population(s / unit, c, limit.samples), penalty / unit)
-
-    return as_array(np.vectorize(one, otypes=[float])(penalty))
+    population, unit = _law.Population(s, c, limit.samples), power_of_two(s)
+    least = unit * _null_ridge(population._replace(s=s / unit)) if np.sum(c) > limit.samples else 0.0
+    return as_array(np.vectorize(lambda c: _effective(population, c) if c else least, otypes=[float])(penalty))
 
 
 def _effective(population, penalty):
-    """The largest root of κ - (1/N) Σ c sκ/(s + κ) = `penalty`, convex: Newton's method from above only falls."""
+    """The largest root of κ - (1/N) Σ c sκ/(s + κ) = `penalty` > 0, convex: Newton's method from above only falls."""
     s, c, samples = population
-    if penalty == 0:
-        return _null_ridge(population) if np.sum(c) > samples else 0.0
-    κ = penalty + np.sum(c * s) / samples
-    for _ in range(1000):
-        lacks = -_counted(population, κ) / samples
-        step = (κ * lacks - penalty) / (lacks + κ / samples * np.sum(c * s / (s + κ) ** 2))
-        κ -= max(step, 0.0)
-        if step <= 1e-15 * κ:
+    κ = penalty + np.sum(c / samples * s)
+    for _ in range(2200):  # as many as halve the largest float to the least
+        lacks, bend = -_counted(population, κ) / samples, np.sum(c * (s / (s + κ)) * (κ / (s + κ))) / samples
+        lower = (κ * bend + penalty) / (lacks + bend)
+        done, κ = lower >= κ * (1.0 - 1e-15), min(κ, lower)
+        if done:
             break
     return κ
 
