@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 import scipy.optimize
@@ -343,6 +344,9 @@ def test_step_sizes():
         (dict(multiplicities=[1, 0]), "multiplicities"),
         (dict(multiplicities=[1, 1.5]), "whole"),
         (dict(test_covariance=[1.0, -1.0]), "test_covariance"),
+        (dict(signal=1e153), r"signal reaches 1e\+153, .* at most 3.7e\+151: divide signal and noise by one number"),
+        (dict(noise=1e160), r"noise reaches 1e\+160, .* at most 3.7e\+151"),
+        (dict(test_covariance=[1e250, 1.0], signal=1e30), r"signal reaches 1e\+30"),
     ],
 )
 def test_refusals(arguments, message):
@@ -482,3 +486,111 @@ def test_a_pole_inside_the_spectrum_is_refused():
         bias, variance = penalty**2 * np.sum(inverse**2, (1, 2)) / 100, np.sum((inverse @ xt / 200) ** 2, (1, 2))
         seen, found = bias + 0.5**2 * variance, float(kd.asymptotics.risk(kd.Ridge(penalty), limit).total)
         assert abs(np.mean(seen) - found) < 3 * np.std(seen) / 20 + 2 / 200 * found
+
+
+def of_ridge(s, samples, b2, penalty, m=None):
+    """κ of ridge, its filter along each direction, its bias, and its variance for σ = 1, in 60 digits."""
+    with mpmath.workdps(60):
+        s, b2, penalty = [mpmath.mpf(each) for each in s], [mpmath.mpf(each) ** 2 for each in b2], mpmath.mpf(penalty)
+        m = s if m is None else [mpmath.mpf(each) for each in m]
+        low, high = mpmath.mpf(0), penalty + mpmath.fsum(s)
+        for _ in range(500):  # bisection of κ = c + κ/N Σ s/(s + κ), by digits
+            κ = mpmath.sqrt(low * high) if low else high * mpmath.mpf(10) ** -60
+            more = κ - κ * mpmath.fsum(each / (each + κ) for each in s) / samples < penalty
+            low, high = (κ, high) if more else (low, κ)
+        learnt = [each / (each + κ) for each in s]
+        g = mpmath.fsum(each**2 for each in learnt) / samples
+        g_m = mpmath.fsum(each * s_ / (s_ + κ) ** 2 for each, s_ in zip(m, s, strict=True)) / samples
+        off = [κ / (each + κ) for each in s]
+        bias = mpmath.fsum(each * b * o**2 for each, b, o in zip(m, b2, off, strict=True))
+        bias += mpmath.fsum(each * b * o**2 for each, b, o in zip(s, b2, off, strict=True)) * g_m / (1 - g)
+        return κ, learnt, bias, g_m / (1 - g)
+
+
+def same_digits(found, right, digits):
+    with mpmath.workdps(60):
+        return all(
+            abs(mpmath.mpf(float(each)) / want - 1) <= mpmath.mpf(digits)
+            for each, want in zip(np.ravel(found), np.ravel(right), strict=True)
+        )
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-156, 1.0, 1e156, 1e200, 1e300])
+@pytest.mark.parametrize("samples", [3, 20])
+def test_any_size_of_eigenvalues(scale, samples):
+    s, signal = scale * np.array([1.0, 0.5, 0.3, 0.3, 0.1, 0.02]), np.linspace(1.0, 2.0, 6) * min(1.0, scale**-0.5)
+    made = limit(s, samples, signal, 0.5 * min(1.0, scale**0.5))
+    κ, learnt, bias, _ = of_ridge(s, samples, signal, 0.1 * scale)
+    assert same_digits(effective_ridge(made, 0.1 * scale), κ, 1e-15)
+    assert same_digits(population_filter(kd.Ridge(0.1 * scale), made), learnt, 1e-14)
+    assert same_digits(risk(kd.Ridge(0.1 * scale), made).bias, bias, 1e-14)
+    far = 1e300 if scale <= 1.0 else 1e-300
+    assert same_digits(effective_ridge(made, far), of_ridge(s, samples, signal, far)[0], 1e-15)
+
+
+@pytest.mark.parametrize(
+    "scale, size, tested",
+    [(1e-200, 1e180, None), (1e200, 1e-180, None), (1.0, 1e150, None), (1.0, 1.0, 1e290), (1e-100, 1e-10, 1e-250)],
+)
+def test_any_size_of_signals_and_of_what_is_tested_on(scale, size, tested):
+    s, signal = scale * np.array([1.0, 0.5, 0.3, 0.1]), size * np.array([1.0, -2.0, 0.5, 1.5])
+    m = None if tested is None else tested * np.array([0.2, 1.0, 3.0, 1.0])
+    for samples in (3, 10):
+        made = limit(s, samples, signal, test_covariance=m)
+        *_, bias, _ = of_ridge(s, samples, signal, 0.1 * scale, m)
+        assert same_digits(risk(kd.Ridge(0.1 * scale), made).bias, bias, 1e-14)
+
+
+def test_as_many_directions_as_samples_are_right_or_not_known():
+    """Against 60 digits down to penalties of 2e-15 of the top; beyond NaN, however it is asked for."""
+    s, signal = [2.0, 1.0, 0.5], [1.0, 2.0, 3.0]
+    made = limit(s, 3, signal, 0.5)
+    penalties = 10.0 ** -np.arange(1.0, 15.0)
+    found = risk(kd.Ridge(penalties), made)
+    right = [of_ridge(s, 3, signal, penalty) for penalty in penalties]
+    assert same_digits(found.variance, [0.25 * each[3] for each in right], 1e-12)
+    with mpmath.workdps(60):
+        assert max(abs(mpmath.mpf(float(a)) - b[2]) for a, b in zip(found.bias, right, strict=True)) < 1e-15
+    asked = jnp.array([0.0, 1e-14, 1e-17, 1e-22, 1e-30, 0.1])
+    for ask in (
+        lambda made: risk(kd.Ridge(asked), made),
+        lambda made: jax.jit(lambda c: risk(kd.Ridge(c), made))(asked),
+        lambda made: jax.vmap(lambda c: risk(kd.Ridge(c), made))(asked),
+        lambda made: jax.jit(risk)(kd.Ridge(asked), made),
+    ):
+        variance = ask(made).variance
+        assert (
+            np.isposinf(variance[0])
+            and np.isnan(variance[2:5]).all()
+            and np.isfinite(variance[jnp.array([1, 5])]).all()
+        )
+        bias = ask(made).bias
+        np.testing.assert_array_equal(np.isnan(bias), [False, False, True, True, True, False])
+    flows = risk(kd.GradientFlow([1e10, 1e20, 1e200, np.inf]), made).variance
+    assert np.isfinite(flows[0]) and np.isnan(flows[1:3]).all() and np.isposinf(flows[3])
+    minus = kd.Filter(lambda s: jnp.full_like(s, -1.0))
+    least = kd.Ridge(0.0)
+    assert np.isneginf(cross_risk(minus, least, made).variance)
+    assert np.isneginf(jax.jit(lambda c: cross_risk(minus, kd.Ridge(c), made).variance)(0.0))
+    assert np.isposinf(risk(kd.Filter(lambda s: jnp.full_like(s, 1e-5)), made).variance)
+    assert np.isfinite(cross_risk(least, kd.Ridge(0.1), made).variance)  # where one goes to zero there is no noise
+    for other in (kd.Ridge(0.1), minus):
+        assert np.isposinf(disagreement(least, other, made).variance)
+        assert np.isnan(disagreement(kd.Ridge(1e-20), other, made).variance)
+    assert disagreement(least, least, made).total == 0.0
+    slope = jax.grad(lambda t: risk(kd.GradientFlow(t), made).variance)
+    assert np.isnan(slope(1e20)) and slope(1e3) > 0
+    assert risk(least, limit(s, 3, signal)).total == 0.0  # without noise
+
+
+@pytest.mark.parametrize("measure", [cross_risk, disagreement])
+def test_two_paths_of_different_lengths_are_refused(measure):
+    made, first, second = limit([1.0, 0.5], 10, noise=0.1), kd.Ridge([0.1, 0.2]), kd.GradientFlow([1.0, 2.0, 3.0])
+    message = r"first a path of shape \(2,\) and second a path of shape \(3,\); give both as many moments"
+    for ask in (measure, jax.jit(measure)):
+        with pytest.raises(ValueError, match=message):
+            ask(first, second, made)
+    pairs = jax.vmap(lambda c: measure(kd.Ridge(c), second, made).total)(jnp.array([0.1, 0.2]))
+    assert pairs.shape == (2, 3) and pairs[1, 2] == pytest.approx(
+        measure(kd.Ridge(0.2), kd.GradientFlow(3.0), made).total
+    )

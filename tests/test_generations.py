@@ -2,6 +2,7 @@
 the same chains run."""
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 
@@ -353,3 +354,64 @@ def test_refusals():
         simulate(0, [Stage(kd.Filter(lambda s: s / (s + 1)), 20)], np.ones(3), 1.0)
     with pytest.warns(UserWarning, match="diverges"):
         risk([Stage(kd.GradientDescent(3.0, 2), 50)], np.ones(3), 1.0)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-160, 1.0, 1e160, 1e250])
+@pytest.mark.parametrize("samples", [4, 12])
+def test_any_size_of_eigenvalues(scale, samples):
+    """One stage against ridge in 60 digits; and chains, whose errors are in units of eigenvalues."""
+    s, signal = scale * np.array([1.0, 0.5, 0.3, 0.2, 0.1, 0.02]), np.linspace(1.0, 2.0, 6)
+    with mpmath.workdps(60):
+        exact, c = [mpmath.mpf(each) for each in s], mpmath.mpf(0.1 * scale)
+        κ = (
+            mpmath.findroot(
+                lambda k: k * (1 - sum(e / (e + k * c) for e in exact) / samples) - 1,  # in units of c
+                (1, 1 + 10 * 6),
+                solver="anderson",
+                tol=1e-50,
+            )
+            * c
+        )
+        g = sum((e / (e + κ)) ** 2 for e in exact) / samples
+        noise = mpmath.mpf(0.5 * scale**0.5) ** 2
+        lost = sum(e * mpmath.mpf(b) ** 2 * (κ / (e + κ)) ** 2 for e, b in zip(exact, signal, strict=True))
+        right = float((lost + noise * g) / (1 - g) / mpmath.mpf(scale))
+    stages = [Stage(kd.Ridge(0.1 * scale), samples, 0.5 * scale**0.5)] * 3
+    plain = [Stage(kd.Ridge(0.1), samples, 0.5)] * 3
+    for options in (dict(), dict(same_inputs=True)):
+        found = risk(stages, s, signal, **options) / scale
+        assert float(found[0]) == pytest.approx(right, rel=1e-13)
+        np.testing.assert_allclose(found, risk(plain, s / scale, signal, **options), rtol=1e-13)
+
+
+def test_any_size_of_features():
+    features = RANDOM.normal(size=(4, 6))
+    chain = lambda size: [Stage(kd.Ridge(0.1 * size**2), 20, 0.5, features * size)] * 2
+    right = risk(chain(1.0), np.ones(6), 1.0)
+    for size in (2.0**-400, 2.0**400, 2.0**500):
+        np.testing.assert_allclose(risk(chain(size), np.ones(6), 1.0), right, rtol=1e-13)
+    for size in (1e-150, 1e160):
+        with pytest.raises(
+            ValueError, match=r"stages\[0\].features times roots of the eigenvalues reach .*: divide them"
+        ):
+            risk([Stage(kd.Ridge(0.1), 20, 0.5, features * size)], np.ones(6), 1.0)
+
+
+@pytest.mark.parametrize("options", [dict(), dict(same_inputs=True), dict(same_inputs=True, accumulate=True)])
+def test_least_squares_on_as_many_samples_as_directions(options):
+    """(XᵀX)⁻¹ of as many Gaussian rows as columns has no mean: infinite as in `asymptotics`, or not known."""
+    s = np.arange(1, 13.0) ** -0.7
+    least, tiny, ridge = (Stage(kd.Ridge(c), 12, 0.5) for c in (0.0, 1e-20, 0.1))
+    assert np.isposinf(asymptotics.risk(least.learner, asymptotics.limit(s, 12, noise=0.5)).variance)
+    fresh = Stage(kd.Ridge(0.1), 12, 0.5, real_weight=1.0)
+    found = risk([least, least, fresh], s, 1.0, **options)
+    assert np.isposinf(found[:2]).all() and np.isfinite(found[2])
+    assert np.isnan(risk([tiny], s, 1.0, **options)).all()
+    np.testing.assert_allclose(risk([Stage(kd.Ridge(0.0), 12)] * 2, s, 1.0, **options), 0.0, atol=1e-12)  # no noise
+    for samples in (11, 13):
+        assert np.isfinite(risk([Stage(kd.Ridge(0.0), samples, 0.5)] * 2, s, 1.0, **options)).all()
+    over = risk([least, ridge], s, 1.0, **options)[1]  # of infinite noise ridge's student has all or, beside it, some
+    assert np.isfinite(over) == bool(options)
+    seen = jax.vmap(lambda c: risk([Stage(kd.Ridge(c), 12, 0.5)], s, 1.0, **options))(np.array([0.0, 1e-20, 0.1]))
+    assert np.isposinf(seen[0]) and np.isnan(seen[1])
+    np.testing.assert_allclose(seen[2], risk([ridge], s, 1.0, **options), rtol=1e-14)

@@ -3,6 +3,7 @@
 import warnings
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 
@@ -248,3 +249,37 @@ def test_refusals():
         estimated_risk(FLOW, x)
     with pytest.warns(UserWarning, match="diverges"):
         estimated_risk(kd.GradientDescent(100.0, 2), problem)
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e-100, 1.0, 1e80, 1e100, 1e150])
+def test_standard_errors_of_targets_of_any_size(size):
+    """Of ridge against its residuals over 1 - tr φ/N, from the normal equations in 60 digits."""
+    random = np.random.default_rng(4)
+    x = random.normal(size=(12, 3))
+    y = size * (x[:, 0] + random.normal(size=12))
+    with mpmath.workdps(60):
+        X, Y = mpmath.matrix(x), mpmath.matrix(y)
+        hat = X * (X.T * X + 12 * mpmath.mpf(0.1) * mpmath.eye(3)) ** -1 * X.T
+        share = 1 - sum(hat[i, i] for i in range(12)) / 12
+        left = (Y - hat * Y) / share
+        squares = [each**2 for each in left]
+        mean = sum(squares) / 12
+        over_samples = mpmath.sqrt(sum((each - mean) ** 2 for each in squares)) / 12
+        λ, U = mpmath.eigsy(X * X.T / 12)
+        known = sum(
+            ((U[:, k].T * Y)[0] * mpmath.mpf(0.1) / (λ[k] + mpmath.mpf(0.1)) / share) ** 4 for k in range(9, 12)
+        )
+        outside = sum((U[:, k].T * Y)[0] ** 2 for k in range(9)) / share**2
+        over_directions = mpmath.sqrt(2 * (known + 3 * outside**2 / 11) / 3) / 12
+        right, size = max(over_samples, over_directions) / mpmath.mpf(size) ** 2, mpmath.mpf(size)
+        found = new_inputs.estimate(kd.Ridge(0.1), kd.problems.linear(x, y))
+        assert float(mpmath.mpf(float(found.error)) / size**2) == pytest.approx(float(right), rel=1e-12)
+        assert float(mpmath.mpf(float(found.risk)) / size**2) == pytest.approx(float(mean / size**2), rel=1e-12)
+
+
+def test_gains_of_two_paths_of_different_lengths_are_refused():
+    random = np.random.default_rng(0)
+    problem = kd.problems.linear(random.normal(size=(40, 5)), random.normal(size=40))
+    with pytest.raises(ValueError, match=r"first a path of shape \(2,\) and second a path of shape \(3,\); give both"):
+        new_inputs.gain(kd.Ridge([0.1, 0.2]), kd.GradientFlow([1.0, 2.0, 3.0]), problem)
+    assert new_inputs.gain(kd.Ridge([0.1, 0.2]), FLOW, problem).risk.shape == (2,)

@@ -7,6 +7,7 @@ product for any learner or path. All is the limit of many samples N and paramete
 from kdtheory.asymptotics._limit import Limit as Limit
 from kdtheory.asymptotics._limit import Risk as Risk
 from kdtheory.asymptotics._limit import at_points as at_points
+from kdtheory.asymptotics._limit import check_paths as check_paths
 from kdtheory.asymptotics._limit import cross_risk as cross_risk
 from kdtheory.asymptotics._limit import density as density
 from kdtheory.asymptotics._limit import disagreement as disagreement

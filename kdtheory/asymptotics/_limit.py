@@ -15,7 +15,9 @@ from kdtheory.asymptotics import _law
 from kdtheory.learners import Learner, Ridge, check_learner
 
 FEW = 100  # nodes below which a form is not split
-LEARNT = 1e-8  # of the least eigenvalue that floats have, beyond which it is learnt whatever it is
+LEARNT, LEVEL = 1e-8, 0.999  # of what is learnt at the first node: at zero so much is some, and so much is the same
+NEAR = 1e-3  # learnt at the first node, up to which nodes resolve how it falls to zero
+MOST = 2.0**1008  # of errors, which leaves their sums some room
 MANY = 1 << 17  # numbers for which a program that runs faster is worth that it takes longer to make
 
 
@@ -88,8 +90,8 @@ def limit(
     eigensystem: nodes to 1e-12 for functions that vary with the logarithm of λ. Distinct eigenvalues cost P × nodes,
     equal ones nothing: group them.
 
-    Raises ValueError for eigenvalues that are negative, not finite or all zero, for shapes that do not match, and
-    where nodes would not fit into memory.
+    Raises ValueError for eigenvalues that are negative, not finite or all zero, for shapes that do not match, where
+    errors would leave the range of floats, and where nodes would not fit into memory.
 
     Source: own, derived from the equivalents of Bai & Silverstein 1998 and of Ledoit & Péché 2011.
 
@@ -98,7 +100,9 @@ def limit(
     >>> print(round(kd.asymptotics.risk(kd.Ridge(0.1), limit).total.item(), 6))
     1.184588
     """
-    s, c, (b2, mb2, cm), group, nulls, beyond = _grouped(eigenvalues, signal, noise, multiplicities, test_covariance)
+    s, c, (b2, mb2, cm), group, nulls, beyond, (size, unit) = _grouped(
+        eigenvalues, signal, noise, multiplicities, test_covariance
+    )
     samples = as_count(samples, "samples")
     scale = s[-1]
     population = _law.Population(s / scale, c, samples)
@@ -123,6 +127,11 @@ def limit(
     form[np.diag_indices_from(form)] = diagonal - np.sum(form, axis=1)
     counts = samples * curve.T * ν
     variance = float(noise) ** 2
+    unit = unit if weighted else scale
+
+    def sized(part):  # as the signal and what is tested on are
+        return unit * size * part * size
+
     low, high = _law.curve(population, ends.ravel(), np.empty((len(s), 0)))[0].λ.reshape(-1, 2).T
     last = np.sum(counts[nodes.interval == len(ends) - 1])
     arrays = dict(
@@ -130,11 +139,11 @@ def limit(
         counts=counts,
         seen=scale * ν,
         edges=scale * np.stack([low, high], axis=1),
-        form=form if weighted else scale * form,
-        null=null if weighted else scale * null,
-        missed=(missed if weighted else scale * missed) + beyond,
-        noise=variance * noise_seen * ν / curve.λ / (scale if weighted else 1.0),
-        training_signal=scale * curve.λ * nodes.sums[:, 1] * ν,
+        form=sized(form),
+        null=sized(null),
+        missed=sized(missed + beyond),
+        noise=variance * noise_seen * ν / curve.λ * (unit / scale),
+        training_signal=scale * size * curve.λ * nodes.sums[:, 1] * ν * size,
         training_noise=variance * counts / samples,
         points=scale * (curve.x + 1j * curve.y),
         population=np.stack([scale * s, c]),
@@ -147,7 +156,8 @@ def limit(
 
 
 def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
-    """Distinct positive eigenvalues, their multiplicities, sums of b², m b² and c m, and what there is at zero."""
+    """Distinct positive eigenvalues, their multiplicities, sums of b², m b² and c m, what there is at zero, and the
+    powers of two that b and m were divided by, with which squares stay in the range of floats."""
     s = np.asarray(as_spectrum(eigenvalues))
     if not s.any():
         raise ValueError("eigenvalues are all zero: nothing can be learnt; give at least one that is positive")
@@ -163,17 +173,33 @@ def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
     c = each(multiplicities, "multiplicities", 1.0, 1.0)
     if np.any(c != np.round(c)):
         raise ValueError(f"multiplicities must be whole numbers, how many directions share an eigenvalue; got {c}")
-    b2 = each(signal, "signal", 1.0, -np.inf) ** 2
+    b = each(signal, "signal", 1.0, -np.inf)
     m = each(test_covariance, "test_covariance", s, 0.0)
     if np.ndim(as_real(noise, "noise")) or not 0 <= noise < np.inf:
         raise ValueError(f"noise must be one finite number >= 0, a standard deviation; got {noise}")
+    size, unit = power_of_two(abs(b)), power_of_two(m)
+    top, tested, largest = float(np.max(s)), float(np.max(m)), np.max(abs(b))
+    for name, given, variance in (("signal", largest, max(tested, top)), ("noise", noise, max(1.0, tested / top))):
+        most = (MOST / len(s) / variance) ** 0.5
+        if given > most:
+            raise ValueError(
+                f"{name} reaches {given:.3g}, of which errors would leave the range of floats; for these variances of"
+                f" inputs it must be at most {most:.3g}: divide signal and noise by one number, which divides errors"
+                " by its square"
+            )
+    b2, m = (b / size) ** 2, m / unit
     distinct, group = np.unique(s, return_inverse=True)
     sums = [np.bincount(group, weights) for weights in (c, b2, m * b2, c * m)]
     nulls = beyond = 0.0
     if distinct[0] == 0:
         nulls, beyond = sums[0][0], sums[2][0]
         distinct, sums, group = distinct[1:], [each[1:] for each in sums], np.where(s > 0, group - 1, len(distinct) - 1)
-    return distinct, sums[0], sums[1:], group, nulls, beyond
+    return distinct, sums[0], sums[1:], group, nulls, beyond, (size, unit)
+
+
+def power_of_two(numbers):
+    """The least one above all of some numbers >= 0, or one: to divide by it changes no digit."""
+    return float(np.ldexp(1.0, min(np.frexp(np.max(numbers))[1], 1023)))
 
 
 def _counted(population, κ):
@@ -245,7 +271,8 @@ def at_points(learner: Learner, points: Any) -> tuple[Any, Any]:
     count = len(points)
     filled = np.pad(np.asarray(points), (0, room_for(count) - count), mode="edge")
     called = _both if len(filled) * np.size(learner.clock) >= MANY else partial(quickly, _both)
-    return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
+    with jax.ensure_compile_time_eval():  # also where other learners are traced
+        return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
 
 
 @jax.jit
@@ -297,8 +324,10 @@ def risk(learner: Learner, limit: Limit) -> Risk:
     exact. Filters that jump are resolved to the distance of the nodes, or exactly where they do so in a gap.
 
     Infinite with noise where there are as many directions as samples and the smallest eigenvalues are learnt all the
-    same, as by least squares. Warns of a step size with which the loop diverges, in the limit or on some draws of its
-    size. Raises ValueError for a negative penalty that puts the pole of ridge's filter inside the spectrum.
+    same, as by least squares. There nodes resolve penalties down to some 1e-15 of the largest eigenvalue, and times up
+    to its inverse: beyond, where truth is large but finite, both parts are NaN. Warns of a step size with which the
+    loop diverges, in the limit or on some draws of its size. Raises ValueError for a negative penalty that puts the
+    pole of ridge's filter inside the spectrum.
 
     >>> import kdtheory as kd
     >>> limit = kd.asymptotics.limit([1.0], samples=100, signal=1.0, noise=0.5, multiplicities=[200])
@@ -338,15 +367,61 @@ def cross_risk(first: Learner, second: Learner, limit: Limit) -> Risk:
     limit = _read(limit)
     learnt, left = at_nodes(first, limit)
     learnt_too, left_too = (learnt, left) if second is first else at_nodes(second, limit)
+    check_paths(first=learnt, second=learnt_too)
     both = learnt * learnt_too
     bias = _product(limit.form, left, left_too) - both @ limit.null + limit.missed
     variance = both @ limit.noise
-    if concrete((first, second, limit)) and limit.edges[0, 0] == 0 and np.any(limit.noise):
-        # as many directions as samples: eigenvalues down to zero, and of noise what is learnt there over them
-        top, least = limit.edges[-1, 1], np.array([np.finfo(float).tiny])
-        there, there_too = (at_points(each.tuned(top), least)[0][..., 0] for each in (first, second))
-        variance = np.where(there * there_too > LEARNT, np.inf, variance)
+    if down_to_zero(limit):
+        there = at_zero(first, limit)
+        there_too = there if second is first else at_zero(second, limit)
+        level, known = near_zero(limit, there, learnt[..., 0])
+        level_too, known_too = near_zero(limit, there_too, learnt_too[..., 0])
+        bias, variance = _ended(limit, bias, variance, level & level_too, known & known_too, there * there_too)
     return _risk(bias, variance)
+
+
+def check_paths(**paths):
+    """Refuse two paths whose axes, those of what is said of each but for the last, do not broadcast."""
+    shapes = {name: part.shape[:-1] for name, part in paths.items()}
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        each = " and ".join(f"{name} a path of shape {shape}" for name, shape in shapes.items())
+        raise ValueError(
+            f"path axes must broadcast, but {each}; give both as many moments, or one of them a single one: all pairs"
+            " are a loop, or jax.vmap, over the moments of one"
+        ) from None
+
+
+def down_to_zero(limit):
+    """Whether there are as many directions as samples, or that is not known: then eigenvalues go down to zero."""
+    return not concrete(limit) or limit.edges[0, 0] == 0
+
+
+def at_zero(learner, limit):
+    """What is learnt at the least eigenvalue that floats have, path axes."""
+    return at_points(learner.tuned(limit.edges[-1, 1]), np.array([np.finfo(float).tiny]))[0][..., 0]
+
+
+def near_zero(limit, there, first):
+    """Whether what is learnt `there`, next to zero, is as much as at the first node, and whether nodes tell: if it is,
+    or if it falls to zero over several of them."""
+    where = np.where if concrete((limit, there, first)) else jnp.where
+    there = where(limit.nodes[0] * LEARNT > np.finfo(float).tiny, there, 0.0)  # else it is not nearer
+    level = (there != 0.0) & (abs(there) >= LEVEL * abs(first))
+    return level, level | ((abs(first) <= NEAR) & (abs(there) <= LEARNT * abs(first)))
+
+
+def _ended(limit, bias, variance, level, known, there):
+    """Bias and variance where eigenvalues go down to zero: of noise is infinite what is learnt there over them, and
+    what nodes do not resolve is NaN, as are slopes of both."""
+    numpy = np if concrete((limit, variance, level)) else jnp
+    where = numpy.where
+    ends, noisy = limit.edges[0, 0] == 0.0, limit.noise.sum() > 0.0
+    infinite = ends & noisy & level & known
+    bias = bias * where(ends & ~known, np.nan, 1.0)
+    variance = variance * where(infinite | (ends & ~known), np.nan, 1.0)
+    return bias, where(infinite, numpy.copysign(np.inf, there), variance)
 
 
 def disagreement(first: Learner, second: Learner, limit: Limit) -> Risk:
@@ -363,8 +438,16 @@ def disagreement(first: Learner, second: Learner, limit: Limit) -> Risk:
     limit = _read(limit)
     (learnt, left), (learnt_too, left_too) = at_nodes(first, limit), at_nodes(second, limit)
     where = np.where if isinstance(learnt, np.ndarray) and isinstance(learnt_too, np.ndarray) else jnp.where
+    check_paths(first=learnt, second=learnt_too)
     apart = where(abs(learnt) < 0.5, learnt - learnt_too, left_too - left)
-    return _risk(_product(limit.form, apart, apart) - apart**2 @ limit.null, apart**2 @ limit.noise)
+    bias, variance = _product(limit.form, apart, apart) - apart**2 @ limit.null, apart**2 @ limit.noise
+    if down_to_zero(limit):
+        there, there_too = (at_zero(each, limit) for each in (first, second))
+        _, known = near_zero(limit, there, learnt[..., 0])
+        _, known_too = near_zero(limit, there_too, learnt_too[..., 0])
+        level, resolved = near_zero(limit, there - there_too, apart[..., 0])
+        bias, variance = _ended(limit, bias, variance, level, known & known_too & resolved, 1.0)
+    return _risk(bias, variance)
 
 
 def _product(form, first, second):
@@ -396,7 +479,8 @@ def population_filter(learner: Learner, limit: Limit) -> jax.Array:
     limit = _read(limit)
     learnt, _ = at_nodes(learner, limit)
     s = limit.population[0]
-    weights = limit.seen[:, None] * s / abs(s - limit.points[:, None]) ** 2
+    distance = abs(s - limit.points[:, None])
+    weights = (limit.seen[:, None] / distance) * (s / distance)
     found = learnt @ weights
     zeros = found[..., :1] * 0.0
     joined = (np if isinstance(found, np.ndarray) else jnp).concatenate([found, zeros], axis=-1)
@@ -421,22 +505,20 @@ def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
     if not np.all(np.isfinite(penalty) & (penalty >= 0)):
         raise ValueError(f"penalty must be finite and >= 0, got {penalty}")
     s, c = limit.population
-    population = _law.Population(s, c, limit.samples)
-    return as_array(np.vectorize(lambda c: _effective(population, c), otypes=[float])(penalty))
+    population, unit = _law.Population(s, c, limit.samples), power_of_two(s)
+    least = unit * _null_ridge(population._replace(s=s / unit)) if np.sum(c) > limit.samples else 0.0
+    return as_array(np.vectorize(lambda c: _effective(population, c) if c else least, otypes=[float])(penalty))
 
 
 def _effective(population, penalty):
-    """The largest root of κ - (1/N) Σ c sκ/(s + κ) = `penalty`, convex: Newton's method from above only falls."""
+    """The largest root of κ - (1/N) Σ c sκ/(s + κ) = `penalty` > 0, convex: Newton's method from above only falls."""
     s, c, samples = population
-    least = _null_ridge(population) if np.sum(c) > samples else 0.0
-    if penalty == 0:
-        return least
-    κ = penalty + np.sum(c * s) / samples
-    for _ in range(1000):
-        lacks = -_counted(population, κ) / samples
-        step = (κ * lacks - penalty) / (lacks + κ / samples * np.sum(c * s / (s + κ) ** 2))
-        κ -= max(step, 0.0)
-        if step <= 1e-15 * κ:
+    κ = penalty + np.sum(c / samples * s)
+    for _ in range(2200):  # as many as halve the largest float to the least
+        lacks, bend = -_counted(population, κ) / samples, np.sum(c * (s / (s + κ)) * (κ / (s + κ))) / samples
+        lower = (κ * bend + penalty) / (lacks + bend)
+        done, κ = lower >= κ * (1.0 - 1e-15), min(κ, lower)
+        if done:
             break
     return κ
 

@@ -22,10 +22,11 @@ from kdtheory._checks import (
     as_random,
     as_real,
     as_spectrum,
+    check_range,
     concrete,
 )
 from kdtheory._record import record, static
-from kdtheory.asymptotics._limit import at_nodes, effective_ridge
+from kdtheory.asymptotics._limit import at_nodes, at_zero, down_to_zero, effective_ridge, near_zero, power_of_two
 from kdtheory.asymptotics._limit import limit as limit_of
 from kdtheory.learners import Learner, Ridge, check_learner
 
@@ -81,7 +82,8 @@ def risk(
     Uᵀ(mmᵀ + V)U on the diagonal. Every learner that has a closed form, from zero, another one at each stage.
 
     Exact as samples and directions grow, and off by a few 1/N before, more with each stage; least squares needs N well
-    above the number of features, or well below. As `limit` it is for rows that are Σ^½ times iid entries.
+    above the number of features, or well below. Where both are as many, it is infinite with noise, and NaN is what
+    nodes do not resolve, as of `asymptotics.risk`. As `limit` it is for rows that are Σ^½ times iid entries.
     Slopes by the learners' fields are exact.
 
     With `same_inputs` all stages are trained on the inputs of the first, with fresh noise on their labels: on each
@@ -117,12 +119,12 @@ def risk(
     missed, spread = 0.0 * truth, np.zeros(len(truth) if diagonal else (len(truth), len(truth)))
     bases: dict[Any, Any] = {}
     limits: dict[Any, Any] = {}
-    errors = []
-    for stage in stages:
+    errors, lost = [], 0.0  # what is infinite of the spread, or not known
+    for place, stage in enumerate(stages):
         sees, which = stage.features, id(stage.features)
         if which not in bases:
             whole = root**2, None if diagonal else np.eye(len(root))
-            bases[which] = whole if sees is None else _directions(sees[:, kept] * root)
+            bases[which] = whole if sees is None else _directions(sees[:, kept], root, place)
         s, U = bases[which]
         if (which, stage.samples) not in limits:
             limits[which, stage.samples] = limit_of(s, stage.samples)
@@ -137,15 +139,25 @@ def risk(
         else:
             second = (U.T @ mean) ** 2 + (U * (spread @ U)).sum(0)
             unseen = 0.0 if len(s) == len(root) else mean @ mean + spread.diagonal().sum() - second.sum()
-        learnt, left, δ = _passed_on(stage.learner, limits[which, stage.samples], second, noise + unseen)
+        learnt, left, δ, ends = _passed_on(stage.learner, limits[which, stage.samples], second, noise + unseen)
+        lost = _where((w != 1) & (q != 1) & (learnt != 0).any(), lost, 0.0) + ends
         if diagonal:
             missed, spread = left * truth + learnt * missed, learnt**2 * spread + δ
         else:
             seen, Ψ = U.T @ truth, (U * learnt) @ U.T
             missed = U @ (left * seen) + (truth - U @ seen) + Ψ @ missed
             spread = Ψ @ spread @ Ψ + (U * δ) @ U.T
-        errors.append(missed @ missed + (spread if diagonal else spread.diagonal()).sum())
+        errors.append(missed @ missed + (spread if diagonal else spread.diagonal()).sum() + lost)
     return _told(errors)
+
+
+def _where(condition, yes, no):
+    return (np if concrete((condition, yes, no)) else jnp).where(condition, yes, no)
+
+
+def _lost(infinite, known):
+    """What to add to an error, where eigenvalues go down to zero."""
+    return _where(known, _where(infinite, np.inf, 0.0), np.nan)
 
 
 def _told(errors):
@@ -163,6 +175,7 @@ def _on_same_inputs(stages, eigenvalues, signal, accumulate):
                 )
     limit = jax.tree.map(np.asarray, limit_of(eigenvalues, stages[0].samples, signal, 1.0))
     missed, noises, errors = 0.0, [], []  # of the truth, and of each stage's noise, in the parameters
+    count, ends, known = len(limit.nodes), down_to_zero(limit), True
     lacking, carried = 0.0, []  # the same in the labels, or in their mean
     for place, stage in enumerate(stages):
         w, share = stage.real_weight, 1 / (place + 1) if accumulate else 1.0
@@ -170,9 +183,18 @@ def _on_same_inputs(stages, eigenvalues, signal, accumulate):
         carried = [old + share * ((1 - w) * new - old) for old, new in zip(carried, noises, strict=True)]
         carried.append(share * stage.noise * (w**2 + (1 - w) ** 2) ** 0.5)
         learnt, left = at_nodes(stage.learner, limit)
+        if ends:  # one more place, next to zero
+            there = at_zero(stage.learner, limit)
+            forgets = (w == 1) & (not accumulate)
+            known = (known | forgets) & near_zero(limit, there, learnt[0])[1]
+            join = (np if concrete(stage.learner) else jnp).append
+            learnt, left = join(learnt, there), join(left, 1.0 - there)
         missed, noises = left + learnt * lacking, [learnt * noise for noise in carried]
-        bias = missed @ limit.form @ missed - (1 - missed) ** 2 @ limit.null + limit.missed
-        errors.append(bias + sum(noise**2 for noise in noises) @ limit.noise)
+        r, variance = missed[:count], sum(noise**2 for noise in noises)[:count] @ limit.noise
+        errors.append(r @ limit.form @ r - (1 - r) ** 2 @ limit.null + limit.missed + variance)
+        if ends:
+            level = sum(near_zero(limit, noise[-1], noise[0])[0] for noise in noises) > 0
+            errors[-1] = errors[-1] + _lost(level, known)
     return errors
 
 
@@ -195,8 +217,9 @@ def _of_kept_data(stages, directions):
     return errors
 
 
-def _directions(features):
+def _directions(features, root, place):
     """Eigenvalues and eigenvectors (D, K) of the covariance of whitened inputs' features (P, D)."""
+    features = check_range(features * root, f"stages[{place}].features times roots of the eigenvalues", 2)
     U, h, _ = np.linalg.svd(features.T, full_matrices=False)
     rank = int(np.sum(h > max(features.shape) * np.finfo(float).eps * h[0]))
     if rank == 0:
@@ -211,12 +234,18 @@ def _passed_on(learner, limit, second, noise):
     """Along each direction: what is learnt and left of the mean, and the variance that the data's randomness adds.
 
     `second` (K,) is E(√s w)² along each direction of the labels' parameter w, `noise` the variance of all else in
-    them. With a = u/(λ(s - u)) for a direction of eigenvalue s and a node λ, and K = (r - r′)²/(λ - λ′) dλ dλ′, the
-    variance of √s w is s²/N Im Σ x/(s - u), x = -π⁻² Σ second a K Im a′; where P > N the null space adds its part.
+    them; last is what is infinite, or not known. With a = u/(λ(s - u)) for a direction of eigenvalue s and a node λ,
+    and K = (r - r′)²/(λ - λ′) dλ dλ′, the variance of √s w is s²/N Im Σ x/(s - u), x = -π⁻² Σ second a K Im a′; where
+    P > N the null space adds its part.
     """
     limit = jax.tree.map(np.asarray, limit)
     learnt, left = at_nodes(learner, limit)
-    λ, u, ν, (s, _) = limit.nodes, limit.points, limit.seen, limit.population
+    lost = 0.0
+    if down_to_zero(limit):
+        level, known = near_zero(limit, at_zero(learner, limit), learnt[0])
+        lost = _lost(level & (noise > 0), known)
+    unit = power_of_two(limit.population[0])  # all below is a number, whatever λ is measured in
+    λ, u, ν, s = (part / unit for part in (limit.nodes, limit.points, limit.seen, limit.population[0]))
     dλ = np.pi * λ * ν / u.imag
     inverse = 1.0 / (s[:, None] - u)
     a = u / λ * inverse
@@ -225,13 +254,13 @@ def _passed_on(learner, limit, second, noise):
     K = (left[:, None] - left) ** 2 * (np.outer(dλ, dλ) / apart)
     x = -(sums @ (a * (a.imag @ K.T))) / np.pi**2
     variance = s * s / limit.samples * ((inverse @ x).imag + noise * (abs(inverse) ** 2 @ (learnt**2 * ν / λ)))
-    κ = float(effective_ridge(limit, 0.0))
+    κ = float(effective_ridge(limit, 0.0)) / unit
     shares = ν * s[:, None] * abs(inverse) ** 2
     learnt_here, left_here = shares @ learnt, shares @ left + κ / (s + κ)
     if κ:
         x = learnt**2 * dλ / (np.pi * λ) * (u + κ) * ((sums * κ / (s + κ)) @ a)
         variance = variance - s * s / (s + κ) / limit.samples * (inverse @ x).imag
-    return learnt_here[limit.group], left_here[limit.group], variance[limit.group]
+    return learnt_here[limit.group], left_here[limit.group], variance[limit.group], lost
 
 
 def simulate(

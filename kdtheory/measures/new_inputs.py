@@ -18,7 +18,7 @@ import numpy as np
 
 from kdtheory._checks import as_array
 from kdtheory._record import of_path, record
-from kdtheory.asymptotics import at_points
+from kdtheory.asymptotics import at_points, check_paths
 from kdtheory.learners import Learner, check_learner, check_problem
 from kdtheory.problems import Eigensystem, Problem
 
@@ -97,6 +97,7 @@ def gain(first: Learner, second: Learner, problem: Problem, eigensystem: Eigensy
     """
     data = read(problem, eigensystem)
     both = [_missed(learner, data) for learner in (first, second)]
+    check_paths(first=both[0][0], second=both[1][0])
     value = _risk(data, *both[0]) - _risk(data, *both[1])
     plain = _plain(first, data) - _plain(second, data)
     return Estimate(*map(as_array, (value, _error(data, *both), plain)))
@@ -265,18 +266,20 @@ def _plain(learner, data):
 def _error(data, *missed):
     """The standard error of a risk, or of the first less a second: over samples, or over directions if that is more."""
     samples, zeros = len(data.basis), max(data.zeros, 1)
+    size = max(np.max(abs(data.labels)), np.max(abs(data.outside)))  # whose fourth power may leave the range of floats
+    size = 2.0 ** np.frexp(size)[1]
 
     def less(terms):
         return terms[0] - terms[1] if len(terms) > 1 else terms[0]
 
     known, null = (less([each[i] ** 2 for each in missed]) ** 2 for i in (0, 1))
     squares = fourths = 0.0
-    for y, outside in zip(data.labels.T, data.outside.T, strict=True):
+    for y, outside in zip(data.labels.T / size, data.outside.T / size, strict=True):
         residuals = [(ψ * y) @ data.basis.T + ψ_zero[..., None] * outside for ψ, ψ_zero in missed]
         squares = squares + less([each**2 for each in residuals])
         spread = 3.0 * np.sum(outside**2) ** 2 / (zeros + 2.0)  # of y⁴ over directions that are not known one by one
         fourths = fourths + known @ y**4 + null * spread
-    return _scaled(data, _maximum(squares.std(-1) * np.sqrt(samples), (2.0 / 3.0 * fourths) ** 0.5))
+    return _scaled(data, size**2 * _maximum(squares.std(-1) * np.sqrt(samples), (2.0 / 3.0 * fourths) ** 0.5))
 
 
 def _maximum(a, b):
