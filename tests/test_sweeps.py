@@ -596,6 +596,7 @@ def test_kill_at_random_moments(tmp_path, kills):
     folders = {"vmapped": tmp_path / "vmapped", "looped": tmp_path / "looped"}
     script = "\n".join(["import work", *(f"work.sweep({name!r}, {str(path)!r})" for name, path in folders.items())])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    environment["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # which others read: a kill leaves half a program there
     moments, known = random.Random(kills), {}
 
     def pieces():
