@@ -1,6 +1,6 @@
 """Words that the claims of several topics share: learners and chains of them, quantities, hypotheses and margins.
 
-Topics import from here, from claims and from measures, and not from each other.
+Topics import from here, from the other files that are no topics, from claims and from measures, not from each other.
 """
 
 import dataclasses

@@ -18,7 +18,6 @@ from kdtheory.claims import (
     both,
     claim,
     exceeds,
-    face,
     filters,
     measured,
     positive,
@@ -27,7 +26,7 @@ from kdtheory.claims import (
     uniform,
 )
 from kdtheory.learners import HeavyBall
-from kdtheory.problems import Linear
+from kdtheory.theorems._features import angles3, shown, vector
 from kdtheory.theorems._words import (
     METHODS,
     allowed,
@@ -40,34 +39,12 @@ from kdtheory.theorems._words import (
     zero_start,
 )
 
-SAMPLES = np.linalg.qr(np.random.default_rng(0).standard_normal((8, 3)))[0]  # where the directions are in data
 SIGNS = np.array([[1.0, *signs] for signs in itertools.product((1.0, -1.0), repeat=2)])
 POWER = {"flow": lambda x, ρ: -jnp.expm1(ρ * jnp.log1p(-x)), "ridge": lambda x, ρ: ρ * x / (1.0 - (1.0 - ρ) * x)}
 CLOCK = {"flow": lambda x: -jnp.log1p(-x), "ridge": lambda x: x / (1.0 - x)}  # times λ, at which x of λ is learnt
 
 
-def shown(run, learner, spectrum, axes, labels, start=None):
-    """Predictions of a learner of labels, both along the teacher's directions: the learner's own are rows of `axes`.
-
-    In practice it is fitted to data of such features. `start` is what it begins with, along its own directions.
-    """
-
-    def formula(axes, labels):
-        return run(learner, spectrum, target=axes @ labels, start=start).learnt @ axes
-
-    def algorithm(axes, labels):
-        basis = SAMPLES[:, : len(labels)]
-        features, root = basis @ axes.T * jnp.sqrt(spectrum), np.sqrt(len(basis))
-        problem = Linear(root * features, root * basis @ labels)
-        begun = None if start is None else start / jnp.sqrt(spectrum)
-        return basis.T @ problem.predict(learner.fit(problem, begun)) / root
-
-    return face(run, formula, algorithm)(axes, labels)
-
-
-angles3 = several(3, uniform(-1.5, 1.5))
 eigenvalues3 = several(3, positive(0.05, 3.0, tame=(0.3, 3.0)))
-vector = several(3, uniform(-2.0, 2.0))
 
 
 @claim(

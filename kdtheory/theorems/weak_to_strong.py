@@ -24,9 +24,9 @@ from kdtheory.claims import (
     usually,
 )
 from kdtheory.learners import GradientFlow, HeavyBall
+from kdtheory.theorems._features import angles3, shown, vector
 from kdtheory.theorems._gaussian import chi_square, inverse, least_squares, two_columns
 from kdtheory.theorems._words import allowed, rounded, turn
-from kdtheory.theorems.transfer import angles3, shown, vector
 
 
 @claim(
