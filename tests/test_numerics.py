@@ -790,6 +790,7 @@ def test_canary_jax_loses_digits_where_ours_do_not():
     assert worst(jax.jit(jnp.exp), np.exp, -2.0, -0.5) > 1.3, "jnp.exp is now accurate: numerics.exp_minus may go"
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="an accelerator's functions are its own")
 def test_canary_jax_rounds_logs_and_powers_well():
     """What numerics relies on and does not repair."""
     assert worst(jax.jit(jnp.log), np.log, 0.01, 0.99) < 0.6, "jnp.log lost accuracy: every log face is affected"
@@ -798,6 +799,7 @@ def test_canary_jax_rounds_logs_and_powers_well():
     assert worst(jax.jit(jnp.log1p), np.log1p, -0.28, 0.3) < 1, "jnp.log1p lost accuracy where ours relies on it"
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="an accelerator may keep them")
 def test_canary_subnormal_numbers_are_flushed():
     assert float(jnp.asarray(1e-310) * 1.0) == 0.0 and float(jnp.asarray(3e-308) / 4.0) == 0.0, (
         "JAX now computes with subnormal numbers: values below 2.3e-308 could be promised too"

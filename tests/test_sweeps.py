@@ -143,7 +143,8 @@ def test_memory_is_counted_from_shapes(monkeypatch):
 
     work = jax.jit(branches).trace(1.0)
     memory, counted = work.lower().compile().memory_analysis(), kd.sweeps._programs.peak(work.jaxpr.jaxpr)
-    assert memory.temp_size_in_bytes + memory.output_size_in_bytes <= counted < 3 * 8 * 100**2
+    used = memory.temp_size_in_bytes + memory.output_size_in_bytes
+    assert used <= 1.02 * counted and counted < 3 * 8 * 100**2  # 1.02: an accelerator aligns what it holds
 
 
 def test_results_too_large_are_refused(monkeypatch):
@@ -643,6 +644,7 @@ def start_processes(tmp_path, count, devices, folder, script):
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+        "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
     with socket.create_server(("127.0.0.1", 0)) as server:

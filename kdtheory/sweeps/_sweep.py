@@ -65,7 +65,9 @@ def sweep(
     own. Where `jax.distributed` has been initialised, each process computes its share and all return the whole table.
 
     With `extend`, axes may have more values than those of the folder: only the cells that are not there are computed,
-    in chunks of their own, whose last bits may be others than those of one large sweep.
+    in chunks of their own, whose last bits may be others than those of one large sweep. On a GPU, XLA chooses among
+    programs by timing them, and last bits depend on its choice; with `--xla_gpu_deterministic_ops=true` in the
+    environment's XLA_FLAGS they do not.
 
     Raises ValueError for axes that are not one-dimensional, do not match the function's arguments or have the name of
     an option; for results that memory cannot hold; for a folder that holds another sweep (another function, axis, seed,
