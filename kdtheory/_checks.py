@@ -200,12 +200,14 @@ def as_floats(**numbers):
 
 def check_pairs(**paths):
     """Refuse two paths, of the given shapes, whose moments are no pairs."""
-    (one, first), (other, second) = paths.items()
-    if first and second and first != second:
+    try:
+        np.broadcast_shapes(*paths.values())
+    except ValueError:
+        (one, first), (other, second) = paths.items()
         raise ValueError(
             f"{one} and {other} are paths of the shapes {first} and {second}: give both the same number of moments, or"
             " one of them a single moment; every pair is had with jax.vmap"
-        )
+        ) from None
 
 
 def as_start(start, shape):

@@ -384,7 +384,7 @@ def test_a_path_is_its_moments_one_by_one():
     times, index = np.geomspace(0.1, 1e4, 7), np.arange(1, 401.0)
     for test in (None, np.ones(400)):
         made = limit(1 / index, 200, np.cos(index), NOISE, test_covariance=test)
-        assert len(made.nodes) > 4 * asymptotics._limit.FEW
+        assert len(made.nodes) > 4 * asymptotics._risks.FEW
         path = risk(kd.GradientFlow(times), made)
         single = [risk(kd.GradientFlow(time), made) for time in times]
         np.testing.assert_allclose(path.bias, [each.bias for each in single], rtol=1e-12)
@@ -586,7 +586,7 @@ def test_as_many_directions_as_samples_are_right_or_not_known():
 @pytest.mark.parametrize("measure", [cross_risk, disagreement])
 def test_two_paths_of_different_lengths_are_refused(measure):
     made, first, second = limit([1.0, 0.5], 10, noise=0.1), kd.Ridge([0.1, 0.2]), kd.GradientFlow([1.0, 2.0, 3.0])
-    message = r"first a path of shape \(2,\) and second a path of shape \(3,\); give both as many moments"
+    message = r"first and second are paths of the shapes \(2,\) and \(3,\): give both the same number of moments"
     for ask in (measure, jax.jit(measure)):
         with pytest.raises(ValueError, match=message):
             ask(first, second, made)

@@ -280,6 +280,6 @@ def test_standard_errors_of_targets_of_any_size(size):
 def test_gains_of_two_paths_of_different_lengths_are_refused():
     random = np.random.default_rng(0)
     problem = kd.problems.linear(random.normal(size=(40, 5)), random.normal(size=40))
-    with pytest.raises(ValueError, match=r"first a path of shape \(2,\) and second a path of shape \(3,\); give both"):
+    with pytest.raises(ValueError, match=r"first and second are paths of the shapes \(2,\) and \(3,\)"):
         new_inputs.gain(kd.Ridge([0.1, 0.2]), kd.GradientFlow([1.0, 2.0, 3.0]), problem)
     assert new_inputs.gain(kd.Ridge([0.1, 0.2]), FLOW, problem).risk.shape == (2,)

@@ -5,14 +5,13 @@ product for any learner or path. All is the limit of many samples N and paramete
 """
 
 from kdtheory.asymptotics._limit import Limit as Limit
-from kdtheory.asymptotics._limit import Risk as Risk
-from kdtheory.asymptotics._limit import at_points as at_points
-from kdtheory.asymptotics._limit import check_paths as check_paths
-from kdtheory.asymptotics._limit import cross_risk as cross_risk
 from kdtheory.asymptotics._limit import density as density
-from kdtheory.asymptotics._limit import disagreement as disagreement
 from kdtheory.asymptotics._limit import effective_ridge as effective_ridge
 from kdtheory.asymptotics._limit import limit as limit
-from kdtheory.asymptotics._limit import population_filter as population_filter
-from kdtheory.asymptotics._limit import risk as risk
-from kdtheory.asymptotics._limit import training_risk as training_risk
+from kdtheory.asymptotics._risks import Risk as Risk
+from kdtheory.asymptotics._risks import at_points as at_points
+from kdtheory.asymptotics._risks import cross_risk as cross_risk
+from kdtheory.asymptotics._risks import disagreement as disagreement
+from kdtheory.asymptotics._risks import population_filter as population_filter
+from kdtheory.asymptotics._risks import risk as risk
+from kdtheory.asymptotics._risks import training_risk as training_risk

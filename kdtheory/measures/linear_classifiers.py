@@ -79,8 +79,10 @@ def angle(first: Numbers, second: Numbers) -> jax.Array:
 
 
 def _unit(vector):
-    _, exponent = jnp.frexp(jnp.max(jnp.abs(vector)))
-    vector = vector / jax.lax.stop_gradient(jnp.ldexp(1.0, exponent - 1))  # lest squares leave the range of floats
+    largest = jnp.max(jnp.abs(vector))
+    largest = jax.lax.stop_gradient(largest * jnp.where(largest > 1.0, 0.5, 1.0))
+    power_of_two = jax.lax.reduce_precision(largest, jnp.finfo(vector.dtype).nexp, 0)
+    vector = vector / jnp.where(largest > 0.0, power_of_two, 1.0)  # lest squares leave the range of floats
     return vector / jnp.linalg.norm(vector)
 
 

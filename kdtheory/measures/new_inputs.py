@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import as_array
+from kdtheory._checks import as_array, check_pairs
 from kdtheory._record import of_path, record
-from kdtheory.asymptotics import at_points, check_paths
+from kdtheory.asymptotics import at_points
 from kdtheory.learners import Learner, check_learner, check_problem
 from kdtheory.problems import Eigensystem, Problem
 
@@ -97,7 +97,7 @@ def gain(first: Learner, second: Learner, problem: Problem, eigensystem: Eigensy
     """
     data = read(problem, eigensystem)
     both = [_missed(learner, data) for learner in (first, second)]
-    check_paths(first=both[0][0], second=both[1][0])
+    check_pairs(first=both[0][0].shape[:-1], second=both[1][0].shape[:-1])
     value = _risk(data, *both[0]) - _risk(data, *both[1])
     plain = _plain(first, data) - _plain(second, data)
     return Estimate(*map(as_array, (value, _error(data, *both), plain)))
