@@ -22,6 +22,7 @@ from kdtheory._checks import as_array, concrete
 LARGE = 40  # operations from which on a function inside another is compiled
 FEW = 2**20  # entries up to which one operation in NumPy takes less than to compile it
 SMALL = 4096  # entries up to which NumPy is faster than to compile
+LIGHT, MOST = 2**14, 2**25  # entries of an operation, and of all, that take less time than to compile them
 _F = TypeVar("_F", bound=Callable)
 CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
 
@@ -94,7 +95,11 @@ def evaluated(function, *shapes, large=LARGE):
     differ from those of the compiled function.
     """
     closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes)
-    tree = jax.tree.structure(out)
+    return in_numpy(closed, jax.tree.structure(out), large)
+
+
+def in_numpy(closed, tree, large=np.inf):
+    """A traced function as one of trees of NumPy's arrays, which returns such a tree."""
 
     def called(*arguments):
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
@@ -107,7 +112,7 @@ def evaluated(function, *shapes, large=LARGE):
 def _run(jaxpr, consts, arguments, large):
     known = dict(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
     known |= zip(jaxpr.invars, arguments, strict=True)
-    value = lambda at: np.asarray(at.val) if hasattr(at, "val") else known[at]
+    value = lambda at: np.asarray(at.val, at.aval.dtype) if hasattr(at, "val") else known[at]
     for equation in jaxpr.eqns:
         known |= zip(equation.outvars, done(equation, [value(at) for at in equation.invars], large), strict=True)
     return [value(at) for at in jaxpr.outvars]
@@ -166,6 +171,31 @@ def _size(closed):
         return LARGE
     inner = map(_inner, equations)
     return sum(1 if each is None else _size(each) for each in inner)
+
+
+def light(closed, times=1):
+    """Whether NumPy does a traced function, so many times at once, sooner than XLA has compiled it."""
+    operations, entries = _load(closed)
+    return times * entries <= min(operations * LIGHT, MOST)
+
+
+@functools.cache
+def _load(closed):
+    """How many operations a function is, and how many entries they fill: infinitely many if NumPy has not all of
+    them."""
+    operations = entries = 0
+    for equation in getattr(closed, "jaxpr", closed).eqns:
+        name, inner, turns = equation.primitive.name, _inner(equation), 1
+        if name == "scan" and _shared(equation) is not None:
+            inner, turns = equation.params["jaxpr"], equation.params["length"]
+        if inner is not None:
+            more, filled = _load(inner)
+        else:
+            of_floats = name not in OF_FLOATS or equation.invars[0].aval.dtype.kind == "f"
+            known = name in SHAPED or name == "optimization_barrier" or (name in ELEMENTWISE and of_floats)
+            more, filled = 1, sum(at.aval.size for at in equation.outvars) if known else np.inf
+        operations, entries = operations + more, entries + turns * filled
+    return operations, entries
 
 
 @functools.cache

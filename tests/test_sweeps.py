@@ -267,14 +267,14 @@ def test_labels_survive_in_a_folder(tmp_path):
 
 
 def test_the_same_sweep_compiles_once(monkeypatch):
-    kd.sweep(lambda a: a, a=[1.0])  # which finds out what quick options there are
+    kd.sweeps._programs.quick_options()  # which compiles to find out what there are
     made = []
     compiled = jax.stages.Lowered.compile
     monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self, *a: made.append(1) or compiled(self, *a))
     shift = np.array([0.25, 0.5])
 
     def shifted(a, b):
-        return a * b + jnp.asarray(shift)
+        return jnp.sort(a * b + jnp.asarray(shift))  # which NumPy is not asked for
 
     first = kd.sweep(shifted, a=[0.0, 2.0], b=[3.0, 4.0])
     again = kd.sweep(shifted, a=[5.0, 6.0], b=[7.0, 8.0])  # other values, as many
@@ -283,6 +283,37 @@ def test_the_same_sweep_compiles_once(monkeypatch):
     changed = kd.sweep(shifted, a=[0.0, 2.0], b=[3.0, 4.0])
     assert len(made) == 2 and changed.shifted[0, 0, 0] != first.shifted[0, 0, 0]
     assert kd.sweep(shifted, a=[0.0, 2.0], b=[3.0, 4.0], chunk=2).shifted.identical(changed.shifted) and len(made) == 3
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_what_numpy_does_sooner_is_not_compiled(monkeypatch, chunk):
+    def lag(exponent, teacher_time):
+        spectrum = kd.spectra.power_law(20, exponent)
+        return kd.measures.exaggeration(spectrum[0], spectrum[9], level=0.5, teacher_time=teacher_time)
+
+    axes = dict(exponent=np.linspace(0.5, 3, 9), teacher_time=np.geomspace(1e-3, 1e4, 11), chunk=chunk, progress=False)
+    with monkeypatch.context() as watched:
+        watched.setattr(jax.stages.Lowered, "compile", lambda self, *a: pytest.fail("compiled"))
+        table = kd.sweep(lag, **axes).lag
+    monkeypatch.setattr(kd.sweeps._programs, "light", lambda *a: False)
+    np.testing.assert_allclose(table, kd.sweep(lag, **axes).lag, rtol=1e-12, atol=1e-300)
+    one = [lag(float(exponent), float(time)).item() for exponent, time in ((0.5, 1e-3), (3.0, 1e4))]
+    np.testing.assert_allclose([table[0, 0], table[-1, -1]], one, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("c, size, chunk", [([0.0], 1, 2), ([0.0, 1.0], 1, None), ([0.0], 200, None)])
+def test_sweeps_of_many_chunks_cells_or_numbers_are_compiled(monkeypatch, c, size, chunk):
+    def summed(a, b, c):
+        return a + b + c + jnp.zeros(size)
+
+    made = []
+    compiled = jax.stages.Lowered.compile
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self, *a: made.append(1) or compiled(self, *a))
+    table = kd.sweep(summed, a=np.arange(100.0), b=np.arange(90.0), c=c, chunk=chunk, progress=False)
+    assert made and table.summed[3, 4, 0, 0] == 7.0
+    made.clear()
+    kd.sweep(lambda a, b: a + b, a=np.arange(100.0), b=np.arange(90.0), progress=False)
+    assert not made
 
 
 def test_programs_differ_by_what_is_named():
@@ -417,7 +448,7 @@ def test_another_configuration_is_refused_by_name(tmp_path, monkeypatch):
         kd.sweep(scaled, folder=tmp_path, a=np.arange(4.0), chunk=1)
     with pytest.raises(ValueError, match="differs in name: scaled there, lambda here"):
         kd.sweep(lambda a: a, folder=tmp_path, a=np.arange(3.0))
-    with pytest.raises(ValueError, match="chunk: 1 there, 2 here"):
+    with pytest.raises(ValueError, match="chunk: 3 there, 2 here"):
         kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0), chunk=2)
     monkeypatch.setitem(globals(), "SCALE", 2.0)
     with pytest.raises(ValueError, match=r"differs in code \(SCALE: 1.0 there, 2.0 here\)\."):
@@ -562,6 +593,10 @@ def traced(exponent, time):
     return kd.GradientFlow(time).filter(kd.spectra.power_law(20, exponent)).sum()
 
 
+def compiled(exponent, time):
+    return jax.numpy.sort(kd.GradientFlow(time).filter(kd.spectra.power_law(20, exponent))).sum()
+
+
 def looped(exponent, time_):
     time.sleep(0.004)
     return np.exp(-float(exponent) * np.arange(50.0) * float(time_))
@@ -632,9 +667,10 @@ import work, kdtheory as kd
 number, count, port, folder, out = sys.argv[1:]
 if int(count) > 1:
     jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(number))
-table = kd.sweep(work.traced, folder=folder or None, exponent=work.AXES[0], time=work.AXES[1])
+axes = dict(exponent=work.AXES[0], time=work.AXES[1])
+table, traced = kd.sweep(work.compiled, folder=folder or None, **axes), kd.sweep(work.traced, **axes)
 looped = kd.sweep(work.looped, exponent=work.AXES[0], time_=work.AXES[1][:3])
-np.savez(out, traced=table.traced, looped=looped.looped, devices=len(jax.devices()))
+np.savez(out, compiled=table.compiled, traced=traced.traced, looped=looped.looped, devices=len(jax.devices()))
 """
 
 
@@ -677,9 +713,10 @@ def test_devices_and_processes_give_the_bits_of_one(tmp_path):
         tables[count, devices] = [np.load(file) for file in files]
     (one,) = tables[1, 1]
     assert np.ptp(one["traced"]) > 1 and np.ptp(one["looped"]) > 0.1
+    np.testing.assert_allclose(one["traced"], one["compiled"], rtol=1e-14)
     for table in tables[1, 4] + tables[2, 2]:
         assert table["devices"] == 4
-        for name in "traced", "looped":
+        for name in "compiled", "traced", "looped":
             np.testing.assert_array_equal(table[name], one[name])
     assert len(list((tmp_path / "22" / "folder").glob("*.piece"))) == 13 * 3  # each process wrote its share
 

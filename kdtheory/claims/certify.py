@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PRECISIONS = tuple(64 * 2**k for k in range(9))  # bits, up to 16384
 Exact = float | Fraction
 INSTALL = "pip install 'kdtheory[certify]'"
+_FLOW = GradientFlow(0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _exact(learner, eigenvalues, clocks):
     """The learner along each eigenvalue, and the clocks as rational numbers."""
     if not installed():
         raise ImportError(f"certify needs python-flint: {INSTALL}")
-    learner = GradientFlow(0.0) if learner is None else learner
+    learner = _FLOW if learner is None else learner
     eigenvalues = [_rational(value) for value in eigenvalues]
     if min(eigenvalues) <= 0:
         raise ValueError(f"eigenvalues must be positive, got {float(min(eigenvalues))}")
@@ -152,8 +153,8 @@ def _flint():
 
 
 def _rational(value):
-    value = Fraction(value)
-    return _flint().fmpq(value.numerator, value.denominator)
+    exact = value if isinstance(value, float) else Fraction(value)  # which takes longer
+    return _flint().fmpq(*exact.as_integer_ratio())
 
 
 def _ball(rational):

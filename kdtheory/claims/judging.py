@@ -254,13 +254,14 @@ class Claim:
         they are wrong beyond their rounding.
         """
         decided = np.zeros(len(verdicts), bool)
-        at = lambda case: {name: plain(values[case]) for name, values in instances.items()}
         if self.certificate and certify.installed():
             sample = np.flatnonzero(verdicts == HOLDS)[:ALSO_PROVED]
             asked = (verdicts == UNDECIDABLE) | (verdicts == VIOLATED)
             asked[sample] = True
-            for case in np.flatnonzero(asked):
-                proved = self.certificate(**at(case))
+            cases = np.flatnonzero(asked)
+            rows = zip(*(plain(values[cases]) for values in instances.values()), strict=True)
+            for case, row in zip(cases, rows, strict=True):
+                proved = self.certificate(**dict(zip(instances, row, strict=True)))
                 if proved:
                     said = HOLDS if proved.sign > 0 else VIOLATED
                     decided[case] = verdicts[case] == UNDECIDABLE

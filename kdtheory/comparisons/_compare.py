@@ -123,16 +123,16 @@ class Comparison:
         lines = [f"{line}  {r.theory:z9.4f}" for line, r in zip(lines, self.rows, strict=True)]
         foot = [f"{when}; {stop}; {plots.loop(self.disagreement)}"]
         if self.gain is not None:
-            least = int(np.argmin(self.student_risk.risk))
+            least = int(np.argmin(np.asarray(self.student_risk.risk)))
+            of_teacher, *others = (
+                (np.asarray(each.risk), np.asarray(each.error))
+                for each in (self.teacher_risk, self.student_risk, self.gain)
+            )
             teacher, student, gain = (
                 f"{risk:z.4g} ± {error:.2g}"
-                for risk, error in (
-                    (self.teacher_risk.risk, self.teacher_risk.error),
-                    (self.student_risk.risk[least], self.student_risk.error[least]),
-                    (self.gain.risk[least], self.gain.error[least]),
-                )
+                for risk, error in (of_teacher, *((risk[least], error[least]) for risk, error in others))
             )
-            at = f"at clock {self.student.clock[least]:.4g}, its least"
+            at = f"at clock {np.asarray(self.student.clock)[least]:.4g}, its least"
             foot.append(f"estimated error on new data: teacher {teacher}; student {student} {at}; gain {gain}")
             foot += self.doubts
         return "\n".join([f"{head}  in theory", *lines, *foot])

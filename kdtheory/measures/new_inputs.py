@@ -283,4 +283,4 @@ def _error(data, *missed):
 
 
 def _maximum(a, b):
-    return (np if isinstance(a, np.ndarray) else jnp).maximum(a, b)
+    return (np if isinstance(a, np.ndarray | np.generic) else jnp).maximum(a, b)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -69,8 +70,8 @@ def two_product(a: Number, b: Number) -> tuple[jax.Array, jax.Array]:
 
 def _mantissa(a):
     """Its sign and digits, between 1 and 2 in size; of zero and infinity any number."""
-    bits = lax.bitcast_convert_type(a, jnp.uint64) & jnp.uint64(0x800F_FFFF_FFFF_FFFF)
-    return lax.bitcast_convert_type(bits | jnp.uint64(0x3FF0_0000_0000_0000), jnp.float64)
+    bits = lax.bitcast_convert_type(a, jnp.uint64) & np.uint64(0x800F_FFFF_FFFF_FFFF)
+    return lax.bitcast_convert_type(bits | np.uint64(0x3FF0_0000_0000_0000), jnp.float64)
 
 
 @traced_once
@@ -101,8 +102,8 @@ def _rounded(product):
 
 
 def _split(a):
-    bits = lax.bitcast_convert_type(a, jnp.uint64) + jnp.uint64(0x0400_0000)
-    high = lax.bitcast_convert_type(bits & jnp.uint64(0xFFFF_FFFF_F800_0000), jnp.float64)
+    bits = lax.bitcast_convert_type(a, jnp.uint64) + np.uint64(0x0400_0000)
+    high = lax.bitcast_convert_type(bits & np.uint64(0xFFFF_FFFF_F800_0000), jnp.float64)
     return high, a - high
 
 
@@ -167,8 +168,8 @@ def _halved(x, error):
     """Whole k and small s with e^-(x + error) = 2^-k (1 + s): expm1 of at most log(2)/2, by its Taylor polynomial."""
     halvings = jnp.rint(x / LOG2)
     rest = (halvings * _LOG2_HIGH - x) + (halvings * _LOG2_LOW - error)
-    series = jnp.zeros_like(rest)
-    for n in range(13, 2, -1):
+    series = rest * (1.0 / math.factorial(13))
+    for n in range(12, 2, -1):
         series = (series + 1.0 / math.factorial(n)) * rest
     return halvings, rest + rest * rest * (0.5 + series)
 
@@ -179,7 +180,7 @@ _LOG2_HIGH, _LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  
 def _power_of_two(exponent):
     """2^exponent. The sum ends in the bits of the biased exponent: a conversion to int takes longer to compile."""
     bits = lax.bitcast_convert_type(exponent + (1.5 * 2.0**52 + 1023), jnp.uint64)
-    return lax.bitcast_convert_type(bits << jnp.uint64(52), jnp.float64)
+    return lax.bitcast_convert_type(bits << np.uint64(52), jnp.float64)
 
 
 def excess_exponential(x: Number) -> jax.Array:

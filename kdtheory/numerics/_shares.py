@@ -144,7 +144,9 @@ def exponential_shares(rate: jax.Array, clock: jax.Array) -> Shares:
     rate, clock = jnp.broadcast_arrays(rate, clock)
     endless = jnp.abs(clock) == jnp.inf
     x, error = two_product(rate, jnp.where(endless, 1.0, clock))
-    limit = jnp.where(rate == 0, not_sloped(jnp.zeros_like(x), rate), jnp.sign(rate) * clock + 0.0 * rate)
+    limit = jnp.where(
+        rate == 0, not_sloped(lax.stop_gradient(jnp.abs(rate)), rate), jnp.sign(rate) * clock + 0.0 * rate
+    )
     x, error = jnp.where(endless, limit, x), jnp.where(endless, 0.0, error)
     left = Share(exp_minus(x, error), 0.0 - x)
     return nothing_lost(Share(one_minus_exp(x), _log_learnt(left, rate, clock)), left, sharp=True)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import weakref
 from collections import OrderedDict
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
-from kdtheory._compilation import quick_options
+from kdtheory._compilation import in_numpy, light, quick_options
 from kdtheory.sweeps._grid import Grid
 
 BRIEF = 10_000  # cells, at most, of a sweep that is over before a better program would be made
@@ -22,10 +23,10 @@ def computer(cell, name, values, chunk, devices):
     if chunk is not None and not (isinstance(chunk, int | np.integer) and chunk >= 1):
         raise ValueError(f"chunk must be a whole number of cells, at least 1; got {chunk!r}")
     strings = any(points.dtype.kind == "U" for points in values.values())
-    result = None if strings else _traced(cell, {axis: points[0] for axis, points in values.items()})
-    if result is None:
+    traced = None if strings else _traced(cell, {axis: points[0] for axis, points in values.items()})
+    if traced is None:
         return Plain(cell, name, values, chunk)
-    return Compiled(cell, name, values, chunk, devices, result)
+    return Compiled(cell, name, values, chunk, devices, *traced)
 
 
 class Plain:
@@ -57,15 +58,19 @@ class Plain:
 
 
 class Compiled:
-    """Blocks of cells by one compiled program, as many at once as there are devices."""
+    """Blocks of cells by one compiled program, as many at once as there are devices; by NumPy, one after another,
+    where that takes less time than to compile."""
 
-    def __init__(self, cell, name, values, chunk, devices, result):
-        self.cell, self.name, self.values, self.devices = cell, name, values, devices
+    def __init__(self, cell, name, values, chunk, devices, traced, result):
+        self.cell, self.name, self.values = cell, name, values
         variables(result, name)
         self.labels = labels_of(result, name)
         shape = tuple(map(len, values.values()))
         self.total = math.prod(shape)
-        size = chunk or min(-(-self.total // 32), 2**15)
+        size, self.brief = chunk or min(-(-self.total // 32), 2**15), self.total <= BRIEF
+        self.small = self.brief and self.total <= 32 * size and light(traced, self.total)
+        self.devices = devices[:1] if self.small else devices
+        size = chunk or (self.total if self.small else size)
         self.grid = Grid(shape, size)
         self.work = self._trace()
         while chunk is None and size > 1 and (needed := max(map(peak, _within(self.work.jaxpr.jaxpr.eqns)))) > BUDGET:
@@ -94,19 +99,29 @@ class Compiled:
 
     @functools.cached_property
     def program(self):  # not needed where all chunks are on disk
-        named = tuple(self.values), jax.tree.structure(self.work.out_info)
-        key = tuple(self.devices), self.total <= BRIEF, identity((named, self.work.jaxpr))
+        tree = jax.tree.structure(self.work.out_info)
+        if self.small and light(self.work.jaxpr):
+            return in_numpy(self.work.jaxpr, tree)
+        key = tuple(self.devices), self.brief, identity((tuple(self.values), tree, self.work.jaxpr))
         if key not in _PROGRAMS:
             lowered = self.work.lower()
             if "@lapack_" in lowered.as_text():
                 lowered = self._trace(lambda function: functools.partial(jax.lax.map, function)).lower()
-            _PROGRAMS[key] = lowered.compile(quick_options() if self.total <= BRIEF else None)
+            _PROGRAMS[key] = lowered.compile(quick_options() if self.brief else None)
         _PROGRAMS.move_to_end(key)
         while len(_PROGRAMS) > KEPT:
             _PROGRAMS.popitem(last=False)
         return _PROGRAMS[key]
 
     def compute(self, numbers):
+        at_once = len(self.devices)
+        return [
+            piece
+            for first in range(0, len(numbers), at_once)
+            for piece in self._block(numbers[first : first + at_once])
+        ]
+
+    def _block(self, numbers):
         padded = [*numbers, *numbers[-1:] * (len(self.devices) - len(numbers))]
         found = variables(self.program(jax.device_put(self._entries(padded), self._placed)), self.name)
         results = {key: np.asarray(rows) for key, rows in found.items()}
@@ -127,59 +142,67 @@ class Compiled:
 _PROGRAMS: OrderedDict = OrderedDict()  # by what they compute: the same sweep again compiles nothing
 
 
+def _remembered(function):
+    """A function of what was traced, found once for each, and forgotten when JAX forgets it."""
+    known: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def remembering(jaxpr):
+        if jaxpr not in known:
+            known[jaxpr] = function(jaxpr)
+        return known[jaxpr]
+
+    return remembering
+
+
 def identity(value):
     """What a traced function computes, to compare by: equal only where two do the same, constants and all."""
-    numbers: dict = {}
+    if isinstance(value, core.ClosedJaxpr):
+        return _steps(value.jaxpr), tuple(map(identity, value.consts))
+    if isinstance(value, core.Jaxpr):
+        return _steps(value)
+    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return str(jax.random.key_impl(value)), identity(jax.random.key_data(value))
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        value = np.asarray(value)
+        return value.shape, str(value.dtype), value.tobytes()
+    if isinstance(value, tuple | list):
+        return type(value), tuple(map(identity, value))
+    if isinstance(value, dict):
+        return dict, tuple((key, identity(inside)) for key, inside in value.items())
+    if isinstance(value, float):
+        return float, value.hex()  # -0.0 is another number
+    try:
+        hash(value)
+    except TypeError:
+        return _Alone()
+    return type(value), value
 
-    def of_jaxpr(jaxpr):
-        return (
-            tuple(map(of_variable, jaxpr.constvars)),
-            tuple(map(of_variable, jaxpr.invars)),
-            tuple(map(of_step, jaxpr.eqns)),
-            tuple(map(of_variable, jaxpr.outvars)),
-        )
 
-    def of_variable(variable):
-        shape = of_shape(variable.aval)
-        if isinstance(variable, core.Literal):
-            return "literal", shape, of_value(variable.val)
-        return numbers.setdefault(variable, len(numbers)), shape
+@_remembered
+def _steps(jaxpr):
+    names = {}
+    for known in (jaxpr.constvars, jaxpr.invars, *(step.outvars for step in jaxpr.eqns)):
+        names |= {variable: len(names) + place for place, variable in enumerate(known)}
 
-    def of_step(step):
-        settings = ((key, of_value(value)) for key, value in step.params.items() if key not in _OF_SLOPES)
-        return (
-            step.primitive,
-            tuple(map(of_variable, step.invars)),
-            tuple(map(of_variable, step.outvars)),
-            tuple(settings),
-        )
+    def called(variables):
+        for variable in variables:
+            literal = isinstance(variable, core.Literal)
+            yield identity(variable.val) if literal else names[variable], _shape(variable.aval)
 
-    def of_shape(aval):
-        return getattr(aval, "shape", None), str(getattr(aval, "dtype", aval)), getattr(aval, "weak_type", None)
+    def step(eqn):
+        settings = ((key, identity(value)) for key, value in eqn.params.items() if key not in _OF_SLOPES)
+        return eqn.primitive, tuple(called(eqn.invars)), tuple(called(eqn.outvars)), tuple(settings)
 
-    def of_value(value):
-        if isinstance(value, core.ClosedJaxpr):
-            return of_jaxpr(value.jaxpr), tuple(map(of_value, value.consts))
-        if isinstance(value, core.Jaxpr):
-            return of_jaxpr(value)
-        if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
-            return str(jax.random.key_impl(value)), of_value(jax.random.key_data(value))
-        if isinstance(value, np.ndarray | np.generic | jax.Array):
-            value = np.asarray(value)
-            return value.shape, str(value.dtype), value.tobytes()
-        if isinstance(value, tuple | list):
-            return type(value), tuple(map(of_value, value))
-        if isinstance(value, dict):
-            return dict, tuple((key, of_value(inside)) for key, inside in value.items())
-        if isinstance(value, float):
-            return float, value.hex()  # -0.0 is another number
-        try:
-            hash(value)
-        except TypeError:
-            return _Alone()
-        return type(value), value
+    inputs = [*jaxpr.constvars, *jaxpr.invars]
+    return len(jaxpr.constvars), tuple(called(inputs)), tuple(map(step, jaxpr.eqns)), tuple(called(jaxpr.outvars))
 
-    return of_value(value)
+
+def _shape(aval):
+    return getattr(aval, "shape", None), _name(getattr(aval, "dtype", aval)), getattr(aval, "weak_type", None)
+
+
+_name = functools.lru_cache(str)  # of a kind of numbers, which NumPy puts together anew each time
 
 
 class _Alone:
@@ -206,6 +229,7 @@ def _outer(cell, axes, mapped):
     return over
 
 
+@_remembered
 def peak(jaxpr):
     """The bytes that a traced function holds at once at most, step by step: of shapes alone, the same anywhere."""
     used = [[*step.invars, *step.outvars] for step in jaxpr.eqns] + [jaxpr.outvars]
@@ -229,9 +253,12 @@ def _within(steps):
 
 
 def _traced(cell, example):
-    """The shapes that the function returns, or None if it cannot be traced: if it refuses tracers and takes numbers."""
+    """The function of one cell as it is traced, and the shapes that it returns; or None if it cannot be traced: if it
+    refuses tracers and takes numbers."""
     try:
-        return jax.eval_shape(cell, jax.tree.map(lambda value: jax.ShapeDtypeStruct((), value.dtype), example))
+        return jax.make_jaxpr(cell, return_shape=True)(
+            jax.tree.map(lambda value: jax.ShapeDtypeStruct((), value.dtype), example)
+        )
     except Exception as problem:
         refused = _refuses_tracers(problem)
     if not refused:

@@ -1,9 +1,9 @@
 """Sweeps: a function of scalars over the outer product of axes, with labels.
 
 Cells are computed in chunks, which are blocks of the grid, by one `vmap` per axis inside another: what depends on some
-axes only is computed once for all values of the others. A chunk is one compiled program of fixed size, whichever
-device or process runs it, so that results do not depend on how many there are, nor on where a killed sweep was
-resumed.
+axes only is computed once for all values of the others. A chunk is one compiled program of fixed size, or what NumPy
+does of it, whichever device or process runs it, so that results do not depend on how many there are, nor on where a
+killed sweep was resumed.
 """
 
 import functools
@@ -61,8 +61,9 @@ def sweep(
     defaults, objects and their classes; of installed packages by version. `chunk` is how many cells are computed at
     once at most, by default so many that the arrays which a device holds at once, counted before anything is fused, are
     below 2^28 bytes (256 MB), and that at least 32 chunks show the progress. Chunks are blocks of the grid; the last
-    axes are the fastest. `devices` are JAX devices of this process, by default all of them; each computes chunks of its
-    own. Where `jax.distributed` has been initialised, each process computes its share and all return the whole table.
+    axes are the fastest. A sweep that NumPy computes sooner than XLA has compiled it is left to NumPy, by default
+    whole. `devices` are JAX devices of this process, by default all of them; each computes chunks of its own. Where
+    `jax.distributed` has been initialised, each process computes its share and all return the whole table.
 
     With `extend`, axes may have more values than those of the folder: only the cells that are not there are computed,
     in chunks of their own, whose last bits may be others than those of one large sweep. On a GPU, XLA chooses among
