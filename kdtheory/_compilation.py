@@ -291,7 +291,9 @@ def _rounded(out, settings, x):
 def _converted(out, settings, x):
     if x.dtype.kind == "f" and out.dtype.kind in "iu":  # to the nearest end where it is beyond, as XLA does
         ends = np.iinfo(out.dtype)
-        x = np.clip(np.nan_to_num(x, posinf=np.inf, neginf=-np.inf), ends.min, np.nextafter(float(ends.max), 0.0))
+        x = np.nan_to_num(x.astype(float), posinf=np.inf, neginf=-np.inf)
+        whole = np.clip(x, ends.min, np.nextafter(float(ends.max), 0.0)).astype(out.dtype)
+        return np.where(x >= float(ends.max), out.dtype.type(ends.max), whole)
     return x.astype(out.dtype)
 
 

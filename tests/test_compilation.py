@@ -22,6 +22,11 @@ FUNCTIONS = {
     "many choices": lambda x, y: jnp.select([x < -1, x < 0, x < 1], [x, y, x + y], 0.0),
     "rounding": lambda x, y: (jnp.floor(x), jnp.ceil(x), jnp.rint(x), jnp.round(2.5 * y), lax.round(x)),
     "kinds": lambda x, y: ((10 * x).astype(int), (x > 0).astype(float), jnp.isfinite(x), jnp.arange(4) + x),
+    "conversions": lambda x, y: [
+        (x * size).astype(kind)
+        for size in (1.0, 130.0, 1e9, 1e19, 1e300)
+        for kind in (jnp.int8, jnp.uint8, jnp.int32, jnp.uint32, jnp.int64, jnp.uint64, jnp.float32)
+    ],
     "whole numbers": lambda x, y: (jnp.arange(9) // 4, jnp.arange(9) % 4, -jnp.arange(5) // 2, jnp.arange(4) << 2),
     "shapes": lambda x, y: (x.T, x.reshape(4, 5), x[1:4:2], x[::-1], x[None], x[:, 2], jnp.broadcast_to(x[0], (3, 4))),
     "joins": lambda x, y: (jnp.concatenate([x, y]), jnp.stack([x, y], axis=1), jnp.hstack([x, y]), jnp.tile(x, 2)),
