@@ -134,6 +134,8 @@ def done(equation, inputs, large=LARGE):
         return [ELEMENTWISE[name](*inputs)]
     if name in SHAPED:
         return [SHAPED[name](equation.outvars[0].aval, settings, *inputs)]
+    if name in LOOPS:  # by the settings, so that the same loop elsewhere finds it
+        return list(map(np.asarray, _loop(equation.primitive, tuple(settings.items()))(*inputs)))
     outputs = equation.primitive.bind(*map(as_array, inputs), **settings)
     return list(map(np.asarray, outputs if equation.primitive.multiple_results else [outputs]))
 
@@ -201,6 +203,11 @@ def _load(closed):
 @functools.cache
 def _compiled(closed):
     return jax.jit(_named(closed), compiler_options=quick_options())
+
+
+@functools.cache
+def _loop(primitive, settings):
+    return jax.jit(lambda *inputs: primitive.bind(*inputs, **dict(settings)), compiler_options=quick_options())
 
 
 def _named(closed):

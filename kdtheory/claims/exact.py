@@ -8,7 +8,6 @@ import decimal
 import functools
 import inspect
 import math
-import operator
 import re
 from decimal import Decimal as D
 from typing import TYPE_CHECKING, Any
@@ -60,38 +59,41 @@ class Number:
     def __add__(self, other: "Number") -> "Number":
         if other.form == "-{}":
             return self - other.parts[0][0]
-        return other if _is(self, 0) else self if _is(other, 0) else _made("{} + {}", 1, self, other)
+        if _is(self, 0) or _is(other, 0):
+            return other if _is(self, 0) else self
+        return _made(self.value + other.value, "{} + {}", (self, 1), (other, 1))
 
     def __sub__(self, other: "Number") -> "Number":
         if _is(other, 0):
             return self
-        if other.form == "{} - {}" and self.given and _is(other.parts[0][0], self.value):  # a - (a - b)
+        if other.form == "{} - {}" and self.form is None and _is(other.parts[0][0], self.value):  # a - (a - b)
             return other.parts[1][0]
-        return -other if _is(self, 0) else _made("{} - {}", 1, self, other, right=2)
+        return -other if _is(self, 0) else _made(self.value - other.value, "{} - {}", (self, 1), (other, 2))
 
     def __mul__(self, other: "Number") -> "Number":
-        if _is(self, 0) or _is(other, 0):
-            return literal(0)
         if self.form == other.form == "-{}":
             self, other = self.parts[0][0], other.parts[0][0]
-        if _is(self, -1):
-            return -other
-        return other if _is(self, 1) else self if _is(other, 1) else _made("{} * {}", 3, self, other)
+        for one, two in (self, other), (other, self):
+            if one.form is None and (not one.value or one.value == 1):
+                return two if one.value else literal(0)
+        return -other if _is(self, -1) else _made(self.value * other.value, "{} * {}", (self, 3), (other, 3))
 
     def __truediv__(self, other: "Number") -> "Number":
         if _is(self, 0) and other.value != 0:
             return self
-        return self if _is(other, 1) else _made("{} / {}", 3, self, other, right=4)
+        return self if _is(other, 1) else Number(self.value / other.value, "{} / {}", 3, ((self, 3), (other, 4)))
 
     def __neg__(self) -> "Number":
         if self.form == "-{}":
             return self.parts[0][0]
-        return literal(-self.value) if self.given else _made("-{}", 4, self)
+        return Number(-self.value, None) if self.form is None else Number(-self.value, "-{}", 4, ((self, 4),))
 
     def __pow__(self, power: "Number") -> "Number":
         if _is(power, 1):
             return self
-        return literal(1) if _is(power, 0) else _made("{} ** {}", 6, self, power, left=7, right=7)
+        if _is(power, 0):
+            return literal(1)
+        return Number(self.value**power.value, "{} ** {}", 6, ((self, 7), (power, 7)))
 
 
 def literal(value: float | D) -> Number:
@@ -100,7 +102,14 @@ def literal(value: float | D) -> Number:
 
 
 def _is(number, value):
-    return number.given and number.value == value
+    return number.form is None and number.value == value
+
+
+def _made(value, form, *parts):
+    """A sum, a difference or a product: of given numbers it is given."""
+    if parts[0][0].form is None and parts[1][0].form is None:
+        return Number(value, None)
+    return Number(value, form, parts[0][1], parts)
 
 
 def sin(x):
@@ -151,13 +160,7 @@ def heavy_ball(eigenvalue, step_size, momentum, steps):
 
 HELPERS = {sin: [sin], cos: [sin, cos], arctan2: [arctan, arctan2], heavy_ball: [heavy_ball]}
 
-OPERATIONS = {
-    "{} + {}": operator.add,
-    "{} - {}": operator.sub,
-    "{} * {}": operator.mul,
-    "{} / {}": operator.truediv,
-    "{} ** {}": operator.pow,
-    "-{}": operator.neg,
+FUNCTIONS = {
     "{}.exp()": D.exp,
     "{}.ln()": D.ln,
     "{}.sqrt()": D.sqrt,
@@ -171,17 +174,9 @@ OPERATIONS = {
 }
 
 
-def _made(form, level, *parts, left=None, right=None):
-    value = OPERATIONS[form](*(part.value for part in parts))
-    if all(part.given for part in parts) and form in ("{} + {}", "{} - {}", "{} * {}"):
-        return literal(value)
-    needed = [left or level, right or level] if len(parts) == 2 and "(" not in form else [level] * len(parts)
-    return Number(value, form, level, tuple(zip(parts, needed, strict=True)))
-
-
 def _called(form, *parts):
     """A function or a method of numbers."""
-    value = OPERATIONS[form](*(part.value for part in parts))
+    value = FUNCTIONS[form](*(part.value for part in parts))
     return Number(value, form, 9, tuple((part, 8 if form.startswith("{}.") else 0) for part in parts))
 
 
