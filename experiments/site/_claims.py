@@ -73,7 +73,8 @@ def table(told):
             (_verdict(trial), f"{trial['power']:.0e}" if trial["power"] else "none") if trial else ("not run", "")
         )
         first = html.escape(claim.statement.split("\n\n")[0])
-        name = f'<a href="{page(claim)}#{claim.name}" title="{first}"><code>{claim.name}</code></a>'
+        broken = claim.name.replace("_", "_<wbr>")  # where a narrow page may break it
+        name = f'<a href="{page(claim)}#{claim.name}" title="{first}"><code>{broken}</code></a>'
         dropped = ", ".join(claim.hypotheses)
         parts.append(
             f"<tr><td>{name}</td><td>{verdict}</td><td>{power}</td><td>{dropped}</td><td>{claim.standing}</td></tr>"
