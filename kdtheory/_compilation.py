@@ -9,6 +9,7 @@ large ones call many times. What JAX traces is left to it.
 
 import functools
 import string
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -58,6 +59,20 @@ def traced_once(function: _F) -> _F:
     For what is called often: tracing is most of what a first call costs. XLA sees the same operations.
     """
     return jax.jit(function)
+
+
+def remembered(function):
+    """A function of what was traced, found once for each, and forgotten when JAX forgets it."""
+    known: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def remembering(traced):
+        jaxpr = getattr(traced, "jaxpr", traced)
+        if jaxpr not in known:
+            known[jaxpr] = function(jaxpr)
+        return known[jaxpr]
+
+    return remembering
 
 
 def promptly(function, *arrays):
@@ -148,7 +163,7 @@ def _shared(equation):
     return None if kept(equation.outvars, body.out_avals) else kept(equation.invars, body.in_avals)
 
 
-@functools.cache
+@functools.lru_cache(256)
 def _mapped(body, shared, length):
     """A loop that carries nothing from turn to turn, as one turn of arrays; the first `shared` inputs are of all."""
     shapes = [
@@ -165,13 +180,12 @@ def _inner(equation):
     return next((equation.params[name] for name in ("jaxpr", "call_jaxpr") if name in equation.params), None)
 
 
-@functools.cache
-def _size(closed):
+@remembered
+def _size(jaxpr):
     """How many operations a function is, with those that it calls; what has a loop is large."""
-    equations = getattr(closed, "jaxpr", closed).eqns
-    if any(equation.primitive.name in LOOPS for equation in equations):
+    if any(equation.primitive.name in LOOPS for equation in jaxpr.eqns):
         return LARGE
-    inner = map(_inner, equations)
+    inner = map(_inner, jaxpr.eqns)
     return sum(1 if each is None else _size(each) for each in inner)
 
 
@@ -181,12 +195,12 @@ def light(closed, times=1):
     return times * entries <= min(operations * LIGHT, MOST)
 
 
-@functools.cache
-def _load(closed):
+@remembered
+def _load(jaxpr):
     """How many operations a function is, and how many entries they fill: infinitely many if NumPy has not all of
     them."""
     operations = entries = 0
-    for equation in getattr(closed, "jaxpr", closed).eqns:
+    for equation in jaxpr.eqns:
         name, inner, turns = equation.primitive.name, _inner(equation), 1
         if name == "scan" and _shared(equation) is not None:
             inner, turns = equation.params["jaxpr"], equation.params["length"]

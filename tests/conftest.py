@@ -115,7 +115,7 @@ def forget():
     from kdtheory.claims import judging
 
     jax.clear_caches()
-    for cached in (judging._judge_of, judging._slack_of, _compilation._compiled, _compilation._size):
+    for cached in (judging._judge_of, judging._slack_of, _compilation._compiled, _compilation._loop):
         cached.cache_clear()
 
 

@@ -1,5 +1,6 @@
 """Sweeps over the outer product of axes: labels, chunks, folders that survive a kill, devices and processes."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+import weakref
 
 import jax
 import jax.extend.core
@@ -299,6 +301,17 @@ def test_what_numpy_does_sooner_is_not_compiled(monkeypatch, chunk):
     np.testing.assert_allclose(table, kd.sweep(lag, **axes).lag, rtol=1e-12, atol=1e-300)
     one = [lag(float(exponent), float(time)).item() for exponent, time in ((0.5, 1e-3), (3.0, 1e4))]
     np.testing.assert_allclose([table[0, 0], table[-1, -1]], one, rtol=1e-12, atol=1e-300)
+
+
+def test_a_sweep_keeps_nothing_of_a_function_that_is_gone():
+    def swept():
+        weights = np.ones(3)
+        kd.sweep(lambda a: (a * weights).sum(), a=[1.0, 2.0])
+        return weakref.ref(weights)
+
+    kept = [swept() for _ in range(3)]
+    gc.collect()
+    assert [each() for each in kept] == [None] * 3
 
 
 @pytest.mark.parametrize("c, size, chunk", [([0.0], 1, 2), ([0.0, 1.0], 1, None), ([0.0], 200, None)])

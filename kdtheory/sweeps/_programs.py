@@ -2,7 +2,6 @@
 
 import functools
 import math
-import weakref
 from collections import OrderedDict
 
 import jax
@@ -10,7 +9,7 @@ import numpy as np
 from jax.extend import core
 from jax.sharding import Mesh, PartitionSpec
 
-from kdtheory._compilation import in_numpy, light, quick_options
+from kdtheory._compilation import in_numpy, light, quick_options, remembered
 from kdtheory.sweeps._grid import Grid
 
 BRIEF = 10_000  # cells, at most, of a sweep that is over before a better program would be made
@@ -142,23 +141,10 @@ class Compiled:
 _PROGRAMS: OrderedDict = OrderedDict()  # by what they compute: the same sweep again compiles nothing
 
 
-def _remembered(function):
-    """A function of what was traced, found once for each, and forgotten when JAX forgets it."""
-    known: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-    @functools.wraps(function)
-    def remembering(jaxpr):
-        if jaxpr not in known:
-            known[jaxpr] = function(jaxpr)
-        return known[jaxpr]
-
-    return remembering
-
-
 def identity(value):
     """What a traced function computes, to compare by: equal only where two do the same, constants and all."""
     if isinstance(value, core.ClosedJaxpr):
-        return _steps(value.jaxpr), tuple(map(identity, value.consts))
+        return _steps(value), tuple(map(identity, value.consts))
     if isinstance(value, core.Jaxpr):
         return _steps(value)
     if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
@@ -179,7 +165,7 @@ def identity(value):
     return type(value), value
 
 
-@_remembered
+@remembered
 def _steps(jaxpr):
     names = {}
     for known in (jaxpr.constvars, jaxpr.invars, *(step.outvars for step in jaxpr.eqns)):
@@ -229,7 +215,7 @@ def _outer(cell, axes, mapped):
     return over
 
 
-@_remembered
+@remembered
 def peak(jaxpr):
     """The bytes that a traced function holds at once at most, step by step: of shapes alone, the same anywhere."""
     used = [[*step.invars, *step.outvars] for step in jaxpr.eqns] + [jaxpr.outvars]
