@@ -1,6 +1,7 @@
 """Learners made of learners: by hand on the data, the closed forms of the literature, and the laws they obey."""
 
 import dataclasses
+from fractions import Fraction
 
 import hypothesis.strategies as st
 import jax
@@ -216,6 +217,22 @@ def test_self_distillation_at_its_ends():  # F13
     assert few.filter(λ).shape == (3, 3) and few.fit(PROBLEM).shape == (3, 4, 3)
     whole = [float(kd.SelfDistilled(kd.Ridge(1.0), -0.5, fits).filter(1.0)) for fits in (1, 2, 3, np.inf)]
     assert whole == pytest.approx([0.5, 0.625, 0.59375, 0.6], rel=1e-15)
+
+
+def test_self_distillation_where_weight_and_filter_are_negative():
+    for eigenvalue, penalty, weight in ((0.125, -0.2, -3.0), (0.125, -0.2, -0.5), (1.0, -5.0, -0.5), (3.0, -5.0, -3.0)):
+        fits = jnp.array([1, 2, 3, 10, 50])
+        seen = kd.SelfDistilled(kd.Ridge(penalty), weight, fits)
+        alone, w = Fraction(eigenvalue) / (Fraction(eigenvalue) + Fraction(penalty)), Fraction(weight)
+        assert alone < 0
+        wanted = [alone]
+        for _ in range(49):
+            wanted.append(alone * (w * wanted[-1] + 1 - w))
+        wanted = [wanted[count - 1] for count in fits.tolist()]
+        for got, φ in zip(seen.filter(eigenvalue).tolist(), wanted, strict=True):
+            assert abs(got - float(φ)) <= 1e-13 * abs(float(φ))  # fifty products
+        for got, φ in zip(seen.residual(eigenvalue).tolist(), wanted, strict=True):
+            assert abs(got - float(1 - φ)) <= 1e-13 * abs(float(1 - φ))
 
 
 def test_self_distillation_takes_one_weight():  # F13

@@ -189,6 +189,7 @@ def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) 
     power = jnp.where(slow, exp_minus(jnp.where(slow, linear, 0.0), beyond + error_of_linear), power)
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
+    alternating = jnp.where((steps == jnp.inf) & (base <= -1.0), jnp.nan, alternating)  # it never settles
     # at ηλ = 1 the slope by steps is zero, and that of the log is not
     still = 0.0 * jnp.where(jnp.isinf(steps), 0.0, steps)
     alternating = not_sloped(alternating + still, jnp.where((base < 0) | (steps == 0), steps, moved))
@@ -303,6 +304,7 @@ def geometric(q: Share, lack: Share, n: jax.Array) -> Geometric:
     The log of q comes from what it lacks where that is less than one half, and no sum is a difference that cancels.
     For q < 0, n must be whole.
     """
+    q = Share(q.value, jnp.where(jnp.isnan(q.log), log_or_nan(q.value), q.log))  # of two negative factors
     negative, never, endless = q.value < 0, lack.log == -jnp.inf, n == jnp.inf
     never |= (lack.value == 0) & jnp.isnan(lack.log)  # terms of two signs that leave nothing
     usual = ~negative & (q.log > -jnp.inf) & ~never
