@@ -231,9 +231,10 @@ def _physical_memory():
 
 
 def as_spectrum(eigenvalues):
-    """A user's eigenvalues (K,) as floats, finite and not negative."""
-    eigenvalues = as_array(as_real(eigenvalues, "eigenvalues"), float)
-    seen = np.asarray(eigenvalues)
-    if seen.ndim != 1 or len(seen) == 0 or not np.all((seen >= 0) & (seen < np.inf)):
+    """A user's eigenvalues (K,) as floats, finite and not negative: on the host, unless JAX traces them."""
+    eigenvalues = as_real(eigenvalues, "eigenvalues")
+    traced = not concrete(eigenvalues)
+    seen = eigenvalues.astype(float) if traced else np.asarray(eigenvalues, float)
+    if seen.ndim != 1 or len(seen) == 0 or not (traced or np.all((seen >= 0) & (seen < np.inf))):
         raise ValueError(f"eigenvalues must be a non-empty sequence of finite numbers >= 0, got {eigenvalues}")
-    return eigenvalues
+    return seen

@@ -250,7 +250,7 @@ ELEMENTWISE = {
     "mul": np.multiply,
     "div": np.true_divide,
     "neg": np.negative,
-    "pow": np.power,
+    "pow": lambda x, y: np.power(x, y, dtype=x.dtype),  # NumPy would raise single precision by a whole number to double
     "square": np.square,
     "sqrt": np.sqrt,
     "exp": np.exp,
@@ -354,8 +354,8 @@ SHAPED = {
     "concatenate": lambda out, settings, *parts: np.concatenate(parts, settings["dimension"]),
     "stack": lambda out, settings, *parts: np.stack(parts, settings["axis"]),
     "integer_pow": lambda out, settings, x: x ** settings["y"],
-    "reduce_sum": lambda out, settings, x: x.sum(settings["axes"]),
-    "reduce_prod": lambda out, settings, x: x.prod(settings["axes"]),
+    "reduce_sum": lambda out, settings, x: x.sum(settings["axes"], dtype=x.dtype),  # not in wider whole numbers
+    "reduce_prod": lambda out, settings, x: x.prod(settings["axes"], dtype=x.dtype),
     "reduce_max": lambda out, settings, x: x.max(settings["axes"]),
     "reduce_min": lambda out, settings, x: x.min(settings["axes"]),
     "reduce_and": lambda out, settings, x: x.all(settings["axes"]),

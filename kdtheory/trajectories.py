@@ -174,7 +174,8 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
     """What theory says the learner does: filter × target, with no data: theory.
 
     `eigensystem` is a problem's, or bare eigenvalues (K,), whose targets are then one. `start` holds
-    parameters where there is a problem, coordinates otherwise.
+    parameters where there is a problem, coordinates otherwise. JAX may trace the learner and bare eigenvalues, which
+    then pass unread.
 
     >>> import kdtheory as kd
     >>> print(kd.closed_form(kd.GradientFlow([0.0, 1.0]), [2.0, 1.0]).coordinates.round(6))
@@ -186,10 +187,13 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
     bare = not isinstance(eigensystem, Eigensystem)
     if bare:
         eigenvalues = as_spectrum(eigensystem)
-        _, spaces = np.unique(-np.asarray(eigenvalues), return_inverse=True)
+        if concrete(eigenvalues):
+            _, spaces = np.unique(-eigenvalues, return_inverse=True)
+        else:
+            _, spaces = jnp.unique(-eigenvalues, return_inverse=True, size=len(eigenvalues))
         no_data = jnp.zeros((0, len(eigenvalues)))  # a matrix of all directions would cost more than the path
         eigensystem = Eigensystem(
-            eigenvalues,
+            as_array(eigenvalues),
             no_data,
             no_data,
             no_data,

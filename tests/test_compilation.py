@@ -28,6 +28,11 @@ FUNCTIONS = {
         for kind in (jnp.int8, jnp.uint8, jnp.int32, jnp.uint32, jnp.int64, jnp.uint64, jnp.float32)
     ],
     "whole numbers": lambda x, y: (jnp.arange(9) // 4, jnp.arange(9) % 4, -jnp.arange(5) // 2, jnp.arange(4) << 2),
+    "narrow numbers": lambda x, y: (
+        jnp.power(jnp.float32([2.0, 3.0]) * (x[1, 1] == x[1, 1]), jnp.arange(2, 4)),
+        lax.reduce_sum(jnp.int32([2**30, 2**30]) * (y < 9)[2, 0], (0,)),  # which wraps
+        lax.reduce_prod(jnp.int8([100, 3]) * (y < 9)[2, 0], (0,)),
+    ),
     "shapes": lambda x, y: (x.T, x.reshape(4, 5), x[1:4:2], x[::-1], x[None], x[:, 2], jnp.broadcast_to(x[0], (3, 4))),
     "joins": lambda x, y: (jnp.concatenate([x, y]), jnp.stack([x, y], axis=1), jnp.hstack([x, y]), jnp.tile(x, 2)),
     "sums": lambda x, y: (x.sum(0), x.max(1), y.min(), x.prod(0), (x > 0).all(0), (x > 0).any(1), jnp.mean(x[1:])),

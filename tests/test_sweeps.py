@@ -184,6 +184,19 @@ def test_what_sweep_refuses(monkeypatch):
         kd.sweep(lambda a: np.ones(int(a)), a=[1, 2])
     with pytest.raises(ValueError, match="returns y in some cells and x in others"):
         kd.sweep(lambda a: {"xy"[int(a)]: 1.0}, a=[0, 1])
+    with pytest.raises(ValueError, match=r"axis a must be one-dimensional; got lists of different lengths"):
+        kd.sweep(product, a=[[1.0], [1.0, 2.0]], b=[1.0])
+    with pytest.raises(ValueError, match=r"axis a mixes strings with numbers, got \['x', 1\]"):
+        kd.sweep(lambda a: len(a), a=["x", 1])
+    with pytest.raises(TypeError, match="a is a masked array, whose mask would be dropped"):
+        kd.sweep(product, a=np.ma.masked_array([1.0, 2.0], [False, True]), b=[1.0])
+    with pytest.raises(TypeError, match="seeds is a masked array, whose mask would be dropped"):
+        kd.sweep(lambda key: 1.0, seeds=np.ma.masked_array([1, 2], [False, True]))
+    with pytest.raises(ValueError, match="returns two parts that would be called b_c; rename one of them"):
+        kd.sweep(lambda a: {"b_c": a, "b": {"c": -a}}, a=[1.0])
+    for devices in ([], ["cpu"], jax.devices()[0]):
+        with pytest.raises(ValueError, match="devices must be a list of JAX devices"):
+            kd.sweep(product, devices=devices, a=[1.0], b=[1.0])
     with pytest.raises(ZeroDivisionError):  # the function's own errors are its own
         kd.sweep(lambda a: 1 / 0, a=[1.0])
     monkeypatch.setitem(sys.modules, "xarray", None)

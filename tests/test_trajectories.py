@@ -93,6 +93,20 @@ def test_what_maps_over_theory_and_practice():
     np.testing.assert_allclose(theory, kd.closed_form(kd.GradientFlow(times), system).coordinates, rtol=1e-15)
 
 
+def test_theory_on_bare_eigenvalues_under_jax():
+    spectrum, times = np.array([0.5, 2.0, 0.5, 0.1]), np.array([0.3, 1.0, 4.0])
+    along = lambda time, spectrum: kd.closed_form(kd.GradientFlow(time), spectrum).progress
+    learnt = -np.expm1(-times[:, None] * spectrum)
+    np.testing.assert_allclose(jax.jit(lambda time: along(time, spectrum.tolist()))(times), learnt, rtol=1e-14)
+    np.testing.assert_allclose(jax.jit(along)(times, spectrum), learnt, rtol=1e-14)
+    np.testing.assert_allclose(jax.vmap(along, (None, 0))(times, np.stack([spectrum] * 2)), [learnt] * 2, rtol=1e-14)
+    slope = jax.jacfwd(along, 1)(jnp.asarray(1.0), jnp.asarray(spectrum))
+    np.testing.assert_allclose(np.delete(np.diag(slope), [0, 2]), np.exp(-spectrum[[1, 3]]), rtol=1e-14)
+    np.testing.assert_allclose(slope[np.ix_([0, 2], [0, 2])], 0.5 * np.exp(-0.5), rtol=1e-14)  # which share a space
+    with pytest.raises(ValueError, match="eigenvalues must be a non-empty sequence"):
+        jax.jit(lambda spectrum: along(1.0, spectrum))(np.ones((2, 2)))
+
+
 def test_moments():
     run = kd.closed_form(kd.GradientFlow(jnp.arange(4.0)), [1.0, 0.5])
     assert run[2].clock == 2.0 and run[1:].coordinates.shape == (3, 2) and run[-1].progress.shape == (2,)

@@ -268,6 +268,8 @@ def variables(result, name):
             raise ValueError(
                 f"{name} must return a number or an array, or a dict or record of them, got {type(leaf).__name__}"
             )
+        if part in found:
+            raise ValueError(f"{name} returns two parts that would be called {part}; rename one of them")
         found[part] = leaf
     if not found:
         raise ValueError(f"{name} must return a number or an array, or a dict or record of them, got {result!r}")

@@ -70,13 +70,14 @@ def sweep(
     programs by timing them, and last bits depend on its choice; with `--xla_gpu_deterministic_ops=true` in the
     environment's XLA_FLAGS they do not.
 
-    Raises ValueError for axes that are not one-dimensional, do not match the function's arguments or have the name of
-    an option; for results that memory cannot hold; for a folder that holds another sweep (another function, axis, seed,
-    chunk or version), naming the difference, or something else; for an axis that lacks values of the folder that it is
-    to extend; and, with a folder, for a function that changes what it reads, or reads what nobody can compare with
-    another time, such as a file, the environment, a random generator or a lock, naming it: pass it as an axis, an array
-    or a record. BlockingIOError for a folder in which another process is at work; PermissionError for one that cannot
-    be written to; ImportError without xarray, which is in the extra `kdtheory[sweep]`.
+    Raises ValueError for axes that are not one-dimensional, mix strings with numbers, do not match the function's
+    arguments or have the name of an option; for two results of one name; for results that memory cannot hold; for a
+    folder that holds another sweep (another function, axis, seed, chunk or version), naming the difference, or
+    something else; for an axis that lacks values of the folder that it is to extend; and, with a folder, for a function
+    that changes what it reads, or reads what nobody can compare with another time, such as a file, the environment, a
+    random generator or a lock, naming it: pass it as an axis, an array or a record. BlockingIOError for a folder in
+    which another process is at work; PermissionError for one that cannot be written to; ImportError without xarray,
+    which is in the extra `kdtheory[sweep]`.
 
     >>> import kdtheory as kd
     >>> def progress(eigenvalue, time):
@@ -93,8 +94,9 @@ def sweep(
         ) from missing
     name = _named(function)
     _check_options(function, name, folder=folder, chunk=chunk, seeds=seeds, progress=progress, devices=devices)
-    fixed = {axis: _single(axis, value) for axis, value in axes.items() if np.ndim(value) == 0}
-    values = {axis: _axis(axis, points) for axis, points in axes.items() if axis not in fixed}
+    points = {axis: _points(axis, value) for axis, value in axes.items()}
+    fixed = {axis: value.item() for axis, value in points.items() if value.ndim == 0}
+    values = {axis: _axis(axis, value) for axis, value in points.items() if axis not in fixed}
     if seeds is not None:
         if "seed" in axes or "key" in axes:
             raise ValueError("with seeds, the axis is called seed and the function's argument key; rename yours")
@@ -111,7 +113,7 @@ def sweep(
             del entries["seed"]
         return function(**fixed, **entries)
 
-    devices = jax.local_devices() if devices is None else list(devices)
+    devices = jax.local_devices() if devices is None else _devices(devices)
     version = f"kdtheory {importlib.metadata.version('kdtheory')}, jax {jax.__version__}"
 
     def columns(values, folder):
@@ -216,29 +218,40 @@ def _check_options(function, name, **given):
         raise ValueError("folder is empty; name one, or give folder='.' for that in which you are")
 
 
-def _single(name, value):
-    value = np.asarray(value)
-    if value.dtype.kind not in "biufU":
-        raise ValueError(f"{name} must be numbers or strings, got {value.dtype}; make the rest inside the function")
-    return value.item()
+def _points(name, points):
+    """The values of an axis, or the one of a fixed argument, as they are."""
+    if isinstance(points, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be dropped; give the values that are not masked")
+    try:
+        array = np.asarray(points)
+    except ValueError as ragged:
+        raise ValueError(f"axis {name} must be one-dimensional; got lists of different lengths: {points}") from ragged
+    if array.dtype.kind not in "biufU":
+        what = f"axis {name} must hold" if array.ndim else f"{name} must be"
+        raise ValueError(f"{what} numbers or strings, got {array.dtype}; make the rest inside the function")
+    if array.dtype.kind == "U" and isinstance(points, list | tuple) and not all(isinstance(p, str) for p in points):
+        raise ValueError(f"axis {name} mixes strings with numbers, got {points}; give all of them as strings")
+    return array
 
 
 def _axis(name, points):
-    points = np.asarray(points)
     if points.ndim != 1 or len(points) == 0:
         raise ValueError(f"axis {name} must be a one-dimensional array of at least one value, got shape {points.shape}")
-    if points.dtype.kind == "U":
-        return points
-    if points.dtype.kind not in "biuf":
-        raise ValueError(f"axis {name} must hold numbers or strings, got {points.dtype}; make the rest inside")
-    return np.asarray(as_array(points))
+    return points if points.dtype.kind == "U" else np.asarray(as_array(points))
 
 
 def _seeds(seeds):
-    seeds = np.asarray(range(seeds) if isinstance(seeds, int | np.integer) else seeds)
+    seeds = _points("seeds", range(seeds) if isinstance(seeds, int | np.integer) else seeds)
     if seeds.ndim != 1 or len(seeds) == 0 or seeds.dtype.kind not in "iu":
         raise ValueError(f"seeds must be a number of them or a list of whole numbers, got {seeds}")
     return seeds.astype(np.int64)
+
+
+def _devices(devices):
+    listed = list(devices) if np.iterable(devices) else []
+    if not listed or not all(isinstance(each, jax.Device) for each in listed):
+        raise ValueError(f"devices must be a list of JAX devices, such as jax.devices()[:1]; got {devices!r}")
+    return listed
 
 
 def _check_arguments(function, name, given, seeds):
