@@ -3,7 +3,7 @@
 A kernel takes rows `x` (N, D) and `z` (M, D) to their Gram matrix (N, M); without `z` it is that of `x` with
 itself, exactly symmetric. Real hyperparameters may be swept by `vmap` and followed by `grad`. No library
 offers these for today's JAX without a framework around them, hence these few lines, tested against
-scikit-learn and mpmath.
+scikit-learn and mpmath. ValueError for rows that are not (N, D) and (M, D), and for a length that is not positive.
 
 Distances and angles come from differences of rows, never from |x|² + |z|² − 2x·z or from arccos: for nearly
 equal rows these leave half the digits, and the Laplace and neural tangent kernels, which have a kink there,
@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_real
+from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_number, as_real, concrete
 from kdtheory._record import record, static
 
 # Kernels of distance.
@@ -32,7 +32,7 @@ def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Ar
     [[1.    0.607]
      [0.607 1.   ]]
     """
-    return jnp.exp(-_squared_distances(*_rows(x, z)) / (2 * length**2))
+    return jnp.exp(-_squared_distances(*_rows(x, z)) / (2 * _positive(length) ** 2))
 
 
 def laplace(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Array:
@@ -68,7 +68,7 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
     """
     if smoothness not in _MATERN_POLYNOMIAL:
         raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness}")
-    s = (2 * smoothness) ** 0.5 * _sqrt(_squared_distances(*_rows(x, z))) / length
+    s = (2 * smoothness) ** 0.5 * _sqrt(_squared_distances(*_rows(x, z))) / _positive(length)
     return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
 
 
@@ -165,7 +165,10 @@ class RandomFeatures:
     shift: jax.Array  # (count,)
     activation: Callable[[jax.Array], jax.Array] = static()
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Numbers) -> jax.Array:
+        x, dimension = as_array(as_real(x, "x"), float), self.weights.shape[1]
+        if x.ndim == 0 or x.shape[-1] != dimension:
+            raise ValueError(f"x must be rows (N, {dimension}), like the features drawn for them; got shape {x.shape}")
         return jnp.sqrt(2 / len(self.weights)) * self.activation(x @ self.weights.T + self.shift)
 
 
@@ -181,7 +184,7 @@ def random_fourier(key: Key, count: int, dimension: int, *, length: Number = 1.0
     """
     count, dimension = as_count(count, "count"), as_count(dimension, "dimension")
     for_weights, for_shift = jax.random.split(as_key(key))
-    weights = jax.random.normal(for_weights, (count, dimension)) / length
+    weights = jax.random.normal(for_weights, (count, dimension)) / _positive(length)
     return RandomFeatures(weights, jax.random.uniform(for_shift, (count,), maxval=2 * jnp.pi), jnp.cos)
 
 
@@ -209,6 +212,13 @@ def _rows(x: Numbers, z: Numbers | None) -> tuple[jax.Array, jax.Array]:
     if x.ndim != 2 or z.ndim != 2 or x.shape[1] != z.shape[1]:
         raise ValueError(f"x and z must be rows (N, D) and (M, D); got shapes {x.shape} and {z.shape}")
     return x, z
+
+
+def _positive(length: Number) -> Number:
+    """A length, which may be traced."""
+    if concrete(as_number(length, "length")) and not length > 0:
+        raise ValueError(f"length must be positive, the distance over which the kernel falls; got {length}")
+    return length
 
 
 def _sqrt(square: jax.Array) -> jax.Array:

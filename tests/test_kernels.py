@@ -258,6 +258,26 @@ def test_no_hidden_layer_is_the_linear_kernel():
 # ----------------------------------------------------------------------------------------------------- errors
 
 
+@pytest.mark.parametrize("length", [0.0, -1.0, np.nan, [1.0, 2.0]])
+def test_a_length_is_one_positive_number(length):
+    for kernel in (kd.kernels.rbf, kd.kernels.laplace, kd.kernels.matern):
+        with pytest.raises(ValueError, match="length must be"):
+            kernel([[0.0], [1.0]], length=length)
+    with pytest.raises(ValueError, match="length must be"):
+        kd.kernels.random_fourier(0, 3, 2, length=length)
+
+
+def test_random_features_of_other_rows():
+    features = kd.kernels.random_relu(0, 3, 2)
+    rows = [[1, 2], [0, 1]]
+    by_hand = np.sqrt(2 / 3) * np.maximum(np.array(rows) @ np.asarray(features.weights).T, 0.0)
+    np.testing.assert_allclose(features(rows), by_hand, rtol=1e-15)
+    with pytest.raises(
+        ValueError, match=r"x must be rows \(N, 2\), like the features drawn for them; got shape \(4, 5\)"
+    ):
+        features(np.ones((4, 5)))
+
+
 def test_unknown_members_are_refused_by_name():
     x = rows(20)
     with pytest.raises(ValueError, match=r"\[0\.5, 1\.5, 2\.5\], not 2\.0"):

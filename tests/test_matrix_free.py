@@ -113,6 +113,17 @@ def test_what_is_refused(monkeypatch):
         kd.problems.kernel(GRAM, TARGETS["one"]).eigensystem()
 
 
+def test_one_sample_and_a_kernel_of_zeros():
+    one = kd.problems.matrix_free(kd.kernels.polynomial, [[1.0]], [3.0])  # K = (1 + 1)^3
+    assert (float(one.max_eigenvalue()), kd.GradientDescent(None, 1).fit(one).tolist()) == (8.0, [0.375])
+    nothing = kd.problems.matrix_free(lambda x, z: x @ z.T, np.zeros((4, 2)), np.ones(4))
+    assert nothing.max_eigenvalue() == 0.0 and kd.GradientDescent(0.5, 2).fit(nothing).tolist() == [0.25] * 4
+    with pytest.raises(ValueError, match=r"step_size is None, which means 1/λ_max of the data, and λ_max is 0"):
+        kd.GradientDescent(None, 2).fit(nothing)
+    with pytest.raises(ValueError, match=r"parameters must be of shape \(4,\).*got \(5, 3\)"):
+        nothing.predict(np.ones((5, 3)))
+
+
 def test_kernels_that_jax_cannot_trace_are_refused():
     inputs = np.ones((4, 2))
     with pytest.raises(TypeError, match=r"kernel must be written in jax.numpy, .* or give the whole matrix to"):

@@ -313,6 +313,36 @@ def test_problems_may_be_mapped_over():
     np.testing.assert_allclose(fits[1], 2 * fits[0], rtol=1e-13)
 
 
+SINGLE = np.random.default_rng(3).normal(size=(6, 3)).astype(np.float32)
+CLASSES = [0, 1, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: kd.problems.linear(x, x[:, 0]),
+        lambda x: kd.problems.kernel(x @ x.T, x[:, :2]),
+        lambda x: kd.problems.matrix_free(kd.kernels.rbf, x, x[:, 0]),
+        lambda x: kd.problems.softmax(x, CLASSES),
+        lambda x: kd.problems.softmax_kernel(x @ x.T, CLASSES),
+    ],
+    ids=["linear", "kernel", "matrix-free", "softmax", "softmax kernel"],
+)
+def test_float32_is_kept_by_every_loop_and_its_student(make):
+    single, double = make(SINGLE), make(SINGLE.astype(float))
+    loops = [
+        kd.GradientDescent(0.1, [1, 5]),
+        kd.GradientDescent([0.1, 0.2], 2),
+        kd.HeavyBall(0.1, 0.5, 5),
+        kd.StochasticDescent(0.1, 2, 0, 5),
+    ]
+    squared = [] if single.lacks == "squared loss" else [kd.Ridge(0.1)]
+    for learner in [*loops, *squared, kd.distill(kd.GradientDescent(0.1, 5), kd.GradientDescent(0.1, 3), 0.3)]:
+        seen, wanted = learner.fit(single), learner.fit(double)
+        assert (seen.dtype, wanted.dtype) == (np.float32, float)
+        np.testing.assert_allclose(seen, wanted, atol=3e-6)
+
+
 @pytest.mark.parametrize("steps", [np.array([1, 2]), np.array([1, 5000])], ids=["short", "on the small side"])
 def test_float32_is_kept(steps):
     problem = kd.problems.linear(np.ones((3, 2), np.float32), np.ones(3))

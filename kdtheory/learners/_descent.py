@@ -59,7 +59,14 @@ class _Loop(Learner):
         return dataclasses.replace(self, step_size=self.step_size[step]) if self.scheduled else self
 
     def tuned(self, max_eigenvalue: Number) -> Self:
-        return self if self.step_size is not None else dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
+        if self.step_size is not None:
+            return self
+        if concrete(max_eigenvalue) and not max_eigenvalue > 0:
+            raise ValueError(
+                f"step_size is None, which means 1/λ_max of the data, and λ_max is {max_eigenvalue}: there is no"
+                " direction to learn along; give a number to stay where it starts"
+            )
+        return dataclasses.replace(self, step_size=1.0 / max_eigenvalue)
 
     def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """The loop itself. Many steps run on an equivalent problem that is small, or whose Hessian is

@@ -100,7 +100,8 @@ class SquaredLoss(Problem):
             )
         as_number(teacher_weight, "teacher_weight")
         predictions = as_predictions(predictions, self.targets)
-        mixed = promptly(lambda w, f, y: w * f + (1.0 - w) * y, teacher_weight, predictions, self.targets)
+        mix = lambda w, f, y: (w * f + (1.0 - w) * y).astype(y.dtype)
+        mixed = promptly(mix, teacher_weight, predictions, self.targets)
         return dataclasses.replace(self, targets=mixed)
 
 

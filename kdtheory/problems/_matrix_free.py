@@ -48,7 +48,12 @@ class MatrixFree(SquaredLoss):
     def predict(self, parameters: jax.Array, inputs: Numbers | None = None) -> jax.Array:
         """Predictions Kα on the training inputs, or on new ones (M, D)."""
         rows = self.inputs if inputs is None else new_inputs(inputs, self.inputs.shape[1], "inputs")
-        parameters = jnp.asarray(parameters)
+        parameters, outputs = jnp.asarray(parameters), self.targets.ndim
+        if parameters.ndim < outputs or parameters.shape[-outputs] != len(self.inputs):
+            raise ValueError(
+                f"parameters must be of shape {self.targets.shape}, after the axes of a path if there are any; got"
+                f" {parameters.shape}"
+            )
         samples = parameters.ndim - self.targets.ndim  # the axis of samples, after those of paths
         columns = jnp.moveaxis(parameters, samples, 0)  # all of them are one product
         product = _product(self.kernel, rows, self.inputs, columns.reshape(len(self.inputs), -1))
@@ -63,6 +68,9 @@ class MatrixFree(SquaredLoss):
         """λ_max of K/N, for the default step size: by Lanczos, from products."""
         from scipy.sparse.linalg import eigsh
 
+        trace = float(_trace(self.kernel, self.inputs))
+        if len(self.inputs) == 1 or trace == 0:  # where Lanczos finds no second vector, or no first
+            return np.asarray(trace / len(self.inputs))
         start = np.random.default_rng(0).standard_normal(len(self.inputs))
         return eigsh(self._operator(), 1, v0=start, return_eigenvectors=False)[0] / len(self.inputs)
 
@@ -101,9 +109,8 @@ class MatrixFree(SquaredLoss):
                 )
             return (start + moved.reshape(missing.shape) * size).reshape(self.targets.shape)
 
-        return as_array(
-            np.stack([solve(float(c)) for c in np.ravel(penalty)]).reshape(*np.shape(penalty), *self.targets.shape)
-        )
+        fits = np.stack([solve(float(c)) for c in np.ravel(penalty)])
+        return as_array(fits.reshape(*np.shape(penalty), *self.targets.shape), self.targets.dtype)
 
     def eigensystem(self, count: int | None = None) -> Eigensystem:
         """The largest `count` eigenvalues and their directions, by LOBPCG on blocks of 2 · count vectors.
@@ -139,7 +146,9 @@ def _product(kernel, x, z, columns):
     """K(x, z) @ columns, a block of rows of K at a time."""
     block = max(1, min(len(x), BLOCK // len(z)))
     padded = jnp.concatenate([x, jnp.broadcast_to(x[:1], (-len(x) % block, x.shape[1]))])
-    blocks = lax.map(lambda rows: kernel(rows, z) @ columns, padded.reshape(-1, block, x.shape[1]))
+    blocks = lax.map(
+        lambda rows: (kernel(rows, z) @ columns).astype(columns.dtype), padded.reshape(-1, block, x.shape[1])
+    )
     return blocks.reshape(-1, *columns.shape[1:])[: len(x)]
 
 

@@ -41,7 +41,7 @@ class Term:
     def slope(self, logits: jax.Array, rows: slice | jax.Array) -> jax.Array:
         """N times the gradient in the logits of some rows."""
         surplus = jax.nn.softmax(logits / self.temperature) - self.targets[rows]
-        return self.weight * self.temperature * surplus
+        return (self.weight * self.temperature * surplus).astype(logits.dtype)  # as precise as the data
 
 
 @record
