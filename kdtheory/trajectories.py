@@ -116,22 +116,29 @@ class Trajectory:
         >>> seen.towards(seen.coordinates[-1]).progress[-1].round(12).tolist()
         [1.0, 1.0]
         """
-        spaces = self.spaces if spaces is None else as_array(spaces)
-        for name, given, shape in ("target", target, self.target.shape), ("spaces", spaces, self.spaces.shape):
-            if jnp.shape(given) != shape:
-                raise ValueError(f"{name} must have the shape {shape} of the trajectory's, got {jnp.shape(given)}")
-        begun = self.start if start is None else as_array(start)
+        target = as_array(as_real(target, "target"))
+        spaces = self.spaces if spaces is None else as_array(as_real(spaces, "spaces"))
+        for name, given, own in ("target", target, self.target), ("spaces", spaces, self.spaces):
+            if given.shape != own.shape:
+                raise ValueError(f"{name} must have the shape {own.shape} of the trajectory's, got {given.shape}")
+        if concrete(spaces) and not np.isin(spaces, np.arange(len(self.spaces))).all():
+            raise ValueError(f"spaces must be numbers of bands, from 0 to {len(self.spaces) - 1}; got {spaces}")
+        begun = self.start if start is None else as_array(as_real(start, "start"))
         if start is not None and begun.shape != self.target.shape:
             raise ValueError(f"start must have the shape {self.target.shape} of the target, got {begun.shape}")
-        return dataclasses.replace(self, target=as_array(target), spaces=spaces, start=begun)
+        return dataclasses.replace(self, target=target, spaces=spaces.astype(int), start=begun)
 
-    def __getitem__(self, moment: int | slice | np.ndarray | jax.Array) -> "Trajectory":
-        """The trajectory at some moments: an index or slice of the path axis. Of several runs, it is one of them."""
+    def __getitem__(self, moment: int | slice | Sequence[int] | np.ndarray | jax.Array) -> "Trajectory":
+        """The trajectory at some moments: an index or slice of the path axis, or several. Of several runs, it is one of
+        them. IndexError for moments that it has not."""
         if self.clock.ndim == 0:
             raise TypeError("this trajectory has a single moment; there is nothing to index")
-        count = len(self.clock)
-        if isinstance(moment, (int, np.integer)) and not -count <= moment < count:
-            raise IndexError(f"moment {moment} is out of range: this trajectory has {count}")
+        count, moment = len(self.clock), np.asarray(moment) if isinstance(moment, list) else moment
+        if concrete(moment):
+            try:
+                np.arange(count)[moment]  # JAX would take the last one for any beyond
+            except IndexError as refused:
+                raise IndexError(f"moment {moment} is out of range: this trajectory has {count}") from refused
         start = self.start[moment] if np.ndim(self.start) > self.target.ndim else self.start
         return dataclasses.replace(self, coordinates=self.coordinates[moment], clock=self.clock[moment], start=start)
 
@@ -265,7 +272,7 @@ def project(
     path = run.shape[: run.ndim - len(shape)]
     counted = clock is None
     if counted:
-        clock = np.arange(path[0], dtype=float) if path else 0.0
+        clock = np.broadcast_to(np.arange(path[-1], dtype=float) if path else 0.0, path)
     clock = np.asarray(as_real(clock, "clock"), float)
     if np.isnan(clock).any():
         raise ValueError(f"clock is NaN at entry {int(np.argmax(np.isnan(clock)))}; leave that moment out")
@@ -329,6 +336,11 @@ class Recorder:
         check_problem(problem)
         self.eigensystem = _eigensystem_of(problem, problem.eigensystem(count) if count is not None else eigensystem)
         system, self._shape = self.eigensystem, problem.targets.shape
+        if len(system.samples_basis) != self._shape[0]:
+            raise ValueError(
+                f"eigensystem is that of another problem: it has {len(system.samples_basis)} samples, this one"
+                f" {self._shape[0]}"
+            )
         scale = np.sqrt(len(system.samples_basis) * np.asarray(system.eigenvalues))
         self._reading = np.ascontiguousarray((np.asarray(system.samples_basis) / scale).T)  # (K, N)
         self._start = (
@@ -348,7 +360,12 @@ class Recorder:
         predictions, clock = np.asarray(as_real(predictions, "predictions")), float(as_number(clock, "clock"))
         count, reading = self._shape[0], self._reading
         if rows is not None:
-            rows = np.atleast_1d(np.arange(count)[rows])
+            try:
+                rows = np.atleast_1d(np.arange(count)[rows])
+            except IndexError as refused:
+                raise IndexError(
+                    f"rows must be numbers of training rows, from 0 to {count - 1}; got {rows}"
+                ) from refused
             reading = reading[:, rows]
         wanted = (reading.shape[1], *self._shape[1:])
         if predictions.shape != wanted:

@@ -115,6 +115,36 @@ def test_the_bootstrap_covers_and_the_interval_of_runs_is_students():
         kd.confidence.mean_interval([1.0])
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: kd.confidence.class_logit([1.0, 0.0], [0]), r"\(2,\) and \(1,\)"),
+        (lambda: kd.confidence.class_logit([[1.0, 0.0]], [0, 1]), r"\(1, 2\) and \(2,\)"),
+        (lambda: kd.confidence.of_points([1.0, 2.0], [1.0]), r"\(2,\) and \(1,\)"),
+        (lambda: kd.confidence.of_points([], []), "one at least"),
+        (lambda: kd.confidence.matching_scale(np.ones((2, 1)), np.ones((2, 3))), r"\(2, 1\) and \(2, 3\)"),
+        (lambda: kd.confidence.matching_scale([[1.0]], [[1.0]], 0), "directions must be a whole number"),
+        (lambda: kd.confidence.log_loss([[1.0, 0.0]], [[3.0, 7.0]]), r"row 0 is \[3.0, 7.0\]"),
+        (lambda: kd.confidence.log_loss([[1.0, 0.0]], [[-0.5, 1.5]]), r"row 0 is \[-0.5, 1.5\]"),
+        (lambda: kd.confidence.calibration_error([[1.0, 0.0]], [0], bins=0), "bins must be a whole number"),
+        (lambda: kd.confidence.bootstrap(np.mean, np.ones(5), np.ones(9)), r"same rows.*\(5,\), \(9,\)"),
+        (lambda: kd.confidence.bootstrap(np.mean), "same rows"),
+        (lambda: kd.confidence.bootstrap(np.mean, []), "same rows"),
+        (lambda: kd.confidence.bootstrap(np.mean, [1.0, 2.0], draws=0), "draws must be a whole number"),
+        (lambda: kd.confidence.bootstrap(np.mean, [1.0, 2.0], level=95), "level must be a probability.*got 95"),
+        (lambda: kd.confidence.mean_interval([1.0, 2.0], level=95), "level must be a probability.*got 95"),
+        (lambda: kd.confidence.mean_interval(1.0), "at least two runs, got one number"),
+    ],
+)
+def test_what_has_no_confidence_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_no_factor_matches_a_student_of_zero():
+    assert np.isnan(kd.confidence.matching_scale([[1.0]], [[0.0]]))
+
+
 def test_the_empirical_kernel_is_that_of_a_wide_network():
     def network(parameters, x):
         first, second = parameters

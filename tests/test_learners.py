@@ -489,6 +489,15 @@ def test_mistakes_are_named(learner, error, message):
             kd.closed_form(kd.switch(kd.Ridge(1.0), kd.distill(kd.Ridge(1.0), learner)), [1.0, 0.5])
 
 
+def test_no_steps_in_a_schedule_and_no_fits_are_refused():
+    nothing = kd.GradientDescent(np.array([]), 0)
+    for run in (lambda: kd.closed_form(nothing, [2.0, 1.0]), lambda: nothing.fit(WIDE)):
+        with pytest.raises(ValueError, match=r"GradientDescent\.step_size is empty"):
+            run()
+    with pytest.raises(ValueError, match="fits must be whole numbers >= 1"):
+        kd.SelfDistilled(kd.Ridge(1.0), 0.5, np.array([])).fit(WIDE)
+
+
 def test_an_algorithm_never_gets_to_infinity():
     """Theory does; a loop would run for ever."""
     for learner, field in (

@@ -107,6 +107,35 @@ def test_theory_on_bare_eigenvalues_under_jax():
         jax.jit(lambda spectrum: along(1.0, spectrum))(np.ones((2, 2)))
 
 
+def test_runs_without_a_clock_are_counted_by_moment():
+    log = random.standard_normal((2, 4, 6))  # two runs of four moments
+    seen = kd.project(WIDE, predictions=log)
+    assert seen.clock.tolist() == [[0, 1, 2, 3]] * 2 and seen.counted
+    np.testing.assert_array_equal(seen.coordinates, kd.project(WIDE, predictions=log, clock=range(4)).coordinates)
+
+
+def test_moments_bands_and_rows_that_are_not_there():
+    seen = kd.closed_form(kd.GradientFlow([1.0, 2.0, 3.0]), [4.0, 2.0, 1.0])
+    assert seen[[2, 0]].clock.tolist() == [3.0, 1.0] == seen[np.array([2, 0])].clock.tolist()
+    for moment in (3, -4, [3], np.array([0, 9]), np.array([True]), 1.0):
+        with pytest.raises(IndexError, match="is out of range: this trajectory has 3"):
+            seen[moment]
+    banded = seen.towards([1.0, 2.0, 3.0], spaces=[0, 1, 1])
+    c = np.asarray(seen.coordinates)
+    np.testing.assert_allclose(banded.progress[:, 1], (2 * c[:, 1] + 3 * c[:, 2]) / 13, rtol=1e-15)
+    for spaces in ([0, -1, 2], [0, 5, 5], [0, 0.5, 1]):
+        with pytest.raises(ValueError, match="spaces must be numbers of bands, from 0 to 2"):
+            seen.towards(seen.target, spaces=spaces)
+    with pytest.raises(TypeError, match="target must hold real numbers"):
+        seen.towards(["a", "b", "c"])
+    recorder = kd.Recorder(WIDE)
+    for rows in ([6], [1.0], np.array([True]), "a"):
+        with pytest.raises(IndexError, match="rows must be numbers of training rows, from 0 to 5"):
+            recorder(0.0, np.ones(1), rows)
+    with pytest.raises(ValueError, match="eigensystem is that of another problem: it has 20 samples, this one 9"):
+        kd.Recorder(kd.problems.linear(np.ones((9, 6)), np.ones(9)), TALL.eigensystem())
+
+
 def test_moments():
     run = kd.closed_form(kd.GradientFlow(jnp.arange(4.0)), [1.0, 0.5])
     assert run[2].clock == 2.0 and run[1:].coordinates.shape == (3, 2) and run[-1].progress.shape == (2,)
@@ -136,7 +165,10 @@ def test_moments():
         (dict(parameters=np.full((6, 2), np.nan)), "parameters has 12 non-finite values"),
         (dict(parameters=1.0), r"parameters must end in the shape \(6, 2\) of the problem's, got \(\)"),
         (dict(parameters=np.ones((0, 6, 2))), "parameters is empty"),
-        (dict(parameters=np.ones((2, 3, 6, 2))), r"clock has shape \(2,\), but parameters have \(2, 3\) moments"),
+        (
+            dict(parameters=np.ones((2, 3, 6, 2)), clock=[0, 1]),
+            r"clock has shape \(2,\), but parameters have \(2, 3\) moments",
+        ),
     ],
 )
 def test_logs_that_are_refused(arguments, message):

@@ -147,7 +147,9 @@ class Learner(abc.ABC):
         """The field `step_size` of a loop, of a schedule the largest; None where there is none, and where it waits for
         the data."""
         step_size = vars(self).get("step_size")
-        return jnp.max(jnp.asarray(step_size)) if step_size is not None and np.ndim(step_size) else step_size
+        return (
+            jnp.max(jnp.asarray(step_size), initial=0.0) if step_size is not None and np.ndim(step_size) else step_size
+        )
 
     def alternates(self, eigenvalues: jax.Array) -> jax.Array:
         """Where the residual alternates in sign from step to step, short of the bound: theorems are silent there."""
@@ -339,6 +341,8 @@ def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> Non
 
 def _check_schedule(part, name, max_eigenvalue):
     schedule, longest = np.asarray(part.step_size, float), np.max(np.asarray(part.steps), initial=0)
+    if len(schedule) == 0:
+        raise ValueError(f"{name}.step_size is empty, a schedule of no steps; give one at least")
     if not np.all((schedule >= 0) & (schedule < np.inf)):
         wrong = np.flatnonzero(~((schedule >= 0) & (schedule < np.inf)))[0]
         raise ValueError(f"{name}.step_size must be finite and >= 0, got {schedule[wrong]} for step {wrong}")

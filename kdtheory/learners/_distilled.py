@@ -173,7 +173,7 @@ class SelfDistilled(Learner):
         as_number(self.teacher_weight, "teacher_weight")
         _single(self.learner, "learner")
         wanted = np.asarray(as_real(self.fits, "fits"))
-        if not np.all((wanted >= 1) & (wanted == np.floor(wanted)) & np.isfinite(wanted)):
+        if not (wanted.size and np.all((wanted >= 1) & (wanted == np.floor(wanted)) & np.isfinite(wanted))):
             raise ValueError(
                 f"fits must be whole numbers >= 1 for a fit, got {self.fits}; filter takes an infinite one"
             )

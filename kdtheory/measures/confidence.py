@@ -18,8 +18,10 @@ from kdtheory._checks import (
     Number,
     Numbers,
     as_array,
+    as_count,
     as_data,
     as_floats,
+    as_number,
     as_random,
     as_real,
     check_pairs,
@@ -51,12 +53,16 @@ def class_logit(logits: Numbers, classes: Numbers) -> jax.Array:
 
     Computed as z_c - logsumexp of the other logits, so that it is right where p rounds to one.
 
-    ValueError for a class that is no column; NaN for one that JAX traces.
+    ValueError for other shapes and for a class that is no column; NaN for one that JAX traces.
 
     >>> import kdtheory as kd
     >>> kd.confidence.class_logit([[100.0, 0.0]], [0]).tolist()
     [100.0]
     """
+    if np.ndim(logits) != 2 or np.shape(classes) != np.shape(logits)[:1]:
+        raise ValueError(
+            f"logits must be (N, C) and classes (N,), one for each row; got {np.shape(logits)} and {np.shape(classes)}"
+        )
     if concrete((logits, classes)):
         _check_columns(classes, "classes", np.shape(logits)[1])
     return _class_logit(as_array(logits, float), as_array(classes))
@@ -104,8 +110,10 @@ def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.
 
 
 def of_points(x: Numbers, y: Numbers) -> Comparison:
-    """`compare` for points already in the plane of the picture, x (N,) and y (N,)."""
+    """`compare` for points already in the plane of the picture, x (N,) and y (N,). ValueError for other shapes."""
     x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
+        raise ValueError(f"x and y must be points (N,) and (N,), one at least; got {x.shape} and {y.shape}")
     order = np.argsort(x, kind="stable")
     third = max(1, len(x) // 3)
     excess = (y - x)[order]
@@ -120,14 +128,18 @@ def matching_scale(teacher_coordinates: Numbers, student_coordinates: Numbers, d
 
     ⟨teacher, student⟩/|student|² over the first rows of the coordinates (K, C), those of a `Trajectory` at
     one moment. With it the slope is scale-free: in the two-level model it is above one exactly where bias is
-    exaggerated.
+    exaggerated. NaN for a student that is zero there; ValueError for coordinates of two shapes.
 
     >>> import jax.numpy as jnp, kdtheory as kd
     >>> kd.confidence.matching_scale(jnp.array([[2.0], [1.0]]), jnp.array([[1.0], [0.1]]))
     2.0
     """
-    teacher, student = (np.asarray(run)[:directions] for run in (teacher_coordinates, student_coordinates))
-    return float(np.sum(teacher * student) / np.sum(student**2))
+    teacher, student = np.asarray(teacher_coordinates), np.asarray(student_coordinates)
+    if teacher.shape != student.shape or teacher.ndim == 0:
+        raise ValueError(f"coordinates of teacher and student differ in shape: {teacher.shape} and {student.shape}")
+    teacher, student = (run[: as_count(directions, "directions")] for run in (teacher, student))
+    power = np.sum(student**2)
+    return float(np.sum(teacher * student) / power) if power != 0 else np.nan
 
 
 @record
@@ -376,6 +388,8 @@ def accuracy(logits: Numbers, labels: Numbers) -> float:
 def log_loss(logits: Numbers, labels: Numbers) -> float:
     """Mean cross-entropy, in nats, of logits (N, C) against column numbers (N,) or probabilities (N, C).
 
+    ValueError for column numbers that are none, and for rows that are no probabilities.
+
     >>> import kdtheory as kd
     >>> round(kd.confidence.log_loss([[0.0, 0.0]], [1]), 6)
     0.693147
@@ -386,6 +400,10 @@ def log_loss(logits: Numbers, labels: Numbers) -> float:
     logs, labels = jax.nn.log_softmax(as_array(logits, float), axis=1), as_array(labels)
     if labels.shape != logs.shape:
         raise ValueError(f"probabilities must have the shape {logs.shape} of the logits, got {labels.shape}")
+    wrong = ~(np.all(np.asarray(labels) >= 0, axis=1) & (np.abs(np.sum(np.asarray(labels, float), axis=1) - 1) <= 1e-6))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"probabilities must be >= 0 and sum to 1; row {row} is {np.asarray(labels[row]).tolist()}")
     return float(-jnp.mean(jnp.sum(jnp.where(labels > 0, labels * logs, 0.0), axis=1)))
 
 
@@ -398,7 +416,7 @@ def calibration_error(logits: Numbers, labels: Numbers, bins: int = 15) -> float
     >>> kd.confidence.calibration_error([[0.0, 0.0], [0.0, 0.0]], [0, 1])
     0.0
     """
-    logits, labels = _judged(logits, labels)
+    (logits, labels), bins = _judged(logits, labels), as_count(bins, "bins")
     probabilities = np.asarray(jax.nn.softmax(logits, axis=1))
     surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     which = np.minimum((surest * bins).astype(int), bins - 1)
@@ -409,13 +427,20 @@ def calibration_error(logits: Numbers, labels: Numbers, bins: int = 15) -> float
 # How sure we are.
 
 
+def _as_coverage(level):
+    """The probability with which an interval holds the truth."""
+    if not 0 <= as_number(level, "level") <= 1:
+        raise ValueError(f"level must be a probability, such as 0.95; got {level}")
+    return level
+
+
 def bootstrap(
     statistic: Callable[..., Numbers], *arrays: Numbers, key: Key = 0, draws: int = 1000, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """The percentile interval (low, high) of `statistic(*arrays)` over resampled rows, the same in all arrays.
 
     `statistic` returns a number, or an array whose entries each get an interval; `key` seeds NumPy's
-    generator. Efron & Tibshirani 1993, section 13.3 (as recalled).
+    generator. Efron & Tibshirani 1993, section 13.3 (as recalled). ValueError for arrays of different lengths.
 
     >>> import numpy as np, kdtheory as kd
     >>> low, high = kd.confidence.bootstrap(np.mean, np.arange(100.0))
@@ -423,6 +448,11 @@ def bootstrap(
     True
     """
     arrays, random = [np.asarray(array) for array in arrays], as_random(key)
+    draws, level = as_count(draws, "draws"), _as_coverage(level)
+    lengths = {array.shape[:1] for array in arrays}
+    if len(lengths) != 1 or min(lengths) in ((), (0,)):
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise ValueError(f"arrays must have the same rows, one at least; got shapes {shapes}")
     count = len(arrays[0])
     resampled = (random.integers(count, size=count) for _ in range(draws))
     values = [statistic(*(array[rows] for array in arrays)) for rows in resampled]
@@ -434,7 +464,7 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
     """The mean of independent runs (S, ...) and its Student-t interval: (mean, low, high), each (...).
 
     NaN where a run is NaN, with a warning that counts them; where many are, another level may be one that all reach.
-    Raises ValueError for fewer than two runs.
+    Raises ValueError for fewer than two runs, and for a level that is no probability.
 
     >>> import kdtheory as kd
     >>> [round(float(number), 3) for number in kd.confidence.mean_interval([1.0, 2.0, 3.0])]
@@ -442,9 +472,9 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
     """
     from scipy.stats import t
 
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        raise ValueError(f"an interval needs at least two runs, got {len(values)}")
+    values, level = np.asarray(as_real(values, "values"), float), _as_coverage(level)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"an interval needs at least two runs, got {len(values) if values.ndim else 'one number'}")
     if nan := int(np.isnan(values).reshape(len(values), -1).any(axis=1).sum()):
         warnings.warn(
             f"values are NaN in {nan} of {len(values)} runs, and so is their mean there; a level that every run"
