@@ -531,6 +531,12 @@ def test_a_folder_in_use_says_by_whom(tmp_path):
     kd.sweep(product, folder=tmp_path, a=[1.0], b=[1.0])  # the lock is gone with its holder
 
 
+def test_a_folder_with_a_value_that_is_none_takes_more_cells(tmp_path):
+    kd.sweep(product, folder=tmp_path, a=[1.0, np.nan], b=[1.0])
+    more = kd.sweep(product, folder=tmp_path, extend=True, a=[np.nan, 2.0, 1.0], b=[1.0, 0.0])
+    np.testing.assert_array_equal(more["product"], [[np.nan, np.nan], [21.0, 20.0], [11.0, 10.0]])
+
+
 def test_a_folder_takes_more_cells(tmp_path, monkeypatch):
     calls, count = tmp_path / "calls", []
     plain = kd.sweeps._programs.Plain._stacked

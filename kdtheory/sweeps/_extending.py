@@ -43,7 +43,7 @@ def extended(folder, values, columns):
         whole = {}
         _fill(whole, found, before, after)
         for number, axis in enumerate(after):
-            new = after[axis][~np.isin(after[axis], before[axis])]
+            new = after[axis][~_among(after[axis], before[axis])]
             box = {**dict(itertools.islice(before.items(), number)), axis: new}
             box = {name: box.get(name, points) for name, points in after.items()}
             if len(new):
@@ -53,6 +53,13 @@ def extended(folder, values, columns):
     ordered = {}
     _fill(ordered, found, before, values)
     return ordered, labels
+
+
+def _among(points, others):
+    """Which points are among others: NaN, which equals nothing, is where they have one."""
+    same = np.isin(points, others)
+    floats = points.dtype.kind == others.dtype.kind == "f"
+    return same | (np.isnan(points) & np.isnan(others).any()) if floats else same
 
 
 def _read(place):
@@ -69,7 +76,7 @@ def _check(folder, there, values):
     for axis, points in values.items():
         if len(np.unique(points)) < len(points):
             raise ValueError(f"axis {axis} holds a value twice, which cannot extend a folder; give each once")
-        lacking = there[axis][~np.isin(there[axis], points)]
+        lacking = there[axis][~_among(there[axis], points)]
         if len(lacking):
             raise ValueError(
                 f"axis {axis} lacks {lacking[0]}, which the folder {folder} has; extend takes values in addition to"
