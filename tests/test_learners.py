@@ -509,7 +509,8 @@ def test_an_algorithm_never_gets_to_infinity():
         with pytest.raises(ValueError, match=f"{field} must be finite for a fit, got .*closed_form"):
             learner.fit(WIDE)
     assert kd.GradientFlow(np.inf).filter([1.0, 0.0]).tolist() == [1.0, 0.0]
-    assert np.isnan(jax.jit(lambda t: kd.GradientFlow(t).fit(WIDE))(np.inf)).all()  # where no check can look
+    for time in (np.inf, np.nan, -0.7):
+        assert np.isnan(jax.jit(lambda t: kd.GradientFlow(t).fit(WIDE))(time)).all()  # where no check can look
     endless = kd.GradientDescent(1.0, np.inf)  # past the bound 2/λ it swings for ever between two signs
     np.testing.assert_array_equal(endless.filter([0.0, 0.5, 1.0, 1.5, 2.0, 2.5]), [0, 1, 1, 1, np.nan, np.nan])
     np.testing.assert_array_equal(endless.residual([0.0, 0.5, 1.5, 2.0, 2.5]), [1, 0, 0, np.nan, np.nan])

@@ -153,7 +153,7 @@ def run_flow(problem, start, time):
     """
     matrix, vector = problem.normal_equations()
     times = jnp.atleast_1d(time).astype(vector.dtype)
-    times = jnp.where(jnp.isfinite(times), times, jnp.nan)
+    times = jnp.where((times >= 0) & jnp.isfinite(times), times, jnp.nan)
     pull = vector - matrix @ start  # -∇loss(start), in the range of H
     bound = jnp.max(jnp.sum(jnp.abs(matrix), axis=0))
     bound = jnp.where(bound > 0, bound, 1.0)
