@@ -257,8 +257,8 @@ def _as_labels(labels, name):
         raise TypeError(f"{name} cannot be sorted ({problem}): make them all numbers, or all texts") from problem
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(
-            f"{name} must be (N,), one class for each row and at least one row, got shape {labels.shape}; of (N, 1) take"
-            " the column"
+            f"{name} must be (N,), one class for each row and at least one row, got shape {labels.shape}; of (N, 1)"
+            " take the column"
         )
     if any(missing):
         raise ValueError(f"{name}: {sum(missing)} missing, first at {missing.index(True)}; drop those rows")

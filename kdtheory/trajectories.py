@@ -121,6 +121,8 @@ class Trajectory:
             if jnp.shape(given) != shape:
                 raise ValueError(f"{name} must have the shape {shape} of the trajectory's, got {jnp.shape(given)}")
         begun = self.start if start is None else as_array(start)
+        if concrete(spaces) and not np.isin(np.asarray(spaces), np.arange(len(self.spaces))).all():
+            raise ValueError(f"spaces must be whole numbers from 0 to {len(self.spaces) - 1}, got {spaces}")
         if start is not None and begun.shape != self.target.shape:
             raise ValueError(f"start must have the shape {self.target.shape} of the target, got {begun.shape}")
         return dataclasses.replace(self, target=as_array(target), spaces=spaces, start=begun)
@@ -130,8 +132,8 @@ class Trajectory:
         if self.clock.ndim == 0:
             raise TypeError("this trajectory has a single moment; there is nothing to index")
         count = len(self.clock)
-        if isinstance(moment, (int, np.integer)) and not -count <= moment < count:
-            raise IndexError(f"moment {moment} is out of range: this trajectory has {count}")
+        if not isinstance(moment, slice) and concrete(moment):
+            moment = _as_moments(moment, count)
         start = self.start[moment] if np.ndim(self.start) > self.target.ndim else self.start
         return dataclasses.replace(self, coordinates=self.coordinates[moment], clock=self.clock[moment], start=start)
 
@@ -344,7 +346,13 @@ class Recorder:
         predictions, clock = np.asarray(as_real(predictions, "predictions")), float(as_number(clock, "clock"))
         count, reading = self._shape[0], self._reading
         if rows is not None:
-            rows = np.atleast_1d(np.arange(count)[rows])
+            try:
+                rows = np.atleast_1d(np.arange(count)[rows if isinstance(rows, slice) or np.size(rows) else slice(0)])
+            except IndexError as problem:
+                raise IndexError(
+                    f"rows must be numbers of training rows, from 0 to {count - 1}, a slice, or a mask with one entry"
+                    f" for each of these {count}: {problem}"
+                ) from None
             reading = reading[:, rows]
         wanted = (reading.shape[1], *self._shape[1:])
         if predictions.shape != wanted:
@@ -387,6 +395,24 @@ class Recorder:
 
     def __repr__(self) -> str:
         return f"<Recorder: {len(self._kept)} moments, {len(self._reading)} directions>"
+
+
+def _as_moments(moment, count):
+    """An index of moments that are there: of others JAX would take the nearest."""
+    given = np.asarray(moment) if np.size(moment) else np.zeros(0, int)
+    mask = given.dtype == bool
+    if (
+        isinstance(moment, tuple)
+        or given.dtype.kind not in "iub"
+        or (given.shape != (count,) if mask else given.ndim > 1)
+    ):
+        raise TypeError(
+            f"a moment must be a whole number, a list of them, a slice, or a mask of one entry for each of the {count}"
+            f" of this trajectory; got {moment!r}"
+        )
+    if not mask and (outside := given[(given < -count) | (given >= count)]).size:
+        raise IndexError(f"moment {outside[0]} is out of range: this trajectory has {count}")
+    return given if given.ndim else int(given)
 
 
 def runs_of(runs: Trajectory | Sequence[Trajectory]) -> list[Trajectory]:
