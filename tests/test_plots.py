@@ -1,5 +1,6 @@
 """Plots show what the trajectories hold, and importing the library does not import matplotlib."""
 
+import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -483,3 +484,50 @@ def test_along_what_nobody_learns_exaggeration_is_nan_without_a_word():
     run = kd.closed_form(kd.GradientFlow([0.5, 1.0]), [1.0, 0.0])
     lag = kd.measures.observed_exaggeration(run, run, level=0.5)
     assert lag[0] == 0 and np.isnan(lag[1])
+
+
+def test_each_cell_of_a_map_reaches_half_way_to_the_next(ax):
+    """On the axis as it is drawn, also where there is one: nearest would leave a cell no room."""
+
+    def product(a, b):
+        return a * b
+
+    table = kd.sweep(product, a=[2.0, 3.0, 4.0], b=[1.0, 10.0, 100.0]).product
+    corners = kd.plots.heat(ax, table).collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [1.5, 2.5, 3.5, 4.5])
+    np.testing.assert_allclose(corners[:, 0, 1], 10.0 ** np.array([-0.5, 0.5, 1.5, 2.5]))
+    alone = kd.plots.heat(Figure().subplots(), table[:1]).collections[0].get_coordinates()
+    np.testing.assert_allclose(alone[0, :, 0], [1.5, 2.5])
+
+
+def test_a_map_is_of_real_numbers(ax):
+    def product(a, b):
+        return a * b
+
+    table = kd.sweep(product, a=[2.0, 3.0], b=[1.0, 10.0]).product
+    with pytest.raises(ValueError, match="center must be a number, got nan"):
+        kd.plots.heat(ax, table, center=np.nan)
+    with pytest.raises(TypeError, match="table must hold real numbers"):
+        kd.plots.heat(ax, table * 1j)
+
+
+def test_checks_are_asked_for(ax):
+    with pytest.raises(TypeError, match=r"check must be that of claim\.check, practice or falsify; got 'x'"):
+        kd.plots.margins(ax, "x")
+    with pytest.raises(TypeError, match=r"checks must be those of claim\.check, practice or falsify; got 'x'"):
+        kd.plots.verdicts(Figure(), ["x"])
+    check = kd.theorems.ridge_semigroup.check(0, count=5)
+    assert len(kd.plots.verdicts(Figure(layout="constrained"), check).legends) == 1
+
+
+def test_labels_of_margins_do_not_overprint():
+    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    margins = 10.0 ** np.arange(-15.0, 0.0)
+    said = SimpleNamespace(name="a claim", margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15})
+    ax = kd.plots.margins(figure.subplots(), said)
+    figure.draw_without_rendering()
+    low, high = ax.get_window_extent().intervaly
+    boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
+    seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
+    assert len(seen) > 3 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))

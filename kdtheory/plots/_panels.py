@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdtheory import asymptotics, claims, measures
-from kdtheory._checks import Number, Numbers, as_data, as_direction, as_number, as_spectrum
+from kdtheory._checks import Number, Numbers, as_data, as_direction, as_number, as_real, as_spectrum
 from kdtheory.plots._looks import (
     _LINES,
     _VERDICTS,
@@ -343,6 +343,8 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
     tiny margins keep their sign. The legend counts the cases of each verdict, those without a margin (NaN)
     too.
     """
+    if not hasattr(check, "margins"):
+        raise TypeError(f"check must be that of claim.check, practice or falsify; got {check!r}")
     values = np.asarray(check.margins, float)
     rank = np.argsort(np.argsort(values))
     for verdict, count in check.counts.items():
@@ -358,14 +360,16 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
             )
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size:
-        ax.set_yscale("symlog", linthresh=max(sizes.min(), 1e-16 * sizes.max()))
+        least = max(sizes.min(), 1e-16 * sizes.max())
+        ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 7))
+        ax.locator_params(axis="y", numticks=7)  # labels of all powers would overprint
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(title=check.name, xlabel="cases, by margin", ylabel="margin")
     ax.legend()
     return ax
 
 
-def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2) -> "Figure":
+def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, columns: int = 2) -> "Figure":
     """Below the panels of a figure, a small line for every claim that it shows: the verdict, and on how many cases.
 
     `checks` are those of `Claim.check`, `practice` and `falsify`, in any order; those of one claim share a line, and
@@ -383,6 +387,9 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2)
     """
     from matplotlib.lines import Line2D
 
+    checks = [checks] if isinstance(checks, claims.Check) else list(checks)
+    if wrong := [each for each in checks if not hasattr(each, "verdicts")]:
+        raise TypeError(f"checks must be those of claim.check, practice or falsify; got {wrong[0]!r}")
     lines = {}
     for check in checks:
         name = check.name if check.dropped is None else f"{check.name} without {check.dropped}"
@@ -395,6 +402,8 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2)
         said = ", ".join(f"{verdict} ({', '.join(numbers)})" for verdict, numbers in lanes.items())
         handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=f"{name}: {said}"))
     if handles:
+        longest = 0.5 * 7.5 * max(len(handle.get_label()) + 4 for handle in handles)  # in points, about
+        columns = max(1, min(columns, int(72 * figure.get_figwidth() / longest)))
         small = dict(fontsize=7.5, markerscale=0.7, handlelength=1.0, labelspacing=0.3, borderpad=0.0)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, **small)
     return figure
@@ -431,14 +440,15 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
             " axis by table.sel(name=value), or take its mean, table.mean(name)"
         )
     x, y = (_rising(np.asarray(table[name]), name) for name in table.dims)
-    style: dict[str, Any] = dict(shading="nearest", cmap="cividis", rasterized=True)
+    values = np.asarray(as_real(table.values, "table"), float)
+    style: dict[str, Any] = dict(cmap="cividis", rasterized=True)
     if center is not None:
         from matplotlib.colors import CenteredNorm
 
-        values = np.asarray(table, float)
+        as_number(center, "center")
         far = np.max(np.abs(values[np.isfinite(values)] - center), initial=0.0) or 1.0
         style |= dict(cmap="RdBu_r", norm=CenteredNorm(center, far))
-    drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(np.asarray(table, float)).T, **style | mesh)
+    drawn = ax.pcolormesh(_edges(x), _edges(y), np.ma.masked_invalid(values).T, **style | mesh)
     across, up = (str(name).replace("_", " ") for name in table.dims)
     ax.set(xscale=_scale(x), yscale=_scale(y), xlabel=across, ylabel=up)
     for axis, scale in (ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale()):
@@ -456,6 +466,20 @@ def _rising(points, name):
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise ValueError(f"the axis {name} must rise or fall throughout; sort it by table.sortby({name!r})")
     return points
+
+
+def _edges(points):
+    """Of the cells around points, half-way between them on the axis as it is drawn."""
+    if _scale(points) == "log":
+        return np.exp(_between(np.log(points)))
+    return _between(np.asarray(points, float))
+
+
+def _between(points):
+    if len(points) == 1:
+        return points + np.array([-0.5, 0.5])
+    middle = (points[1:] + points[:-1]) / 2
+    return np.concatenate([[2 * points[0] - middle[0]], middle, [2 * points[-1] - middle[-1]]])
 
 
 def _scale(points):
