@@ -531,3 +531,19 @@ def test_labels_of_margins_do_not_overprint():
     boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
     seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
     assert len(seen) > 3 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+
+
+def test_verdicts_stand_below_each_other_where_there_is_no_room_beside():
+    said = lambda name: SimpleNamespace(
+        name=name, lane="theory", dropped=None, verdict=HOLDS, verdicts=np.array([HOLDS])
+    )
+    checks = said("a_claim_of_this_name"), said("a_claim_of_that_name")
+    for width, columns in (3.3, 1), (7.0, 2):
+        figure = Figure(figsize=(width, 2.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.subplots()
+        [legend] = kd.plots.verdicts(figure, checks).legends
+        figure.draw_without_rendering()
+        assert legend._ncols == columns
+        box = legend.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1

@@ -402,8 +402,10 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, co
         said = ", ".join(f"{verdict} ({', '.join(numbers)})" for verdict, numbers in lanes.items())
         handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=f"{name}: {said}"))
     if handles:
-        longest = 0.5 * 7.5 * max(len(handle.get_label()) + 4 for handle in handles)  # in points, about
-        columns = max(1, min(columns, int(72 * figure.get_figwidth() / longest)))
+        sizes = [0.5 * 7.5 * (len(handle.get_label()) + 4) for handle in handles]  # in points, about
+        wide = lambda count: sum(max(column) for column in np.array_split(sizes, count))
+        most = range(min(columns, len(handles)), 1, -1)
+        columns = next((count for count in most if wide(count) <= 72 * figure.get_figwidth()), 1)
         small = dict(fontsize=7.5, markerscale=0.7, handlelength=1.0, labelspacing=0.3, borderpad=0.0)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, **small)
     return figure
