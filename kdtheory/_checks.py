@@ -74,6 +74,11 @@ def as_data(array, name, ranks):
         raise TypeError(
             f"{name} is being traced by JAX: make problems outside of jit and vmap, and relabel them inside"
         )
+    return as_array(as_table(array, name, ranks))
+
+
+def as_table(array, name, ranks):
+    """The same as an array of NumPy."""
     host = np.asarray(as_real(array, name))
     if ranks is not None and host.ndim not in ranks:
         allowed = " or ".join({1: "(N,)", 2: "(N, C)"}[r] if len(ranks) > 1 else "two-dimensional" for r in ranks)
@@ -85,7 +90,7 @@ def as_data(array, name, ranks):
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(f"{name} has {int(bad.sum())} non-finite values, first at {first}; drop or impute those rows")
-    return as_array(host)
+    return host
 
 
 def check_range(array, name, power):

@@ -8,14 +8,16 @@ return NumPy arrays; `standardise`, `one_hot` and `label_noise` prepare more of 
 import gzip
 import importlib.util
 import io
+import math
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdtheory._checks import Key, Numbers, as_random
+from kdtheory._checks import Key, Numbers, as_count, as_number, as_random, as_table
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +58,7 @@ def fashion_mnist(
 
     Read from files in MNIST's format, gzipped or not, such as those of the Debian package
     dataset-fashion-mnist, whose folder is the default. Xiao, Rasul & Vollgraf 2017 (MIT). Raises
-    FileNotFoundError, saying how to get them.
+    FileNotFoundError, saying how to get them, and ValueError for a file that is damaged.
     """
     return tuple(_idx(Path(folder), f"{split}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
 
@@ -65,11 +67,17 @@ def _idx(folder, name):
     """One file in MNIST's format: two zero bytes, type 8, the rank, the shape in big-endian words, the bytes."""
     for file, opened in (folder / name, open), (folder / f"{name}.gz", gzip.open):
         if file.exists():
-            with opened(file, "rb") as stream:
-                content = stream.read()
-            rank = content[3]
-            shape = np.frombuffer(content, ">u4", rank, offset=4)
-            values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(*shape)
+            try:
+                with opened(file, "rb") as stream:
+                    content = stream.read()
+            except (EOFError, gzip.BadGzipFile, zlib.error):
+                raise ValueError(f"{file} is damaged, or not gzipped; get it anew") from None
+            rank = 3 if "idx3" in name else 1
+            shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i]) for i in range(rank))
+            values = content[4 + 4 * rank :]
+            if content[:4] != bytes([0, 0, 8, rank]) or not values or len(values) != math.prod(shape):
+                raise ValueError(f"{file} is not a whole file of bytes in MNIST's format, of rank {rank}; get it anew")
+            values = np.frombuffer(values, np.uint8).reshape(shape)
             return values.astype(int) if rank == 1 else values.reshape(len(values), -1) / 255.0
     raise FileNotFoundError(
         f"{folder} holds no {name}(.gz); give the folder of the files, or: apt-get install dataset-fashion-mnist"
@@ -108,7 +116,7 @@ def nace(classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
 
     table = table.assign(section=table["Code"].map(section)).fillna("")
     table = table[~table["Description"].str.lower().duplicated()]
-    largest = table["section"].value_counts().index[:classes]
+    largest = table["section"].value_counts().index[: as_count(classes, "classes", least=2)]
     table = table[table["section"].isin(largest)]
     parts = (table[name] for name in ("Description", "This_item_includes", "This_item_also_includes"))
     texts = np.array([" ".join(row).strip() for row in zip(*parts, strict=True)])
@@ -223,29 +231,54 @@ def _carrier(package, name):
 
 def standardise(table: Numbers) -> np.ndarray:
     """Each column with mean zero and variance one: (N, D) to (N, D), or (N,) to (N,). Constant columns become
-    zero.
+    zero. Raises ValueError for what is not finite.
 
     >>> import kdtheory as kd
     >>> kd.datasets.standardise([[1.0, 5.0], [3.0, 5.0]]).tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
     """
+    table = as_table(table, "table", ranks=(1, 2))
+    table = np.ldexp(table, -np.frexp(np.max(np.abs(table), axis=0))[1] - 1)  # lest sums or squares leave the range
     centred = table - np.mean(table, axis=0)
-    spread = np.std(table, axis=0)
-    return centred / np.where(np.ptp(table, axis=0) > 0, spread, 1.0)
+    centred = centred - np.mean(centred, axis=0)  # the rounding of a mean may exceed the spread
+    constant = np.ptp(table, axis=0) == 0
+    return np.where(constant, 0, centred) / np.where(constant, 1, np.std(centred, axis=0))
+
+
+def _as_labels(labels, name):
+    """A user's labels, one for each row, as an array of what can be sorted."""
+    if isinstance(labels, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be dropped; delete the masked rows")
+    try:
+        labels = np.asarray(labels)
+        missing = [label is None or label != label for label in labels.ravel().tolist()]
+        distinct = np.unique(labels[~np.reshape(missing, labels.shape).astype(bool)])
+    except Exception as problem:
+        raise TypeError(f"{name} cannot be sorted ({problem}): make them all numbers, or all texts") from problem
+    if labels.ndim != 1 or len(labels) == 0:
+        raise ValueError(
+            f"{name} must be (N,), one class for each row and at least one row, got shape {labels.shape}; of (N, 1)"
+            " take the column"
+        )
+    if any(missing):
+        raise ValueError(f"{name}: {sum(missing)} missing, first at {missing.index(True)}; drop those rows")
+    return labels, distinct
 
 
 def one_hot(labels: Numbers, classes: Numbers | None = None) -> np.ndarray:
     """Labels (N,) as targets (N, C): one in the column of the label's class, zero elsewhere.
 
     Columns are in the order of `classes`, by default the distinct labels, sorted. Raises ValueError for
-    labels that are not among the classes.
+    labels that are not among the classes, or missing, and for a class that is named twice.
 
     >>> import kdtheory as kd
     >>> kd.datasets.one_hot(["cat", "dog", "cat"]).tolist()
     [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
     """
-    labels = np.asarray(labels)
-    classes = np.unique(labels) if classes is None else np.asarray(classes)
+    labels, distinct = _as_labels(labels, "labels")
+    classes, different = (distinct, distinct) if classes is None else _as_labels(classes, "classes")
+    if len(different) < len(classes):
+        raise ValueError(f"classes are {classes.tolist()}, of which one comes twice; a class has one column")
     unknown = sorted(set(labels.tolist()) - set(classes.tolist()))
     if unknown:
         raise ValueError(f"labels hold {unknown}, which are not among the classes {classes.tolist()}")
@@ -258,7 +291,7 @@ def label_noise(key: Key, labels: Numbers, share: float, confusable: Mapping[Any
     Exactly round(share · N) rows, chosen at random, get another class: any of the others, alike (symmetric
     noise), or, with `confusable`, the class that this mapping gives for theirs; rows whose class it does not
     name stay as they are. `key`, a JAX key or an int, seeds NumPy's generator. Raises ValueError for a share outside
-    [0, 1].
+    [0, 1], and for labels that are missing or of one class only.
 
     >>> import kdtheory as kd
     >>> int(sum(kd.datasets.label_noise(0, [0] * 5 + [1] * 5, 0.3) != [0] * 5 + [1] * 5))
@@ -266,13 +299,18 @@ def label_noise(key: Key, labels: Numbers, share: float, confusable: Mapping[Any
     >>> kd.datasets.label_noise(0, [4, 4, 7], 1.0, confusable={4: 9}).tolist()
     [9, 9, 7]
     """
-    if not 0 <= share <= 1:
+    if not 0 <= as_number(share, "share") <= 1:
         raise ValueError(f"share must be in [0, 1], got {share}")
-    labels, random = np.array(labels), as_random(key)
+    (labels, classes), random = _as_labels(labels, "labels"), as_random(key)
     hit = random.permutation(len(labels))[: round(share * len(labels))]
     if confusable is not None:
-        labels[hit] = [confusable.get(label, label) for label in labels[hit].tolist()]
+        new = [confusable.get(label, label) for label in labels[hit].tolist()]
+        labels = labels.astype(np.result_type(labels, *map(np.asarray, new)))  # room for a longer name, or a fraction
+        labels[hit] = new
         return labels
-    classes, which = np.unique(labels, return_inverse=True)
-    labels[hit] = classes[(which[hit] + random.integers(1, len(classes), size=len(hit))) % len(classes)]
+    if len(classes) < 2 and len(hit):
+        raise ValueError(f"labels are all {classes.tolist()[0]!r}, and there is no other class; give confusable=")
+    which = np.searchsorted(classes, labels[hit])
+    labels = labels.copy()
+    labels[hit] = classes[(which + random.integers(1, max(len(classes), 2), size=len(hit))) % len(classes)]
     return labels

@@ -133,12 +133,9 @@ class Trajectory:
         them. IndexError for moments that it has not."""
         if self.clock.ndim == 0:
             raise TypeError("this trajectory has a single moment; there is nothing to index")
-        count, moment = len(self.clock), np.asarray(moment) if isinstance(moment, list) else moment
-        if concrete(moment):
-            try:
-                np.arange(count)[moment]  # JAX would take the last one for any beyond
-            except IndexError as refused:
-                raise IndexError(f"moment {moment} is out of range: this trajectory has {count}") from refused
+        count = len(self.clock)
+        if not isinstance(moment, slice) and concrete(moment):
+            moment = _as_moments(moment, count)
         start = self.start[moment] if np.ndim(self.start) > self.target.ndim else self.start
         return dataclasses.replace(self, coordinates=self.coordinates[moment], clock=self.clock[moment], start=start)
 
@@ -361,11 +358,12 @@ class Recorder:
         count, reading = self._shape[0], self._reading
         if rows is not None:
             try:
-                rows = np.atleast_1d(np.arange(count)[rows])
-            except IndexError as refused:
+                rows = np.atleast_1d(np.arange(count)[rows if isinstance(rows, slice) or np.size(rows) else slice(0)])
+            except IndexError as problem:
                 raise IndexError(
-                    f"rows must be numbers of training rows, from 0 to {count - 1}; got {rows}"
-                ) from refused
+                    f"rows must be numbers of training rows, from 0 to {count - 1}, a slice, or a mask with one entry"
+                    f" for each of these {count}: {problem}"
+                ) from None
             reading = reading[:, rows]
         wanted = (reading.shape[1], *self._shape[1:])
         if predictions.shape != wanted:
@@ -408,6 +406,24 @@ class Recorder:
 
     def __repr__(self) -> str:
         return f"<Recorder: {len(self._kept)} moments, {len(self._reading)} directions>"
+
+
+def _as_moments(moment, count):
+    """An index of moments that are there: of others JAX would take the nearest."""
+    given = np.asarray(moment) if np.size(moment) else np.zeros(0, int)
+    mask = given.dtype == bool
+    if (
+        isinstance(moment, tuple)
+        or given.dtype.kind not in "iub"
+        or (given.shape != (count,) if mask else given.ndim > 1)
+    ):
+        raise TypeError(
+            f"a moment must be a whole number, a list of them, a slice, or a mask of one entry for each of the {count}"
+            f" of this trajectory; got {moment!r}"
+        )
+    if not mask and (outside := given[(given < -count) | (given >= count)]).size:
+        raise IndexError(f"moment {outside[0]} is out of range: this trajectory has {count}")
+    return given if given.ndim else int(given)
 
 
 def runs_of(runs: Trajectory | Sequence[Trajectory]) -> list[Trajectory]:

@@ -488,3 +488,92 @@ def test_a_hypothesis_that_saves_is_attacked(made):
     found = claim.check(0, count=500).where()
     assert found.hypothesis.above and found.hypothesis.threshold >= 1.45 and str(found.hypothesis).startswith("a > ")
     assert found.saved.verdict == HOLDS
+
+
+def test_every_quantity_may_be_a_few_values(made):
+    """Nothing is drawn then, and each alternative is judged as it is."""
+
+    @made(t=[0.1, 1.0, 10.0], kind=["flow"], two=2, hypotheses=dict(long=lambda t: t - 0.5))
+    def learns(run, t, kind, two):
+        """Gradient flow learns three tenths in less than a unit of time."""
+        return run(kd.GradientFlow(t), [1.0]).learnt[0] - 0.15 * two
+
+    check = learns.check(0, count=30)
+    assert check.verdict == HOLDS and set(check.instances["t"].tolist()) == {1.0, 10.0}
+    np.testing.assert_allclose(check.margins, -np.expm1(-check.instances["t"]) - 0.3, rtol=1e-12)
+    assert learns.practice(0, count=4).verdict == HOLDS
+    broken = learns.falsify(0, drop="long", count=30)
+    assert broken.verdict == VIOLATED and learns.simplify(broken)["t"] == 0.1
+    assert learns.falsify(0, count=30, descent=3).verdict == HOLDS
+
+    @made(t=0.1)
+    def fails(run, t):
+        """Gradient flow learns three tenths."""
+        return run(kd.GradientFlow(t), [1.0]).learnt[0] - 0.3
+
+    assert "fails everywhere" in str(fails.check(0, count=5).where())
+
+
+@pytest.mark.parametrize("values", [["a", 1.0], [None, 0.1], [np.nan, 1.0], np.nan, [(1, 2)]], ids=str)
+def test_alternatives_of_no_one_kind_are_refused(made, values):
+    """Numbers beside names would have become names, and NaN equals nothing."""
+    with pytest.raises(ValueError, match="'t': among takes numbers, or names, and no NaN"):
+        made(t=values)(lambda run, t: t)
+
+
+def test_ends_are_finite(made):
+    with pytest.raises(ValueError, match="'t': positive takes finite 0 < low <= high"):
+        made(t=(1.0, np.inf))(lambda run, t: t)
+
+
+@pytest.mark.parametrize(
+    ("slack", "said"),
+    [
+        (lambda t: None, "it returns NoneType"),
+        (lambda t: jnp.stack([t, t]), r"it returns float64 of shape \(2,\)"),
+        (lambda t: 1j * t, "it returns complex128"),
+        (lambda t: "yes", "it returns str"),
+    ],
+)
+def test_a_condition_is_one_number(made, slack, said):
+    @made(t=(0.1, 10.0), hypotheses=dict(odd=slack))
+    def something(run, t):
+        """Something."""
+        return t
+
+    with pytest.raises(TypeError, match=f"a condition of t must return one real number, .*; {said}"):
+        something.check(0, count=5)
+
+
+def test_a_complex_margin_is_refused(made):
+    @made(t=(0.1, 10.0))
+    def something(run, t):
+        """Something."""
+        return (1 + 1j) * run(kd.GradientFlow(t), [1.0]).learnt[0]
+
+    with pytest.raises(TypeError, match="something must return a real number, and returns a complex one; take its"):
+        something.check(0, count=5)
+
+
+def test_a_hypothesis_that_excludes_nothing_is_named(made):
+    @made(t=(0.1, 10.0), hypotheses=dict(met=lambda t: t))
+    def something(run, t):
+        """Something."""
+        return t
+
+    with pytest.raises(ValueError, match=r"only 0 of 320 random instances are outside of 'met'.*excludes nothing"):
+        something.falsify(0, drop="met", count=5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_json_is_strict_also_of_margins_that_are_not_finite(made, value, recwarn):
+    @made(t=(0.1, 10.0))
+    def odd(run, t):
+        """Something."""
+        return run(kd.GradientFlow(t), [1.0]).learnt[0] * value
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    (said,) = json.loads(kd.claims.json(odd.trial(0, count=10, loops=3)), parse_constant=refuse)
+    assert said["theory"]["worst"] is None and not said["passed"]

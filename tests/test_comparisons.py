@@ -178,6 +178,9 @@ def test_directions_and_levels_that_are_none():
     problem = kd.problems.with_spectrum(0, [1.0, 0.4, 0.1])
     for given, error, message in (
         (dict(directions=()), ValueError, r"directions names none; give at least the lead, such as \(0,\)"),
+        (dict(directions=2), TypeError, "directions must be a sequence of whole numbers, .* got 2"),
+        (dict(directions="012"), TypeError, "directions must be a sequence of whole numbers, .* got '012'"),
+        (dict(directions=("9",)), TypeError, "a direction must be a whole number, .* got '9'"),
         (dict(directions=(0.5,)), TypeError, r"a direction must be a whole number, .* got 0\.5"),
         (dict(directions=(0, -4)), IndexError, "direction -4 is out of range: there are 3"),
         (dict(level=0.0), ValueError, r"level must be above 0 and below 1, since nothing has been learnt at 0\.0"),

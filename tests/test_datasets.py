@@ -69,6 +69,68 @@ def test_standardise_leaves_constant_columns_at_zero():
     assert kd.datasets.standardise(table[:, 0]).shape == (3,)
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1.0, 1e200, 1.7e308])
+def test_standardise_at_any_size(size):
+    table = np.array([[1.0], [-1.0], [1.0], [-1.0]]) * size
+    np.testing.assert_array_equal(kd.datasets.standardise(table), [[1], [-1], [1], [-1]])
+
+
+def test_standardise_where_the_mean_is_far_larger_than_the_spread():
+    np.testing.assert_array_equal(kd.datasets.standardise([1e16, 1e16 + 2]), [-1, 1])
+    for rows in range(2, 40):
+        assert not kd.datasets.standardise(np.full(rows, 0.1)).any()  # whose mean is not always 0.1
+
+
+def test_standardise_takes_what_can_be_read_as_numbers():
+    pandas = pytest.importorskip("pandas")
+    for table in [[0, 255]], [[True, False]], [[3.0, 1.0]]:
+        column = np.transpose(table)
+        wanted = kd.datasets.standardise(column.astype(float))
+        for given in column, column.tolist(), pandas.DataFrame(column):
+            seen = kd.datasets.standardise(given)
+            assert type(seen) is np.ndarray
+            np.testing.assert_array_equal(seen, wanted)
+    assert kd.datasets.standardise(np.float32([1, 2])).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ([[1.0, np.nan], [2.0, np.inf]], ValueError, r"table has 2 non-finite values, first at \(0, 1\)"),
+        (np.ma.array([1.0, 2.0], mask=[0, 1]), TypeError, "table is a masked array"),
+        (np.zeros((0, 3)), ValueError, r"table is empty, shape \(0, 3\)"),
+        (3.0, ValueError, r"table must be \(N,\) or \(N, C\), got shape \(\)"),
+        (["a", "b"], TypeError, "table must hold real numbers"),
+    ],
+)
+def test_standardise_refuses_in_words(table, error, message):
+    with pytest.raises(error, match=message):
+        kd.datasets.standardise(table)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([[1], [2]], ValueError, r"labels must be \(N,\), .* got shape \(2, 1\)"),
+        (3, ValueError, r"labels must be \(N,\), .* got shape \(\)"),
+        ([], ValueError, r"at least one row, got shape \(0,\)"),
+        ([1.0, np.nan], ValueError, "labels: 1 missing, first at 1"),
+        (["a", None], ValueError, "labels: 1 missing, first at 1"),
+        (np.ma.array([1, 2], mask=[0, 1]), TypeError, "labels is a masked array"),
+        (np.array([1, "a"], object), TypeError, "labels cannot be sorted"),
+    ],
+)
+def test_labels_are_refused_in_words(labels, error, message):
+    for use in kd.datasets.one_hot, lambda labels: kd.datasets.label_noise(0, labels, 0.5):
+        with pytest.raises(error, match=message):
+            use(labels)
+
+
+def test_a_class_has_one_column():
+    with pytest.raises(ValueError, match=r"classes are \[1, 2, 2\], of which one comes twice"):
+        kd.datasets.one_hot([1, 2], classes=[1, 2, 2])
+
+
 def test_one_hot():
     np.testing.assert_array_equal(kd.datasets.one_hot([2, 0, 2]), [[0, 1], [1, 0], [0, 1]])
     np.testing.assert_array_equal(kd.datasets.one_hot([2, 0], classes=[0, 1, 2]), [[0, 0, 1], [1, 0, 0]])
@@ -94,6 +156,20 @@ def test_fashion_mnist_reads_mnists_format(tmp_path, packed):
     assert classes.tolist() == [7, 1]
     with pytest.raises(FileNotFoundError, match="apt-get install dataset-fashion-mnist"):
         kd.datasets.fashion_mnist(tmp_path, split="t10k")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text, not numbers at all", b"\0\0\x08\x03\0\0", b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + b"abc"],
+    ids=["empty", "text", "no shape", "cut"],
+)
+@pytest.mark.parametrize("packed", ["no", "yes", "cut", "lie"])
+def test_a_damaged_file_of_images_is_named(tmp_path, content, packed):
+    name = "train-images-idx3-ubyte" + ".gz" * (packed != "no")
+    zipped = gzip.compress(content)
+    (tmp_path / name).write_bytes(dict(no=content, yes=zipped, cut=zipped[:-9], lie=content + b"-")[packed])
+    with pytest.raises(ValueError, match=rf"{name} is (not a whole file of bytes in MNIST's format|damaged)"):
+        kd.datasets.fashion_mnist(tmp_path)
 
 
 def test_reviews_and_their_features():
@@ -141,3 +217,10 @@ def test_label_noise_is_seeded_and_of_the_given_share():
     assert kd.datasets.label_noise(0, ["a", "b"], 1.0).tolist() == ["b", "a"]
     with pytest.raises(ValueError, match=r"share must be in \[0, 1\], got 1.5"):
         kd.datasets.label_noise(1, labels, 1.5)
+    with pytest.raises(ValueError, match="labels are all 4, and there is no other class"):
+        kd.datasets.label_noise(1, [4, 4], 1.0)
+
+
+def test_confusable_classes_keep_their_whole_name():
+    assert kd.datasets.label_noise(0, ["cat", "dog"], 1.0, {"cat": "tiger"}).tolist() == ["tiger", "dog"]
+    assert kd.datasets.label_noise(0, [4, 4], 1.0, {4: 9.5}).tolist() == [9.5, 9.5]

@@ -1,5 +1,6 @@
 """Results that are saved, loaded and pickled, to the last bit; and files that are foreign, damaged or meant to harm."""
 
+import codecs
 import importlib
 import io
 import json
@@ -184,6 +185,7 @@ def test_what_is_refused(check, tmp_path, monkeypatch):
         (np.zeros(2).view(np.recarray), "is a recarray, which would come back plain; save numpy.asarray of it"),
         ({1: 2}, r"a dict with the key 1; its keys must be strings"),
         (1j, "the result is 1j"),
+        ({"x": [10**5000]}, "x.0 is a whole number of 16610 bits; save it as a text"),
         (type("Mine", (dict,), {})(), "the result is {}"),
         (kd.Filter(kd.Ridge(1.0).filter), "function is <bound method"),
     ],
@@ -273,6 +275,8 @@ HARMFUL = {
     "a builtin": {"name": "builtins:eval"},
     "what reads files": {"name": "jax.numpy:load"},
     "a private function": {"name": "kdtheory.files:_made"},
+    "what writes files": {"name": "kdtheory.files:save"},
+    "a key of no name": {"key": "keys", "of": ["rbg"]},
     "a function where a record is due": {"record": "kdtheory.learners:zeros", "fields": {}},
     "a class that is no record": {"record": "kdtheory.claims.judging:Claim", "fields": {}},
     "a claim": {"claim": "evil_module:x"},
@@ -294,11 +298,39 @@ def test_a_file_runs_nothing(how, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     path = written(tmp_path / "harm.npz", HARMFUL[how], keys=np.arange(3.0))
+    codecs.lookup("cp437")  # of Python's own, for names in an archive
     before, there = set(sys.modules), set(os.listdir())
     with pytest.raises(ValueError, match=r"harm\.npz|there is no claim") as refused:
         kd.load(path)
     assert set(sys.modules) == before and set(os.listdir()) == there
     assert capfd.readouterr() == ("", "") and "allow_pickle" not in str(refused.value)
+
+
+def test_a_kernel_in_a_file_writes_nothing(tmp_path, monkeypatch):
+    """It is called with the inputs that the file holds, which might be a path."""
+    monkeypatch.chdir(tmp_path)
+    fields = {"kernel": {"name": "kdtheory.files:save"}, "inputs": "PWNED", "targets": {"numpy": "y"}}
+    path = written(tmp_path / "harm.npz", {"record": "kdtheory.problems:MatrixFree", "fields": fields}, y=np.zeros(5))
+    with pytest.raises(ValueError, match=r"harm\.npz holds the function kdtheory\.files:save"):
+        kd.load(path).eigensystem()
+    assert not os.path.exists("PWNED")
+
+
+@pytest.mark.parametrize("dtype", ["<U1", [("text", "<U1")]])
+def test_a_text_of_no_characters_is_damage(dtype, tmp_path):
+    text = np.frombuffer(b"\xff\xff\xff\x7f", dtype)
+    written(tmp_path / "member.npz", {"array": "x"}, x=text)
+    np.savez(tmp_path / "structure.npz", __structure__=text.reshape(()))
+    for name in "member", "structure":
+        with pytest.raises(ValueError, match=f"{name}.npz is damaged"):
+            kd.load(tmp_path / f"{name}.npz")
+
+
+def test_a_number_is_no_path(tmp_path):
+    with open(tmp_path / "some", "wb") as file:
+        with pytest.raises(TypeError, match="PathLike object, not int"):
+            kd.load(file.fileno())
+        file.write(b"it is still open")
 
 
 def test_one_array_is_not_given_twice(tmp_path):
@@ -389,7 +421,7 @@ def test_what_the_system_refuses_is_its_own(tmp_path):
         kd.load(tmp_path)
     with pytest.raises(IsADirectoryError):
         kd.save(tmp_path, 1.0)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"missing/x\.npz'$"):  # as it was given
         kd.save(tmp_path / "missing" / "x.npz", 1.0)
     assert not list(tmp_path.iterdir())
 

@@ -10,6 +10,7 @@ import decimal
 import enum
 import fractions
 import functools
+import inspect
 import io
 import itertools
 import json
@@ -31,6 +32,7 @@ import weakref
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pandas
 import pytest
@@ -534,6 +536,8 @@ TOLD |= {
     "super": own_super,
     "a cached property": lambda c: lambda a, x=Cached(c): a * x.twice,
     "a pattern": lambda c: lambda a, x=re.compile(str(c)): a * bool(x.match("1.0")),
+    "a queue's length": lambda c: lambda a, x=collections.deque([1.0], maxlen=int(c)): x.append(a) or sum(x),
+    "a number of mpmath": lambda c: lambda a, x=mpmath.mpf(c): a * float(x),  # a slot hidden by an attribute
     "a decimal": lambda c: lambda a, x=decimal.Decimal(c): a * float(x),
     "a time": lambda c: lambda a, x=datetime.timedelta(c): a * x.days,
     "a pure path": lambda c: lambda a, x=pathlib.PurePosixPath(str(c)): a * len(x.name),
@@ -655,6 +659,9 @@ def of_all_modules(a):
         (opens, r"open, _?io\.open, which reads from outside of the program"),
         (evaluates, "eval, builtins.eval, which"),
         (looks_up, "globals, builtins.globals, which"),
+        (lambda a: a * helper.__globals__["SCALE"], "function, all names at once, by __globals__"),
+        (lambda a: a * sys._getframe().f_globals["SCALE"], "function, all names at once, by f_globals"),
+        (lambda a: a * inspect.getclosurevars(helper).globals["SCALE"], "inspect.getclosurevars"),
         (loads, "np.load, numpy.load, which reads"),
         (reads_a_table, r"pandas.read_csv, pandas.*read_csv, which reads"),
         (environment, "os.environ, what the system holds"),

@@ -217,6 +217,13 @@ def runs():
     return tuple(kd.simulate(learner, problem) for learner in (path, kd.distill(kd.GradientDescent(0.05, 120), path)))
 
 
+def test_runs_of_other_directions_are_not_compared():
+    two, three = (kd.closed_form(kd.GradientFlow([0.1, 3.0]), range(count, 0, -1)) for count in (2, 3))
+    for runs in (two, three), ([three], two):
+        with pytest.raises(ValueError, match=r"teacher has \d directions and student \d: project both on"):
+            kd.measures.observed_exaggeration(*runs, level=0.5)
+
+
 def test_observed_exaggeration_is_the_formula(runs):
     teacher, student = runs
     rate = kd.GradientDescent(0.05, 1).rate(teacher.eigenvalues)

@@ -1,5 +1,6 @@
 """Plots show what the trajectories hold, and importing the library does not import matplotlib."""
 
+import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -388,3 +389,161 @@ def test_heat_says_what_it_wants(ax):
     ):
         with pytest.raises(error, match=message):
             kd.plots.heat(ax, table)
+
+
+def test_an_unsorted_log_is_drawn_in_the_order_of_its_clock(ax):
+    problem = kd.problems.linear(np.diag([1.0, 2.0]), [1.0, 2.0])
+    log = np.array([[0.9, 1.8], [0.1, 0.2], [0.5, 1.0]])
+    kd.plots.convergence(ax, kd.project(problem, predictions=log, clock=[3, 1, 2]), directions=[0])
+    clock, progress = ax.lines[0].get_data()
+    assert clock.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(progress, [0.1, 0.5, 0.9])
+
+
+def test_a_single_point_can_be_seen():
+    path, new = kd.GradientFlow([1.0, 2.0, 5.0]), lambda: Figure().subplots()
+    one, two = kd.closed_form(path, [1.0]), kd.closed_form(path, [1.0, 0.5])
+    for ax in (
+        kd.plots.convergence(new(), two[:1], directions=[0]),
+        kd.plots.exaggeration(new(), one, one, level=0.7),
+        kd.plots.eigenspace(new(), two[:1]),
+        kd.plots.spectrum(new(), [1.0]),
+        kd.plots.risk(new(), kd.measures.risk(kd.GradientFlow([1.0]), [1.0], 1.0, 1.0), [1.0]),
+    ):
+        assert ax.lines[0].get_marker() == "o" and len(ax.lines[0].get_xdata()) == 1
+    assert kd.plots.convergence(new(), two, directions=[0]).lines[0].get_marker() == "None"
+
+
+def test_directions_may_be_counted_from_the_end(ax):
+    run = kd.closed_form(kd.GradientFlow([0.5, 1.0, 2.0]), [1.0, 0.5, 0.1])
+    kd.plots.convergence(ax, run, directions=[-1])
+    assert "direction 2, λ = 0.1" in ax.get_legend_handles_labels()[1]
+    assert kd.plots.eigenspace(Figure().subplots(), run, y=-1).get_ylabel().endswith("direction 2, λ = 0.1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (dict(directions=0), TypeError, r"directions must be a sequence of whole numbers, such as .*, got 0"),
+        (dict(directions="01"), TypeError, "directions must be a sequence"),
+        (dict(directions=[0], colours=[]), ValueError, "colours names none"),
+        (dict(directions=[0], linestyles=()), ValueError, "linestyles names none"),
+    ],
+)
+def test_what_convergence_refuses(ax, arguments, error, message):
+    run = kd.closed_form(kd.GradientFlow([0.5, 1.0]), [1.0, 0.5])
+    with pytest.raises(error, match=message):
+        kd.plots.convergence(ax, run, **arguments)
+
+
+def test_what_would_draw_nothing_is_refused(ax):
+    run = kd.closed_form(kd.GradientFlow([0.0]), [1.0, 0.5])
+    with pytest.raises(ValueError, match="no moment of trajectory 0 is after clock zero, where the logarithmic axis"):
+        kd.plots.convergence(ax, run, directions=[0])
+    for plot in kd.plots.convergence, kd.plots.eigenspace:
+        with pytest.raises(ValueError, match="give at least one trajectory"):
+            plot(ax)
+    for eigenvalues in [], [1.0, -1.0], [1.0, np.nan], 3.0:
+        with pytest.raises(ValueError, match="eigenvalues must be a non-empty sequence of finite numbers >= 0"):
+            kd.plots.spectrum(ax, eigenvalues)
+    with pytest.raises(ValueError, match="scale must be a number, got nan"):
+        kd.plots.confidence(ax, np.eye(2), np.eye(2), scale=np.nan)
+    with pytest.raises(TypeError, match=r"risk must be that of measures\.risk"):
+        kd.plots.risk(ax, 3.0, [1.0])
+
+
+def test_one_line_style_is_that_of_all(ax):
+    run = kd.closed_form(kd.GradientFlow([0.5, 1.0]), [1.0, 0.5])
+    kd.plots.convergence(ax, run, run, directions=[0], linestyles="--")
+    assert {line.get_linestyle() for line in ax.lines[:2]} == {"--"}
+
+
+def test_a_slope_that_is_none_is_not_named(ax):
+    kd.plots.confidence(ax, [[1.0, 0.0]], [[2.0, 0.0]])
+    assert ax.get_legend_handles_labels()[1] == ["equal confidence"]
+
+
+def test_few_directions_are_numbered(ax):
+    kd.plots.spectrum(ax, [1.0, 0.5, 0.2, 0.0])  # the last has no place on a logarithmic axis
+    ax.figure.draw_without_rendering()
+    labels = [tick.label1.get_text() for tick in (*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks())]
+    assert {"0", "1", "2"} <= set(labels)
+    assert np.isnan(ax.lines[0].get_ydata()[3])
+
+
+def test_a_bias_that_vanishes_leaves_room_for_the_sum(ax):
+    times = np.geomspace(0.1, 1e3, 30)
+    found = kd.measures.risk(kd.GradientFlow(times), [1.0, 0.5], 1.0, 1e-3)
+    kd.plots.risk(ax, found, times)
+    total = ax.lines[0].get_ydata()
+    low, high = ax.get_ylim()
+    assert min(total) / 2e3 < low < min(total) and max(total) < high < 10 * max(total)
+
+
+def test_along_what_nobody_learns_exaggeration_is_nan_without_a_word():
+    run = kd.closed_form(kd.GradientFlow([0.5, 1.0]), [1.0, 0.0])
+    lag = kd.measures.observed_exaggeration(run, run, level=0.5)
+    assert lag[0] == 0 and np.isnan(lag[1])
+
+
+def test_each_cell_of_a_map_reaches_half_way_to_the_next(ax):
+    """On the axis as it is drawn, also where there is one: nearest would leave a cell no room."""
+
+    def product(a, b):
+        return a * b
+
+    table = kd.sweep(product, a=[2.0, 3.0, 4.0], b=[1.0, 10.0, 100.0]).product
+    corners = kd.plots.heat(ax, table).collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [1.5, 2.5, 3.5, 4.5])
+    np.testing.assert_allclose(corners[:, 0, 1], 10.0 ** np.array([-0.5, 0.5, 1.5, 2.5]))
+    alone = kd.plots.heat(Figure().subplots(), table[:1]).collections[0].get_coordinates()
+    np.testing.assert_allclose(alone[0, :, 0], [1.5, 2.5])
+
+
+def test_a_map_is_of_real_numbers(ax):
+    def product(a, b):
+        return a * b
+
+    table = kd.sweep(product, a=[2.0, 3.0], b=[1.0, 10.0]).product
+    with pytest.raises(ValueError, match="center must be a number, got nan"):
+        kd.plots.heat(ax, table, center=np.nan)
+    with pytest.raises(TypeError, match="table must hold real numbers"):
+        kd.plots.heat(ax, table * 1j)
+
+
+def test_checks_are_asked_for(ax):
+    with pytest.raises(TypeError, match=r"check must be that of claim\.check, practice or falsify; got 'x'"):
+        kd.plots.margins(ax, "x")
+    with pytest.raises(TypeError, match=r"checks must be those of claim\.check, practice or falsify; got 'x'"):
+        kd.plots.verdicts(Figure(), ["x"])
+    check = kd.theorems.ridge_semigroup.check(0, count=5)
+    assert len(kd.plots.verdicts(Figure(layout="constrained"), check).legends) == 1
+
+
+def test_labels_of_margins_do_not_overprint():
+    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    margins = 10.0 ** np.arange(-15.0, 0.0)
+    said = SimpleNamespace(name="a claim", margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15})
+    ax = kd.plots.margins(figure.subplots(), said)
+    figure.draw_without_rendering()
+    low, high = ax.get_window_extent().intervaly
+    boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
+    seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
+    assert len(seen) > 3 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+
+
+def test_verdicts_stand_below_each_other_where_there_is_no_room_beside():
+    said = lambda name: SimpleNamespace(
+        name=name, lane="theory", dropped=None, verdict=HOLDS, verdicts=np.array([HOLDS])
+    )
+    checks = said("a_claim_of_this_name"), said("a_claim_of_that_name")
+    for width, columns in (3.3, 1), (7.0, 2):
+        figure = Figure(figsize=(width, 2.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.subplots()
+        [legend] = kd.plots.verdicts(figure, checks).legends
+        figure.draw_without_rendering()
+        assert legend._ncols == columns
+        box = legend.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1

@@ -146,9 +146,30 @@ def test_moments():
     assert [float(moment.clock) for moment in run] == [0.0, 1.0, 2.0, 3.0]  # iteration ends
     assert run[jnp.array([3, 0])].clock.tolist() == [3.0, 0.0] and run[np.arange(4) > 1].clock.tolist() == [2.0, 3.0]
     np.testing.assert_array_equal(run[1].coordinates, run.coordinates[1])
+    assert run[[3, 0]].clock.tolist() == [3.0, 0.0] and run[[]].clock.tolist() == []
+    for outside in [1, 4], np.array([-5]), jnp.array([4]):
+        with pytest.raises(IndexError, match="is out of range: this trajectory has 4"):
+            run[outside]
+    for odd in 0.5, "a", None, ..., (0, 1), True, [True], np.arange(4) > np.zeros((4, 1)), [[0, 1]]:
+        with pytest.raises(TypeError, match="a moment must be a whole number, a list of them, a slice, or a mask"):
+            run[odd]
+    assert jax.jit(lambda moment: run[moment].clock)(3) == 3.0
     assert repr(kd.simulate(kd.Ridge(1.0), TALL)) == "<Trajectory: 1 moment, 6 directions, 2 outputs>"
     with pytest.raises(TypeError, match="single moment"):
         run[0][0]
+
+
+@pytest.mark.parametrize("spaces", [[0.5, 1.0], [-1, 0], [0, 2]])
+def test_bands_are_numbered(spaces):
+    run = kd.closed_form(kd.GradientFlow(jnp.arange(4.0)), [1.0, 0.5])
+    with pytest.raises(ValueError, match="spaces must be numbers of bands, from 0 to 1"):
+        run.towards(run.target, spaces)
+
+
+@pytest.mark.parametrize("rows", [[20], [-21], [1.0], "a", [True], 20], ids=str)
+def test_rows_that_are_not_there_are_refused_in_words(rows):
+    with pytest.raises(IndexError, match="rows must be numbers of training rows, from 0 to 19, a slice, or a mask"):
+        kd.Recorder(TALL)(0.0, TALL.targets[:1], rows)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ class Check:
         Those that only ball arithmetic could decide, whose margin says nothing, come last.
         """
         cases = np.flatnonzero(self.verdicts == self.verdict)
-        slack = np.nan_to_num(self.margins[cases] - self.rounding[cases], nan=-np.inf)
+        with np.errstate(invalid="ignore"):  # of ∞ - ∞
+            slack = np.nan_to_num(self.margins[cases] - self.rounding[cases], nan=-np.inf)
         return cases[np.lexsort((slack, self.certified[cases]))]
 
     @property

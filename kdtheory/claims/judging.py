@@ -182,6 +182,11 @@ class Claim:
             enough += int(inside.sum())
             if enough >= count:
                 return {name: np.concatenate(values)[:count] for name, values in kept.items()}
+        if drop is not None:
+            raise ValueError(
+                f"{self.name}: only {enough} of {64 * count} random instances are outside of {drop!r} and within all"
+                " other hypotheses; leave it out if it excludes nothing, or widen the quantities"
+            )
         raise ValueError(
             f"{self.name}: only {enough} of {64 * count} random instances are within the hypotheses; narrow the"
             " quantities that they draw from"
@@ -349,10 +354,14 @@ def _aligned(rows):
     return np.array([np.concatenate([row, np.zeros(parts - len(row), row.dtype)]) for row in rows])
 
 
+_NOTHING = ""  # the name of what varies where every quantity has a few values only
+
+
 def _judged(claim, lane, fixed, instances, cases):
     """What some cases of one alternative say: margin, rounding, size, tolerance (4, cases); which lies they refute
     (parts, lies, cases); which parts are equalities, and met to the last bit (parts, cases)."""
     varied = {name: values for name, values in instances.items() if name not in dict(fixed)}
+    varied = varied or {_NOTHING: np.zeros(len(next(iter(instances.values()))))}
     kinds = tuple((name, values.shape[1:], values.dtype.str) for name, values in varied.items())
     judge, at_once, parts = _judge_of(claim.name, claim.function, lane, fixed, kinds)
     pieces = []
@@ -378,7 +387,8 @@ def _judge_of(name, function, lane, fixed, kinds):
 
     def judge(numbers, sizes):
         with Lies(sizes) as lies:
-            margin = lies.tell(_margin(name, returned(function, LANES[lane], numbers | dict(fixed))))
+            given = {each: number for each, number in numbers.items() if each != _NOTHING} | dict(fixed)
+            margin = lies.tell(_margin(name, returned(function, LANES[lane], given)))
         told.append(lies)
         said = jnp.stack(
             [jnp.asarray(each, float) for each in (margin.value, margin.rounding, margin.size, margin.tolerance)]
@@ -408,7 +418,7 @@ def _judge_of(name, function, lane, fixed, kinds):
 def _slack(condition, fixed, numbers):
     """A condition of many instances of one alternative at once: (cases,)."""
     if not numbers:
-        return condition(**dict(fixed))
+        return _single(condition, dict(fixed))
     count = len(next(iter(numbers.values())))
     room = room_for(count) if fixed else count  # how many there are of each alternative differs from call to call
     numbers = {name: np.resize(values, (room, *values.shape[1:])) for name, values in numbers.items()}
@@ -420,7 +430,21 @@ def _slack(condition, fixed, numbers):
 def _slack_of(condition, fixed, kinds):
     """A condition of numbers of these shapes."""
     shapes = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in kinds}
-    return evaluated(jax.vmap(lambda numbers: condition(**numbers, **dict(fixed))), shapes)
+    return evaluated(jax.vmap(lambda numbers: _single(condition, numbers | dict(fixed))), shapes)
+
+
+def _single(condition, quantities):
+    """What a condition says of one instance."""
+    slack = condition(**quantities)
+    kind = getattr(slack, "dtype", type(slack).__name__)
+    number = isinstance(slack, (bool, int, float, np.generic, np.ndarray, jax.Array)) and not jnp.iscomplexobj(slack)
+    shape = f" of shape {slack.shape}" if getattr(slack, "shape", ()) else ""
+    if not number or shape:
+        raise TypeError(
+            f"a condition of {', '.join(quantities)} must return one real number, met where positive, or whether it is"
+            f" met; it returns {kind}{shape}"
+        )
+    return slack
 
 
 @contextlib.contextmanager
@@ -449,6 +473,8 @@ def _margin(name, margin):
                 f"{name} must return a signed number, and not whether it holds: in place of a > b write a - b, or"
                 " kd.ahead(a, b), kd.claims.exceeds(a, b, error)"
             )
+        if isinstance(margin, complex) or jnp.iscomplexobj(margin):
+            raise TypeError(f"{name} must return a real number, and returns a complex one; take its .real")
         raise TypeError(
             f"{name} must return a number, positive where it holds, or a Margin, as ahead, exceeds, at_least and"
             f" same make it; got {margin!r}" + (": is there a `return`?" if margin is None else "")

@@ -257,7 +257,7 @@ def returned(function: Callable, run: Run, quantities: dict[str, Any]) -> Any:
     with Sights() as sights:
         found = function(run, **quantities)
     plain = isinstance(found, (jax.Array, np.ndarray, np.generic, int, float)) and not jnp.shape(found)
-    if not plain or jnp.asarray(found).dtype == bool:
+    if not plain or jnp.asarray(found).dtype == bool or jnp.iscomplexobj(found):
         return found
     found = jnp.asarray(found, float)
     rounding, size = 4 * EPS * jnp.abs(found), jnp.zeros(())

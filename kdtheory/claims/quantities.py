@@ -28,9 +28,9 @@ TAME = 0.2, 3.0  # what loops get of positive numbers
 
 def positive(low: float = 1e-3, high: float = 1e3, tame: tuple[float, float] = TAME) -> Quantity:
     """A positive number, uniform in its logarithm; loops get it from the narrower range `tame`."""
-    if not 0 < low <= high or not 0 < tame[0] <= tame[1]:
+    if not 0 < low <= high < np.inf or not 0 < tame[0] <= tame[1] < np.inf:
         raise ValueError(
-            f"positive takes 0 < low <= high, and 0 < tame[0] <= tame[1]; got low={low}, high={high}, tame={tame}."
+            f"positive takes finite 0 < low <= high, 0 < tame[0] <= tame[1]; got low={low}, high={high}, tame={tame}."
             " A quantity that may be zero is uniform(0, high)"
         )
 
@@ -92,9 +92,15 @@ def usually(value: float, otherwise: Quantity) -> Quantity:
 
 
 def among(*values: Any) -> Quantity:
-    """One of a few fixed alternatives, such as numbers of fits or names; cases are shared out evenly."""
+    """One of a few fixed alternatives, all of them numbers or all of them names; cases are shared out evenly.
+
+    ValueError for none, for others, and for NaN.
+    """
     if not values:
         raise ValueError("among takes at least one alternative")
+    of_one_kind = any(all(isinstance(value, kinds) for value in values) for kinds in (str, (int, float, np.number)))
+    if not of_one_kind or any(value != value for value in values):
+        raise ValueError(f"among takes numbers, or names, and no NaN; got {values}: name what is neither")
     return Quantity(lambda random, count, tame: None, values)
 
 

@@ -124,6 +124,8 @@ def _several(trials):
 def json(trials: "Trial | Iterable[Trial]") -> str:
     """JSON, for machines: one object for each trial, with counterexamples, and scripts that verify them.
 
+    Numbers that are not finite, of which JSON knows none, are null.
+
     >>> import json, kdtheory as kd
     >>> (said,) = json.loads(kd.claims.json(kd.theorems.ridge_semigroup.trial(0, count=100, loops=3)))
     >>> said["name"], said["theory"]["verdicts"]["holds"]
@@ -141,24 +143,34 @@ def json(trials: "Trial | Iterable[Trial]") -> str:
         said = dict(counterexample=instance, exact=exact[0], script=exact[1])
         return dict(necessary=name in trial.necessary) | said
 
+    def strict(said):
+        if isinstance(said, dict):
+            return {name: strict(inside) for name, inside in said.items()}
+        if isinstance(said, list | tuple):
+            return [strict(inside) for inside in said]
+        return None if isinstance(said, float) and not np.isfinite(said) else said
+
     return _json.dumps(
         [
-            dict(
-                name=trial.claim.name,
-                topic=trial.claim.topic,
-                statement=trial.claim.statement,
-                standing=trial.claim.standing,
-                source=trial.claim.source,
-                passed=trial.passed,
-                power=trial.power if np.isfinite(trial.power) else None,
-                theory=lane(trial.theory),
-                practice=lane(trial.practice),
-                fails_where=trial.region and trial.region.words,
-                hypotheses={name: hypothesis(trial, name) for name in trial.refutations},
+            strict(
+                dict(
+                    name=trial.claim.name,
+                    topic=trial.claim.topic,
+                    statement=trial.claim.statement,
+                    standing=trial.claim.standing,
+                    source=trial.claim.source,
+                    passed=trial.passed,
+                    power=trial.power if np.isfinite(trial.power) else None,
+                    theory=lane(trial.theory),
+                    practice=lane(trial.practice),
+                    fails_where=trial.region and trial.region.words,
+                    hypotheses={name: hypothesis(trial, name) for name in trial.refutations},
+                )
             )
             for trial in _several(trials)
         ],
         indent=1,
+        allow_nan=False,
     )
 
 

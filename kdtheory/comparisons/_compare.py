@@ -179,6 +179,8 @@ def compare(
             0           1         0.7143   0.5000   0.5000        0.0000     0.0000
             1         0.3 ...
     """
+    if isinstance(directions, str) or np.ndim(directions) != 1:
+        raise TypeError(f"directions must be a sequence of whole numbers, such as (0, 4, 9), got {directions!r}")
     if not len(directions):
         raise ValueError("directions names none; give at least the lead, such as (0,)")
     if not 0 < as_level(level):
@@ -188,7 +190,7 @@ def compare(
     problem = features if targets is None else problems.linear(_centred(features), _numbers(targets))
     eigensystem = problem.eigensystem()
     λ = np.asarray(eigensystem.eigenvalues)
-    directions = tuple(dict.fromkeys(as_direction(min(k, len(λ) - 1), len(λ)) for k in directions))
+    directions = tuple(dict.fromkeys(as_direction(_at_most(k, len(λ) - 1), len(λ)) for k in directions))
     if not np.any(np.asarray(problem.targets)):
         raise ValueError("targets are zero, so there is nothing to learn")
     if not np.any(np.asarray(eigensystem.target)[directions[0]]):
@@ -219,6 +221,10 @@ def compare(
             told = *both, measures.new_inputs.gain(teacher, paths[1], problem, eigensystem)
         doubts = tuple(dict.fromkeys(str(each.message) for each in said))
     return Comparison(problem, teacher, *runs, theory, *told, directions, level, doubts)  # type: ignore[call-arg]
+
+
+def _at_most(direction, last):
+    return last if isinstance(direction, (int, np.integer)) and direction > last else direction
 
 
 def _centred(features):

@@ -145,11 +145,12 @@ _OUTSIDE_MODULES = set(
     urllib http requests gc ctypes importlib gzip bz2 lzma zipfile tarfile pkgutil""".split()
 )
 _OUTSIDE = re.compile(
-    r"builtins\.(open|eval|exec|compile|globals|__import__|input)|inspect\.(currentframe|stack|get(members|source).*)"
+    r"builtins\.(open|eval|exec|compile|globals|__import__|input)|inspect\.(currentframe|stack|get(members|closurevars|source).*)"
     r"|.*\.(load|loadtxt|genfromtxt|fromfile|fromregex|memmap|imread|loadmat|open(_\w+)?|read(_\w+)?|File)"
 )
 _PURE = {"os.fspath", "os.cpu_count", "os.PathLike", "posix.fspath", "posix.cpu_count", "_io.BytesIO", "_io.StringIO"}
 _DYNAMIC = {"getattr", "vars", "dir", "attrgetter", "__dict__", "__getattribute__", "getattr_static", "methodcaller"}
+_NAMESPACES = {"__globals__", "f_globals"}
 _LEAVES = (bool, int, float, complex, str, bytes, range, type(None), type(...), type(NotImplemented))
 _GENERATORS = random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator
 
@@ -266,7 +267,8 @@ class _Reading:
             inside = sorted(self.text(f"{name}, an item", each) for each in thing)
         else:
             inside = [self.text(f"{name}[{i}]", each) for i, each in enumerate(_iterated(thing))]
-        return _brief(f"{_builtin(thing).__name__}({', '.join(inside)})")
+        most = [f"maxlen {thing.maxlen}"] if isinstance(thing, collections.deque) else []
+        return _brief(f"{_builtin(thing).__name__}({', '.join(inside + most)})")
 
     # Code.
 
@@ -286,6 +288,8 @@ class _Reading:
             self.found[f"package {package}"] = _version(package)
             return f"{package}: {code.co_name} {_code(code)}"
         self.names |= _names(code)
+        if asked := _NAMESPACES & _names(code):
+            self.refuse(name, f"all names at once, by {min(asked)}")
         for _, root, _ in (chain for chain in _chains(code) if chain[0] == "import"):
             _imported(root, function)  # so that packages have these modules
         for kind, root, attributes in _chains(code):
@@ -401,8 +405,8 @@ class _Reading:
             if _of_c(cls) and not told and not issubclass(cls, BaseException):
                 self.refuse(name, f"a {kind.__name__}, whose class {cls.__name__} is not of Python")
             for key, slot in vars(cls).items():
-                if inspect.ismemberdescriptor(slot) and hasattr(thing, key):
-                    parts.append(f"{key}: {self.text(f'{name}.{key}', slot.__get__(thing))}")
+                if inspect.ismemberdescriptor(slot) and (held := _held(slot, thing)) is not _ABSENT:
+                    parts.append(f"{key}: {self.text(f'{name}.{key}', held)}")
         own = {}
         with contextlib.suppress(AttributeError):
             own = object.__getattribute__(thing, "__dict__")
@@ -473,6 +477,13 @@ def _full(cell):
     except ValueError:
         return False
     return True
+
+
+def _held(slot, thing):
+    try:
+        return slot.__get__(thing)
+    except AttributeError:  # nothing, whatever a class below may have by that name
+        return _ABSENT
 
 
 def _imported(name, function):

@@ -39,8 +39,10 @@ def write_atomically(path: Path, content: bytes):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as problem:
         temporary.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename == str(temporary):
+            problem.filename = str(path)  # the name that was given
         raise
     directory = os.open(path.parent, os.O_RDONLY)  # else the new name may be lost with the power
     try:
@@ -105,7 +107,10 @@ def _array(content):
     if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(content) - body.tell():
         raise Unreadable("holds an array that is not as long as its header says")
     body.seek(0)
-    return np.lib.format.read_array(body, allow_pickle=False)
+    array = np.lib.format.read_array(body, allow_pickle=False)
+    if dtype.kind in "UV":
+        array.tolist()  # texts may hold what is no character, which is found out only when they are looked at
+    return array
 
 
 def prepare(path):

@@ -29,6 +29,8 @@ log10 log1p log2 maximum minimum negative positive reciprocal sign sin sinh sqrt
 _ACTIVATIONS = """celu elu gelu identity leaky_relu log_sigmoid relu relu6 selu sigmoid silu soft_sign softplus
 squareplus swish tanh""".split()
 
+# nor what of the library reads or writes files: a kernel in a file is called with the inputs that stand beside it
+_HARMLESS = r"kdtheory\.(?!files|sweeps|datasets)"
 
 _Named = TypeVar("_Named", bound=Callable)
 
@@ -93,7 +95,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     ...     kd.load(pathlib.Path(folder) / "learner.npz")
     {'student': Ridge(penalty=0.1)}
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:  # of a number it would read and close what has that number
         try:
             arrays = _folders.arrays_of(file)
         except _folders.Unreadable as problem:
@@ -110,6 +112,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 _STRUCTURE = "__structure__"
+_BITS = 2000  # of a whole number in decimals, of which Python may be told to write as few as 640 digits
 _CHANGED = "has been changed since kdtheory.save wrote it, or is of another version"
 
 
@@ -126,6 +129,8 @@ def _parsed(text):
 
 def _described(value, name, arrays):
     """A value as JSON, its arrays put aside under the names of their places."""
+    if type(value) is int and value.bit_length() > _BITS:
+        raise TypeError(f"{name or 'the result'} is a whole number of {value.bit_length()} bits; save it as a text")
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, np.ndarray | np.generic | jax.Array):
@@ -235,7 +240,7 @@ def _made(written, arrays):
         case None | bool() | int() | float() | str():
             return written
         case {"key": str(place), **rest}:
-            return _key(arrays.pop(place), rest.get("of", "threefry2x32"))
+            return _key(arrays.pop(place), str(rest.get("of", "threefry2x32")))
         case {"jax": str(place)}:
             return _on_device(arrays.pop(place))
         case {"array": str(place)}:
@@ -352,7 +357,7 @@ def _library(thing):
 @functools.cache
 def _by_name():
     found = {}
-    for module in [module for name, module in sys.modules.items() if name.startswith("kdtheory.")]:
+    for module in [module for name, module in sys.modules.items() if re.match(_HARMLESS, name)]:
         for name, thing in vars(module).items():
             named = not inspect.isclass(thing) or issubclass(thing, tuple)  # other classes of the library are records
             public = callable(thing) and named and not name.startswith("_")

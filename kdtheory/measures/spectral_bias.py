@@ -343,7 +343,13 @@ def observed_exaggeration(
     _pairs(teacher, student)
     teacher_learnt = _progress_at("teacher", teacher, level, lead, isotonic)
     student_learnt = _progress_at("student", student, level, lead, isotonic)
-    return (teacher_learnt - student_learnt) / teacher_learnt
+    if teacher_learnt.shape[-1] != student_learnt.shape[-1]:
+        raise ValueError(
+            f"teacher has {teacher_learnt.shape[-1]} directions and student {student_learnt.shape[-1]}: project both on"
+            " the eigendirections of one problem"
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):  # along what neither learns
+        return (teacher_learnt - student_learnt) / teacher_learnt
 
 
 _SATURATED = 1e-13  # progress so near to one is rounding

@@ -63,9 +63,17 @@ def _palette(colours):
     import matplotlib
 
     if colours is not None:
-        return [colours] if isinstance(colours, str) else list(colours)
+        return _several(colours, "colours")
     cycle, usual = (rc["axes.prop_cycle"].by_key() for rc in (matplotlib.rcParams, matplotlib.rcParamsDefault))
     return list(cycle["color"]) if "color" in cycle and cycle != usual else COLOURS
+
+
+def _several(names, what):
+    """One name, or some, as a list."""
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise ValueError(f"{what} names none; give at least one, or leave it out")
+    return names
 
 
 def _coloured(things, palette=COLOURS):
@@ -76,6 +84,7 @@ def _style(number, marks, linestyles=_LINES):
     """Of the first trajectory (0), the second, …: lines, or markers, hollow but for the first, evenly on the
     page."""
     if marks is None:
+        linestyles = _several(linestyles, "linestyles")
         return dict(linestyle=linestyles[number % len(linestyles)])
     face = "none" if number else None
     return dict(linestyle="none", marker=_MARKERS[number % 4], markersize=4.5, markevery=0.09, markerfacecolor=face)
@@ -86,15 +95,20 @@ def _listed(array):
     return array if array.ndim == 3 else array[None]
 
 
+def _lone(y):
+    """A marker for a single point, of which a line shows nothing."""
+    return dict(marker="o", markersize=4) if np.isfinite(y).sum() == 1 else {}
+
+
 def _banded(ax, x, values, style):
     """A line through values (T,) of one run; of several, (S, T), through their mean, with a band for its interval."""
     if len(values) == 1:
-        ax.plot(x, values[0], **style)
+        ax.plot(x, values[0], **_lone(values[0]) | style)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the line ends where the first run has no number
         mean, low, high = measures.confidence.mean_interval(values)
-    ax.plot(x, mean, **style)
+    ax.plot(x, mean, **_lone(mean) | style)
     known = np.isfinite(x) & np.isfinite(low)
     if known.any():
         ax.fill_between(x, low, high, where=known, color=style["color"], alpha=0.2, linewidth=0)
@@ -108,24 +122,36 @@ def _clock_of(runs):
     return clocks[0]
 
 
-def _paths(trajectories, directions, labels=("teacher", "student")):
+def _numbered(directions, run):
+    """Directions of a run, each by its number from zero."""
+    if np.ndim(directions) != 1:
+        raise TypeError(f"directions must be a sequence of whole numbers, such as (0, 4, 9), got {directions!r}")
+    return [as_direction(k, len(run.eigenvalues)) for k in directions]
+
+
+def _paths(trajectories, labels=("teacher", "student")):
     """The runs of each trajectory, all checked."""
+    if not trajectories:
+        raise ValueError("there is nothing to draw: give at least one trajectory")
     if len(labels) < len(trajectories):
         raise ValueError(f"labels names {len(labels)} of the {len(trajectories)} trajectories; name each")
     groups = [runs_of(each) for each in trajectories]
     if any(run.clock.ndim != 1 for runs in groups for run in runs):
         raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
-    spaces = np.asarray(groups[0][0].spaces)
+    return groups
+
+
+def _shared(run, directions):
+    """A warning for directions that are not alone in their eigenspace."""
+    spaces = np.asarray(run.spaces)
     for k in directions:
-        k = as_direction(k, len(spaces))
-        members = np.flatnonzero(spaces == spaces[k])
+        members = np.flatnonzero(spaces == spaces[as_direction(k, len(spaces))])
         if len(members) > 1:
             warnings.warn(
                 f"direction {k} shares its eigenvalue with others, from {members[0]} to {members[-1]}: single"
                 " directions in there are arbitrary, and what is drawn is the progress of the whole eigenspace",
                 stacklevel=3,
             )
-    return groups
 
 
 # Axes: labels that do not overprint.

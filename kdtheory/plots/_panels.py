@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdtheory import asymptotics, claims, measures
-from kdtheory._checks import Number, Numbers, as_data
+from kdtheory._checks import Number, Numbers, as_data, as_direction, as_number, as_real, as_spectrum
 from kdtheory.plots._looks import (
     _LINES,
     _VERDICTS,
@@ -23,10 +23,13 @@ from kdtheory.plots._looks import (
     _known,
     _legend,
     _listed,
+    _lone,
     _marked,
+    _numbered,
     _palette,
     _paths,
     _runs,
+    _shared,
     _sparse,
     _style,
 )
@@ -81,8 +84,10 @@ def convergence(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['direction 0, λ = 1', 'direction 1, λ = 0.1', 'teacher', 'student']
     """
-    groups = _paths(trajectories, directions if matched_on is None else (*directions, matched_on), labels)
+    groups = _paths(trajectories, labels)
     palette, teachers = _palette(colours), groups[0]
+    directions = _numbered(directions, teachers[0])
+    _shared(teachers[0], directions if matched_on is None else (*directions, matched_on))
     several = any(len(runs) > 1 for runs in groups)
     for number, runs in enumerate(groups):
         clock = _clock_of(runs)
@@ -92,7 +97,12 @@ def convergence(
             progress = np.stack(_listed(measures.matched_progress(teachers, runs, matched_on, isotonic=isotonic)))
         elif number and matched_on is not None:
             clock = measures.matched_clock(teachers[0], runs[0], matched_on, isotonic=isotonic)
-        started = clock > 0  # the axis is logarithmic
+        order = np.argsort(clock, kind="stable")
+        started = order[clock[order] > 0]  # the axis is logarithmic
+        if not started.size and np.isfinite(clock).any():
+            raise ValueError(
+                f"no moment of trajectory {number} is after clock zero, where the logarithmic axis begins; give more"
+            )
         for k, color in _coloured(directions, palette):
             style = dict(color=color) | _style(number, marks, linestyles) | line
             _banded(ax, clock[started], progress[:, started, k], style)
@@ -135,7 +145,9 @@ def exaggeration(
     >>> ax.lines[0].get_ydata()[1].round(1).item()
     0.6
     """
-    (first, *_), _ = _paths((teacher, student), (*directions, lead))
+    (first, *_), _ = _paths((teacher, student))
+    directions, lead = _numbered(directions, first), as_direction(lead, len(first.eigenvalues))
+    _shared(first, (*directions, lead))
     eigenvalues = np.asarray(first.eigenvalues)
     lag = measures.observed_exaggeration(teacher, student, level, lead, isotonic=isotonic)
     lags = lag.reshape(-1, len(eigenvalues))
@@ -179,12 +191,14 @@ def eigenspace(
     >>> kd.plots.eigenspace(Figure().subplots(), teacher, student).get_xlabel()
     'progress along direction 0, λ = 1'
     """
-    groups, palette = _paths(trajectories, (x, y), labels), _palette(colours)
+    groups, palette = _paths(trajectories, labels), _palette(colours)
+    x, y = _numbered((x, y), groups[0][0])
+    _shared(groups[0][0], (x, y))
     for number, (runs, color) in enumerate(_coloured(groups, palette)):
         for run in runs:
             progress, thin = np.asarray(run.progress), dict(linewidth=0.6) if len(runs) > 1 else {}
             style = dict(color=color) | _style(number, marks, linestyles) | thin | line
-            ax.plot(progress[:, x], progress[:, y], **style)
+            ax.plot(progress[:, x], progress[:, y], **_lone(progress[:, y]) | style)
     diagonal = dict(color=GREY, linewidth=0.8, zorder=0)
     target = dict(color=BLACK, linestyle="none", marker="*", markersize=11)
     if "target" not in _known(ax):
@@ -228,17 +242,20 @@ def confidence(
         name: as_data(logits, f"{name}_logits", ranks=(2,))
         for name, logits in dict(teacher=teacher_logits, student=student_logits).items()
     }
-    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], both["student"] * scale))
+    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], both["student"] * as_number(scale, "scale")))
     fit = measures.confidence.of_points(x, y)
     many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, markeredgewidth=0, rasterized=len(x) > 2000)
     ax.plot(x, y, color=color, linestyle="none", **many | marker)
     ends = np.array([x.min(), x.max()])
     everywhere = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     line = dict(color=VERMILLION), dict(color=GREY, linewidth=0.8, zorder=0)
-    ax.plot(ends, fit.intercept + fit.slope * ends, **line[0])
+    entries = {}
+    if np.isfinite(fit.slope):  # else every teacher's confidence is the same, and no line fits best
+        ax.plot(ends, fit.intercept + fit.slope * ends, **line[0])
+        entries = {f"fit, slope {fit.slope:.2f}": line[0]}
     ax.plot(everywhere, everywhere, **line[1])
     ax.set(xlabel="teacher's confidence\nlogit of its top class", ylabel="student's confidence\nlogit of that class")
-    return _legend(ax, {f"fit, slope {fit.slope:.2f}": line[0], "equal confidence": line[1]}, legend)
+    return _legend(ax, entries | {"equal confidence": line[1]}, legend)
 
 
 def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str = True, **line: Any) -> "Axes":
@@ -253,14 +270,17 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     >>> kd.plots.spectrum(Figure().subplots(), kd.spectra.power_law(10)).get_ylabel()
     'eigenvalue λ'
     """
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter
 
+    few = lambda: ax.get_xlim()[1] < 10 and ax.get_xlim()[0] > 0.5
     ax.set(xscale="log", yscale="log", xlabel="direction")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at - 1:.0f}" if at >= 1 else ""))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_formatter(FuncFormatter(lambda at, _: f"{at - 1:.0f}" if few() and 1 <= at <= 6 else ""))
     _sparse(ax.yaxis)
     if not isinstance(eigenvalues, Eigensystem):
-        ax.plot(np.arange(1, len(eigenvalues) + 1), np.asarray(eigenvalues), **dict(color=BLUE) | line)
+        λ = np.asarray(as_spectrum(eigenvalues))
+        λ = np.where(λ > 0, λ, np.nan)  # zero has no place on a logarithmic axis
+        ax.plot(np.arange(1, len(λ) + 1), λ, **dict(color=BLUE) | _lone(λ) | line)
         ax.set_ylabel("eigenvalue λ")
         return ax
     λ, target = np.asarray(eigenvalues.eigenvalues), np.asarray(eigenvalues.target)
@@ -269,7 +289,7 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     seen = 1 - float(eigenvalues.unseen)
     of_targets = dict(color=VERMILLION, marker=".", linestyle="none", label="of the targets")
     ax.plot(at, seen * signal / (signal.sum() or np.nan), **of_targets)
-    ax.plot(at, λ / λ.sum(), **dict(color=BLUE, label="of the features, λ / Σλ") | line)
+    ax.plot(at, λ / λ.sum(), **dict(color=BLUE, label="of the features, λ / Σλ") | _lone(λ) | line)
     ax.set_ylabel("share of the direction")
     return _legend(ax, {}, legend)
 
@@ -294,6 +314,8 @@ def risk(
     >>> kd.plots.risk(Figure().subplots(), seen, times).get_ylabel()
     'expected squared error'
     """
+    if not hasattr(risk, "bias"):
+        raise TypeError(f"risk must be that of measures.risk or of asymptotics.risk, got {risk!r}")
     clock, parts = np.asarray(clock), {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
     parts = {name: part.sum(axis=-1) if part.ndim > clock.ndim else part for name, part in parts.items()}
     for name, values in {**parts, "observed": parts["bias"] if observed is None else np.asarray(observed)}.items():
@@ -302,11 +324,15 @@ def risk(
     ax.set(xscale="log", yscale="log", xlabel="clock  [1/λ]", ylabel="expected squared error")
     for axis in ax.xaxis, ax.yaxis:
         _sparse(axis)
-    ax.plot(clock, parts["bias"] + parts["variance"], color=BLACK, label="bias + variance")
+    total = parts["bias"] + parts["variance"]
+    ax.plot(clock, total, color=BLACK, label="bias + variance", **_lone(total))
     for (name, part), color, dashes in zip(parts.items(), (BLUE, VERMILLION), ("--", ":"), strict=True):
-        ax.plot(clock, part, color=color, linestyle=dashes, label=name)
+        ax.plot(clock, part, color=color, linestyle=dashes, label=name, **_lone(part))
     if observed is not None:
         ax.plot(clock, np.asarray(observed), color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
+    least = 1e-3 * min(total[total > 0], default=0.0)
+    if ax.dataLim.y0 < least:  # a part that vanishes would press the sum into a line
+        ax.set_ylim(least, 3 * ax.dataLim.y1)
     return _legend(ax, {}, legend)
 
 
@@ -317,6 +343,8 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
     tiny margins keep their sign. The legend counts the cases of each verdict, those without a margin (NaN)
     too.
     """
+    if not hasattr(check, "margins"):
+        raise TypeError(f"check must be that of claim.check, practice or falsify; got {check!r}")
     values = np.asarray(check.margins, float)
     rank = np.argsort(np.argsort(values))
     for verdict, count in check.counts.items():
@@ -332,14 +360,16 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
             )
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size:
-        ax.set_yscale("symlog", linthresh=max(sizes.min(), 1e-16 * sizes.max()))
+        least = max(sizes.min(), 1e-16 * sizes.max())
+        ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 7))
+        ax.locator_params(axis="y", numticks=7)  # labels of all powers would overprint
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(title=check.name, xlabel="cases, by margin", ylabel="margin")
     ax.legend()
     return ax
 
 
-def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2) -> "Figure":
+def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, columns: int = 2) -> "Figure":
     """Below the panels of a figure, a small line for every claim that it shows: the verdict, and on how many cases.
 
     `checks` are those of `Claim.check`, `practice` and `falsify`, in any order; those of one claim share a line, and
@@ -357,6 +387,9 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2)
     """
     from matplotlib.lines import Line2D
 
+    checks = [checks] if isinstance(checks, claims.Check) else list(checks)
+    if wrong := [each for each in checks if not hasattr(each, "verdicts")]:
+        raise TypeError(f"checks must be those of claim.check, practice or falsify; got {wrong[0]!r}")
     lines = {}
     for check in checks:
         name = check.name if check.dropped is None else f"{check.name} without {check.dropped}"
@@ -369,6 +402,10 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check], columns: int = 2)
         said = ", ".join(f"{verdict} ({', '.join(numbers)})" for verdict, numbers in lanes.items())
         handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=f"{name}: {said}"))
     if handles:
+        sizes = [0.5 * 7.5 * (len(handle.get_label()) + 4) for handle in handles]  # in points, about
+        wide = lambda count: sum(max(column) for column in np.array_split(sizes, count))
+        most = range(min(columns, len(handles)), 1, -1)
+        columns = next((count for count in most if wide(count) <= 72 * figure.get_figwidth()), 1)
         small = dict(fontsize=7.5, markerscale=0.7, handlelength=1.0, labelspacing=0.3, borderpad=0.0)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, **small)
     return figure
@@ -405,14 +442,15 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
             " axis by table.sel(name=value), or take its mean, table.mean(name)"
         )
     x, y = (_rising(np.asarray(table[name]), name) for name in table.dims)
-    style: dict[str, Any] = dict(shading="nearest", cmap="cividis", rasterized=True)
+    values = np.asarray(as_real(table.values, "table"), float)
+    style: dict[str, Any] = dict(cmap="cividis", rasterized=True)
     if center is not None:
         from matplotlib.colors import CenteredNorm
 
-        values = np.asarray(table, float)
+        as_number(center, "center")
         far = np.max(np.abs(values[np.isfinite(values)] - center), initial=0.0) or 1.0
         style |= dict(cmap="RdBu_r", norm=CenteredNorm(center, far))
-    drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(np.asarray(table, float)).T, **style | mesh)
+    drawn = ax.pcolormesh(_edges(x), _edges(y), np.ma.masked_invalid(values).T, **style | mesh)
     across, up = (str(name).replace("_", " ") for name in table.dims)
     ax.set(xscale=_scale(x), yscale=_scale(y), xlabel=across, ylabel=up)
     for axis, scale in (ax.xaxis, ax.get_xscale()), (ax.yaxis, ax.get_yscale()):
@@ -430,6 +468,20 @@ def _rising(points, name):
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise ValueError(f"the axis {name} must rise or fall throughout; sort it by table.sortby({name!r})")
     return points
+
+
+def _edges(points):
+    """Of the cells around points, half-way between them on the axis as it is drawn."""
+    if _scale(points) == "log":
+        return np.exp(_between(np.log(points)))
+    return _between(np.asarray(points, float))
+
+
+def _between(points):
+    if len(points) == 1:
+        return points + np.array([-0.5, 0.5])
+    middle = (points[1:] + points[:-1]) / 2
+    return np.concatenate([[2 * points[0] - middle[0]], middle, [2 * points[-1] - middle[-1]]])
 
 
 def _scale(points):
