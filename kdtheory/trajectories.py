@@ -432,7 +432,7 @@ def runs_of(runs: Trajectory | Sequence[Trajectory]) -> list[Trajectory]:
     Raises TypeError for what is no trajectory.
 
     >>> import kdtheory as kd
-    >>> runs_of(kd.closed_form(kd.GradientFlow([1.0, 2.0]), [1.0, 0.1]))
+    >>> kd.trajectories.runs_of(kd.closed_form(kd.GradientFlow([1.0, 2.0]), [1.0, 0.1]))
     [<Trajectory: 2 moments, 2 directions>]
     """
     if isinstance(runs, Trajectory):
