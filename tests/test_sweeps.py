@@ -146,7 +146,8 @@ def test_memory_is_counted_from_shapes(monkeypatch):
     work = jax.jit(branches).trace(1.0)
     memory, counted = work.lower().compile().memory_analysis(), kd.sweeps._programs.peak(work.jaxpr.jaxpr)
     used = memory.temp_size_in_bytes + memory.output_size_in_bytes
-    assert used <= 1.02 * counted and counted < 3 * 8 * 100**2  # 1.02: an accelerator aligns what it holds
+    aligned = 1.0 if jax.default_backend() == "cpu" else 1.02  # an accelerator pads what it holds
+    assert used <= aligned * counted and counted < 3 * 8 * 100**2
 
 
 def test_results_too_large_are_refused(monkeypatch):
