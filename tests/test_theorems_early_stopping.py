@@ -436,3 +436,13 @@ def test_equal_clocks_are_outside_and_nearly_equal_ones_inside():
         instance = dict(method=method, fits=2, lead=1.0, ratio=0.4, clocks=[0.7, 0.7, 1.0])
         assert lowest.at(**instance).verdict == OUTSIDE
         assert lowest.at(**instance | dict(clocks=[0.7, 0.7 + 1e-12, 1.0])).verdict == HOLDS
+
+
+def test_a_gain_too_small_for_a_loop_is_not_denied_by_it():
+    """Stopped when it has learnt 2e-7 of the smallest direction, which a loop with an error of 1e-12 cannot weigh."""
+    instance = dict(lead=0.2, gaps=[0.05, 0.5], energy=[0.0, 0.04364783037871578, 0.0], noise=0.520232440872793)
+    check = tail.at("practice", **instance)
+    assert check.margins < 0 and np.isinf(check.rounding)
+    assert check.verdict == HOLDS and check.certified  # theory tells it
+    worse = tail.at("practice", **instance | dict(energy=[0.0, 0.04, 40.0]))  # not over-fitted: no student gains
+    assert worse.verdict == VIOLATED

@@ -253,3 +253,13 @@ def test_a_student_of_shrunk_predictions_is_seen(monkeypatch, afresh):  # F25
     monkeypatch.setattr(kd.learners.Distilled, "shares", lossy)
     late = TWICE | dict(teacher_time=20.0)
     assert dataclasses.replace(bias).at(**late).verdict == CONTRADICTED
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_counterexample_is_looked_for_where_a_loop_can_tell(seed):
+    """The largest margins of logs are of shares below a loop's error."""
+    found = steps.falsify(seed, "small_step")
+    clearest = steps.at("practice", **steps.simplify(found, found.worst))
+    instance, check = steps._confirmed(found)
+    assert clearest.verdict == UNDECIDABLE and check.verdict == VIOLATED
+    assert steps.at(**instance).verdict == VIOLATED

@@ -70,10 +70,11 @@ def turn(angles):
     """A rotation of three directions (3, 3), or of two (2, 2) where there is one angle."""
     planes = [(0, 1), (0, 2), (1, 2)][: len(angles)]
     size = 2 if len(angles) == 1 else 3
-    whole = jnp.eye(size)
+    whole, unit = jnp.eye(size), np.eye(size)
     for angle, (i, j) in zip(angles, planes, strict=True):
-        c, s = jnp.cos(angle), jnp.sin(angle)
-        whole = whole @ jnp.eye(size).at[i, i].set(c).at[j, j].set(c).at[i, j].set(-s).at[j, i].set(s)
+        plane = np.outer(unit[i], unit[i]) + np.outer(unit[j], unit[j])
+        quarter = np.outer(unit[j], unit[i]) - np.outer(unit[i], unit[j])
+        whole = whole @ (unit - plane + jnp.cos(angle) * plane + jnp.sin(angle) * quarter)
     return whole
 
 

@@ -347,11 +347,11 @@ def student_of_best(run, learner, spectrum, power, noise, low, high):
     rounding = jnp.sum(2.0 * weight * error * jnp.abs(lost) + sensitivity * lost_error)
     size = jnp.sum(power * h.residual**2 + noise * h.learnt**2)
     value = fall(h, lost, rest(clock))
-    too_late = face(run, False, (value < 0) & (clock > 0.9 * high))  # for a loop; a later student may do
-    return Margin(value, jnp.where(too_late, jnp.inf, rounding), size)
+    latest = fall(taught, taught.learnt * others(1e60 / least), 0.0)
+    untold = face(run, False, (value < 0) & (worth(clock) <= 0) & (latest > 0))  # a gain too small or late for a loop
+    return Margin(value, jnp.where(untold, jnp.inf, rounding), size)
 
 
-@jax.jit
 def overfit(lead, gaps, energy, noise):
     """By how much the best stopped flow exceeds Wiener's filter on the smallest eigenvalue, and the search's error."""
     spectrum = spaced(lead, gaps)
