@@ -25,7 +25,12 @@ def computer(cell, name, values, chunk, devices):
     traced = None if strings else _traced(cell, {axis: points[0] for axis, points in values.items()})
     if traced is None:
         return Plain(cell, name, values, chunk)
-    return Compiled(cell, name, values, chunk, devices, *traced)
+    closed, result = traced
+    total = math.prod(map(len, values.values()))
+    size = chunk or min(-(-total // 32), 2**15)
+    if total <= min(BRIEF, 32 * size) and light(closed, total):
+        return InNumpy(cell, name, values, chunk or total, chunk is not None, devices[:1], result)
+    return Compiled(cell, name, values, size, chunk is not None, devices, result)
 
 
 class Plain:
@@ -57,22 +62,16 @@ class Plain:
 
 
 class Compiled:
-    """Blocks of cells by one compiled program, as many at once as there are devices; by NumPy, one after another,
-    where that takes less time than to compile."""
+    """Blocks of cells by one compiled program, as many at once as there are devices."""
 
-    def __init__(self, cell, name, values, chunk, devices, traced, result):
-        self.cell, self.name, self.values = cell, name, values
+    def __init__(self, cell, name, values, size, fixed, devices, result):
+        self.cell, self.name, self.values, self.devices = cell, name, values, devices
         variables(result, name)
         self.labels = labels_of(result, name)
         shape = tuple(map(len, values.values()))
-        self.total = math.prod(shape)
-        size, self.brief = chunk or min(-(-self.total // 32), 2**15), self.total <= BRIEF
-        self.small = self.brief and self.total <= 32 * size and light(traced, self.total)
-        self.devices = devices[:1] if self.small else devices
-        size = chunk or (self.total if self.small else size)
         self.grid = Grid(shape, size)
         self.work = self._trace()
-        while chunk is None and size > 1 and (needed := max(map(peak, _within(self.work.jaxpr.jaxpr.eqns)))) > BUDGET:
+        while not fixed and size > 1 and (needed := max(map(peak, _within(self.work.jaxpr.jaxpr.eqns)))) > BUDGET:
             size = int(math.prod(self.grid.block) * BUDGET / needed) or 1
             self.grid = Grid(shape, size)
             self.work = self._trace()
@@ -98,19 +97,23 @@ class Compiled:
 
     @functools.cached_property
     def program(self):  # not needed where all chunks are on disk
-        tree = jax.tree.structure(self.work.out_info)
-        if self.small and light(self.work.jaxpr):
-            return in_numpy(self.work.jaxpr, tree)
-        key = tuple(self.devices), self.brief, identity((tuple(self.values), tree, self.work.jaxpr))
+        brief = math.prod(self.grid.shape) <= BRIEF
+        key = tuple(self.devices), brief, identity((tuple(self.values), self.tree, self.work.jaxpr))
         if key not in _PROGRAMS:
             lowered = self.work.lower()
             if "@lapack_" in lowered.as_text():
                 lowered = self._trace(lambda function: functools.partial(jax.lax.map, function)).lower()
-            _PROGRAMS[key] = lowered.compile(quick_options() if self.brief else None)
+            _PROGRAMS[key] = lowered.compile(quick_options() if brief else None)
         _PROGRAMS.move_to_end(key)
         while len(_PROGRAMS) > KEPT:
             _PROGRAMS.popitem(last=False)
-        return _PROGRAMS[key]
+        place, program = self.devices[0] if len(self.devices) == 1 else None, _PROGRAMS[key]
+        return lambda entries: program(jax.device_put(entries, place))
+
+    @property
+    def tree(self):
+        """The structure of what the program returns."""
+        return jax.tree.structure(self.work.out_info)
 
     def compute(self, numbers):
         at_once = len(self.devices)
@@ -122,7 +125,7 @@ class Compiled:
 
     def _block(self, numbers):
         padded = [*numbers, *numbers[-1:] * (len(self.devices) - len(numbers))]
-        found = variables(self.program(jax.device_put(self._entries(padded), self._placed)), self.name)
+        found = variables(self.program(self._entries(padded)), self.name)
         results = {key: np.asarray(rows) for key, rows in found.items()}
         pieces = []
         for place, number in enumerate(numbers):
@@ -133,9 +136,13 @@ class Compiled:
             )
         return pieces
 
-    @property
-    def _placed(self):
-        return self.devices[0] if len(self.devices) == 1 else None
+
+class InNumpy(Compiled):
+    """The same by NumPy, one block after another, for what it has computed before a program is compiled."""
+
+    @functools.cached_property
+    def program(self):
+        return in_numpy(self.work.jaxpr, self.tree) if light(self.work.jaxpr) else super().program
 
 
 _PROGRAMS: OrderedDict = OrderedDict()  # by what they compute: the same sweep again compiles nothing
