@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy.optimize import brentq
 
 import kdtheory as kd
@@ -446,3 +447,48 @@ def test_a_gain_too_small_for_a_loop_is_not_denied_by_it():
     assert check.verdict == HOLDS and check.certified  # theory tells it
     worse = tail.at("practice", **instance | dict(energy=[0.0, 0.04, 40.0]))  # not over-fitted: no student gains
     assert worse.verdict == VIOLATED
+
+
+# The search for the best single fit.
+
+
+def least_error(spectrum, ideal, weights, clock):
+    """By how much Σ w (h - h*)² of flow at a clock exceeds its least, in 200 digits."""
+    with mp.workdps(200):
+        λ, w = [mp.mpf(x) for x in spectrum], [mp.mpf(x) for x in weights]
+        left = [mp.exp(-x * mp.mpf(t)) for x, t in zip(λ, ideal, strict=True)]
+        f = lambda t: mp.fsum(a * (mp.exp(-x * t) - y) ** 2 for a, x, y in zip(w, λ, left, strict=True))
+        slope = lambda t: mp.fsum(
+            -2 * a * x * (mp.exp(-x * t) - y) * mp.exp(-x * t) for a, x, y in zip(w, λ, left, strict=True)
+        )
+        low, high = mp.mpf(min(ideal)), mp.mpf(max(ideal))
+        grid = [low * (high / low) ** (mp.mpf(k) / 200) for k in range(201)]
+        found = [f(low), f(high)]
+        for a, b in itertools.pairwise(grid):
+            if slope(a) < 0 <= slope(b):
+                for _ in range(600):
+                    middle = (a + b) / 2
+                    a, b = (middle, b) if slope(middle) < 0 else (a, middle)
+                found.append(f(a))
+        return float(f(mp.mpf(float(clock))) - min(found))
+
+
+def test_the_search_knows_its_error_where_floats_see_a_plateau():
+    random = np.random.default_rng(5)
+    found = jax.jit(
+        lambda spectrum, ideal, w: claims.best_single_with_error(
+            kd.GradientFlow, spectrum, w * -jnp.expm1(-spectrum * ideal), w * jnp.exp(-spectrum * ideal)
+        )
+    )
+    for _ in range(60):
+        spectrum, ideal = random.uniform([[3.0], [0.5]], [[10.0], [2.0]], (2, 3))
+        ideal[: random.integers(1, 3)] = 10.0
+        weights = np.exp(random.uniform(np.log(1e-2), np.log(1e2), 3))
+        best = found(spectrum, ideal, weights)
+        assert least_error(spectrum, ideal, weights, best.clock) <= best.risk_error + 1e-300
+
+
+def test_no_student_where_the_best_fit_is_on_a_plateau():
+    instance = dict(spectrum=[9.0, 3.9748133064857405, 10.0], ideal=[10.0, 10.0, 0.9638507133767079])
+    instance |= dict(method="flow", weights=[1.0, 0.01, 1.0], clocks=[100.0, 90.0, 100.0])
+    assert kd.theorems.flatter_ideal_gains_nothing_from_distillation.at(**instance).verdict == HOLDS

@@ -9,6 +9,7 @@ their eigenvalues are those of the sum loss. Up to a constant it is Σ w (h - h*
 """
 
 import dataclasses
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -92,6 +93,25 @@ def ideal_clocks(learner, spectrum, power, noise):
     return (ratio if isinstance(learner(1.0), Ridge) else jnp.log1p(ratio)) / spectrum
 
 
+def downhill(slope, u, low, high):
+    """The nearest place between `low` and `high` where a slope changes its sign, downhill from u.
+
+    Where differences of what it is the slope of are too small for floats, a search by these stops short of it.
+    """
+    grid = jnp.linspace(low, high, ROW)
+    steep = jax.vmap(slope)(grid)
+    first = jnp.max(jnp.where((grid <= u) & (steep <= 0.0), grid, low))
+    last = jnp.min(jnp.where((grid >= u) & (steep >= 0.0), grid, high))
+    falls = slope(u) < 0.0
+
+    def halve(_, ends):
+        middle = (ends[0] + ends[1]) / 2
+        return jax.tree.map(partial(jnp.where, slope(middle) < 0.0), (middle, ends[1]), (ends[0], middle))
+
+    low, high = lax.fori_loop(0, 53, halve, (jnp.where(falls, u, first), jnp.where(falls, last, u)))
+    return (low + high) / 2
+
+
 CELLS, ROW = 256, 64  # into which the clocks are cut, and of which so many are done at once
 NEAR = 4  # cells on either side of the best clock, where its slope and its curvature decide
 
@@ -102,7 +122,8 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
     Along each direction the risk falls until the ideal clock and then rises, so the best one is between the first and
     the last of these. Up to a constant it is f = Σ w (h - h*)², as a function of u, the log of the clock. On a cell of
     half width d around a, f >= f(a) - |f′(a)| d - B d²/2 and f″ >= f″(a) - T d, where B bounds -f″ on it and T |f‴|:
-    f is lower on no cell but those near the clock found, and convex there. `ulp` is what floats round.
+    f is lower on no cell but those near the clock found, and convex there. A range where f is convex throughout has one
+    minimum, which is near the clock found if f′ is there less than f″ makes of it. `ulp` is what floats round.
     """
     weight, ideal = power + noise, ideal_clocks(learner, spectrum, power, noise)
     first, last = jnp.maximum(jnp.min(ideal), 1e-9 * jnp.max(ideal)), jnp.max(ideal)
@@ -122,7 +143,9 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
         pull = jnp.abs(noise * h - power * left) + weight * rate * reach
         return 2.0 * jnp.sum(pull * bend), 2.0 * jnp.sum(3.0 * weight * rate * bend + pull * twist)
 
-    u = jnp.log(best_clock(lambda clock: slopes(jnp.log(clock))[0], first, last))
+    u = downhill(
+        lambda u: slopes(u)[1], jnp.log(best_clock(lambda clock: slopes(jnp.log(clock))[0], first, last)), low, high
+    )
     for _ in range(4):
         _, slope, curvature, _ = slopes(u)
         u = jnp.clip(u - jnp.where(curvature > 0.0, slope / curvature, 0.0), low, high)
@@ -130,7 +153,8 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
     h, left, *_ = response(learner, spectrum * first)
     before = jnp.sum(jnp.where(ideal < first, 0.0, (noise * h - power * left) ** 2 / weight))  # still earlier, at least
     elsewhere = jnp.where(jnp.min(ideal) < first, before, jnp.inf)
-    for _ in range(2):  # of all clocks, and then of those near
+    ranges = []  # of all clocks, and then of those near: the least f elsewhere on it, and the least f″ on all of it
+    for _ in range(2):
         half = (high - low) / (2 * CELLS)
 
         def lower(row, found, low=low, half=half):
@@ -143,11 +167,14 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
             return tuple(jnp.minimum(least, jnp.min(each)) for least, each in zip(found, cells, strict=True))
 
         others, convex, throughout = lax.fori_loop(0, CELLS // ROW, lower, (jnp.inf,) * 3)
-        elsewhere = jnp.minimum(elsewhere, jnp.where(throughout > 0.0, jnp.inf, others))  # convex: there is one minimum
+        ranges.append((others, throughout))
         near = (NEAR + 1) * half
         low, high = jnp.maximum(low, u - near), jnp.minimum(high, u + near)
     slope = jnp.abs(slope) + 8.0 * ulp * terms
-    off = jnp.where(convex > 0.0, jnp.minimum(slope / jnp.where(convex > 0.0, convex, 1.0), near), near)
+    off = jnp.where(convex > 0.0, slope / jnp.where(convex > 0.0, convex, 1.0), jnp.inf)
+    for others, throughout in ranges:
+        elsewhere = jnp.minimum(elsewhere, jnp.where((throughout > 0.0) & (off < near), jnp.inf, others))
+    off = jnp.minimum(off, near)
     clock_error = jnp.where(elsewhere > least, off, jnp.inf) + 4.0 * ulp * (1.0 + jnp.abs(u))
     risk_error = slope * off + jnp.maximum(-convex, 0.0) / 2 * near**2 + jnp.maximum(least - elsewhere, 0.0)
     return Best(learner(jnp.exp(u)), jnp.exp(u), clock_error, risk_error)
