@@ -488,7 +488,28 @@ def test_the_search_knows_its_error_where_floats_see_a_plateau():
         assert least_error(spectrum, ideal, weights, best.clock) <= best.risk_error + 1e-300
 
 
-def test_no_student_where_the_best_fit_is_on_a_plateau():
+def test_no_student_where_the_best_fit_is_on_a_plateau_or_of_little_curvature():
     instance = dict(spectrum=[9.0, 3.9748133064857405, 10.0], ideal=[10.0, 10.0, 0.9638507133767079])
     instance |= dict(method="flow", weights=[1.0, 0.01, 1.0], clocks=[100.0, 90.0, 100.0])
     assert kd.theorems.flatter_ideal_gains_nothing_from_distillation.at(**instance).verdict == HOLDS
+    pulled = dict(spectrum=[2.8764776109197507, 0.5990187382866788, 0.6430430440973604], weights=[1.0, 1.0, 1.0])
+    pulled |= dict(ideal=[0.2162888889592188, 4.69790055155319, 0.323569033614697], clocks=[0.793, 1e4, 1e4])
+    assert kd.theorems.flatter_ideal_gains_nothing_from_distillation.at(method="flow", **pulled).verdict == HOLDS
+    far = dict(spectrum=[10.0, 7.840525563817543, 3.0479956210385635], weights=[1.0, 1.0, 1.0])
+    far |= dict(ideal=[0.2, 1.0, 10.0], clocks=[99.9, 100.0, 1e4])  # 2e-25 of what is compared
+    assert kd.theorems.flatter_ideal_gains_nothing_from_distillation.at(method="flow", **far).verdict == HOLDS
+
+
+def test_a_gain_between_eigenvalues_that_are_nearly_one():
+    instance = dict(lead=2.2695839623489658, gaps=[0.999999999999, 1.0], tilt=1.9188540894338102, noise=0.001)
+    assert rising.at(**instance).verdict == HOLDS
+
+
+@pytest.mark.parametrize("learner", [kd.GradientFlow, kd.Ridge])
+def test_how_much_more_is_learnt_keeps_its_digits(learner):
+    with mp.workdps(100):
+        φ = (lambda x: 1 - mp.exp(-x)) if learner is kd.GradientFlow else (lambda x: x / (1 + x))
+        for x, later in itertools.product([1e-30, 0.3, 40.0, 800.0], [-5.0, -1e-9, 0.0, 1e-15, 0.1, 30.0]):
+            expected = φ(mp.mpf(x) * mp.exp(mp.mpf(later))) - φ(mp.mpf(x))
+            got = float(claims.more(learner, jnp.array(x), later))
+            assert got == pytest.approx(float(expected), rel=2e-14 * max(1.0, min(x, x * np.exp(later))), abs=1e-305)

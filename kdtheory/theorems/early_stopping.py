@@ -77,6 +77,14 @@ def response(learner, x):
     return -jnp.expm1(-x), left, x * left, x * (1.0 - x) * left
 
 
+def more(learner, x, later):
+    """How much more a fit has learnt at x · e^later than at x."""
+    after = x * jnp.expm1(later)
+    if isinstance(learner(1.0), Ridge):
+        return after / ((1.0 + x) * (1.0 + x + after))
+    return -jnp.sign(after) * jnp.exp(-jnp.minimum(x, x + after)) * jnp.expm1(-jnp.abs(after))
+
+
 def steepest(learner, x, reach):
     """Bounds of the first three derivatives of a filter by log x, within `reach` of it."""
     top = x * jnp.exp(reach)
@@ -121,9 +129,9 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
 
     Along each direction the risk falls until the ideal clock and then rises, so the best one is between the first and
     the last of these. Up to a constant it is f = Σ w (h - h*)², as a function of u, the log of the clock. On a cell of
-    half width d around a, f >= f(a) - |f′(a)| d - B d²/2 and f″ >= f″(a) - T d, where B bounds -f″ on it and T |f‴|:
-    f is lower on no cell but those near the clock found, and convex there. A range where f is convex throughout has one
-    minimum, which is near the clock found if f′ is there less than f″ makes of it. `ulp` is what floats round.
+    half width d around a, f >= f(a) - |f′(a)| d - B d²/2 and f″ >= f″(a) - T d, where T bounds |f‴| on it and B -f″, as
+    T d - f″(a) does: f is lower on no cell but those near the clock found, and convex there. A range where f is convex
+    throughout has one minimum, near the clock found if f′ is less there than f″ makes of it. `ulp` is what is rounded.
     """
     weight, ideal = power + noise, ideal_clocks(learner, spectrum, power, noise)
     first, last = jnp.maximum(jnp.min(ideal), 1e-9 * jnp.max(ideal)), jnp.max(ideal)
@@ -152,17 +160,26 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
     least, slope, curvature, terms = slopes(u)
     h, left, *_ = response(learner, spectrum * first)
     before = jnp.sum(jnp.where(ideal < first, 0.0, (noise * h - power * left) ** 2 / weight))  # still earlier, at least
-    elsewhere = jnp.where(jnp.min(ideal) < first, before, jnp.inf)
-    ranges = []  # of all clocks, and then of those near: the least f elsewhere on it, and the least f″ on all of it
+    elsewhere = jnp.where(jnp.min(ideal) < first, before - least, jnp.inf)  # by how much f is larger there, at least
+
+    def excess(at):
+        """f there less f(u), with the digits of small differences, less what they may be off by."""
+        (h, left, *_), (h_u, left_u, *_) = (response(learner, spectrum * jnp.exp(v)) for v in (at, u))
+        learnt, missed = noise * (h + h_u), power * (left + left_u)
+        moved = more(learner, spectrum * jnp.exp(u), at - u)
+        return jnp.sum(moved * (learnt - missed) - 8.0 * EPS * jnp.abs(moved) * (learnt + missed))
+
+    ranges = []  # of all clocks, and then of those near: the least excess elsewhere, and the least f″ on all of it
     for _ in range(2):
         half = (high - low) / (2 * CELLS)
 
         def lower(row, found, low=low, half=half):
             at = low + half * (2.0 * (ROW * row + jnp.arange(ROW)) + 1.0)
-            f, steep, bent, _ = jax.vmap(slopes)(at)
+            _, steep, bent, _ = jax.vmap(slopes)(at)
             bend, twist = jax.vmap(bounds, (0, None))(at, half)
             near = jnp.abs(at - u) <= NEAR * half
-            f, bent = f - jnp.abs(steep) * half - bend * half**2 / 2, bent - twist * half
+            bent -= twist * half
+            f = jax.vmap(excess)(at) - jnp.abs(steep) * half - jnp.clip(-bent, 0.0, bend) * half**2 / 2
             cells = jnp.where(near, jnp.inf, f), jnp.where(near, bent, jnp.inf), bent
             return tuple(jnp.minimum(least, jnp.min(each)) for least, each in zip(found, cells, strict=True))
 
@@ -175,8 +192,8 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
     for others, throughout in ranges:
         elsewhere = jnp.minimum(elsewhere, jnp.where((throughout > 0.0) & (off < near), jnp.inf, others))
     off = jnp.minimum(off, near)
-    clock_error = jnp.where(elsewhere > least, off, jnp.inf) + 4.0 * ulp * (1.0 + jnp.abs(u))
-    risk_error = slope * off + jnp.maximum(-convex, 0.0) / 2 * near**2 + jnp.maximum(least - elsewhere, 0.0)
+    clock_error = jnp.where(elsewhere > 0.0, off, jnp.inf) + 4.0 * ulp * (1.0 + jnp.abs(u))
+    risk_error = slope * off + jnp.maximum(-convex, 0.0) / 2 * near**2 + jnp.maximum(-elsewhere, 0.0)
     return Best(learner(jnp.exp(u)), jnp.exp(u), clock_error, risk_error)
 
 
@@ -364,6 +381,7 @@ def student_of_best(run, learner, spectrum, power, noise, low, high):
         fall(taught, taught.learnt * others(clock), rest(clock)) - seen_error * jnp.sum(weight) / (rest(clock) + 1e-99)
     )
     clock = best_clock(lambda clock: -worth(clock), low, high)
+    clock = jnp.where(worth(high) > worth(clock), high, clock)  # of next to nothing, which a search may miss
     h = run(best.learner, spectrum)
     on_data = lambda: (h.learnt - run(distill(best.learner, learner(clock)), spectrum).learnt) / rest(clock)
     lost = face(run, lambda: h.learnt * others(clock), on_data)()
