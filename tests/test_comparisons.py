@@ -118,6 +118,14 @@ def test_a_level_that_the_student_never_reaches_is_nan():
 def test_features_without_targets_are_refused():
     with pytest.raises(TypeError, match="targets are missing"):
         kd.compare(np.eye(3))
+    with pytest.raises(TypeError, match="a problem has targets of its own: give it alone"):
+        kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("clock", [1.0, [1.0]])
+def test_a_student_is_a_path(clock):
+    with pytest.raises(ValueError, match="student must be a path of at least two moments"):
+        kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), student=kd.GradientFlow(clock))
 
 
 def test_a_teacher_without_a_clock_needs_a_student():
