@@ -227,6 +227,8 @@ def test_where_the_theorem_is_silent():
 
 
 def test_overlaps_that_are_none_are_refused():
+    with pytest.raises(TypeError, match=r"learner must be one of kdtheory's, .* got 0.2"):
+        transfer.mean_filter(0.2, [1.0], [[1.0]])
     with pytest.raises(ValueError, match=r"overlap must be of shape \(2, K_T\)"):
         transfer.mean_filter(FLOW, [1.0, 0.5], np.eye(3))
     with pytest.raises(ValueError, match=r"columns of length <= 1, but that of column 1 is 2\.0"):

@@ -18,7 +18,7 @@ import numpy as np
 
 from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum
 from kdtheory._record import record
-from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner
 from kdtheory.problems import Eigensystem
 from kdtheory.trajectories import Trajectory
 
@@ -76,6 +76,7 @@ def mean_filter(student: Learner, eigenvalues: Numbers, overlap: Numbers) -> Mea
     >>> kd.measures.transfer.mean_filter(kd.Ridge(1.0), [3.0, 1.0], [[0.6], [0.8]]).mean.round(12).tolist()
     [0.59]
     """
+    check_learner(student)
     eigenvalues, weights = np.asarray(as_spectrum(eigenvalues)), _laws(overlap, np.shape(eigenvalues)[0])
     learnt, missed = (np.asarray(face(eigenvalues)) for face in (student.filter, student.residual))
     # a last row for what the student does not span, where it learns nothing
