@@ -446,8 +446,7 @@ def eigensystem_of(problem, eigensystem):
     """That of the problem, unless one is given."""
     check_problem(problem)
     if eigensystem is None:
-        with jax.ensure_compile_time_eval():  # also where a learner is traced
-            return problem.eigensystem()
+        return problem.eigensystem()
     if not isinstance(eigensystem, Eigensystem):
         raise TypeError(f"eigensystem must be what problem.eigensystem() returns, got {type(eigensystem).__name__}")
     count, expected = eigensystem.reading.shape[0], problem.zeros().shape[0]

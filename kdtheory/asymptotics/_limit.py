@@ -3,7 +3,17 @@
 import jax
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_array, as_count, as_real, as_spectrum, check_memory, concrete
+from kdtheory._checks import (
+    Number,
+    Numbers,
+    as_array,
+    as_count,
+    as_real,
+    as_spectrum,
+    check_known,
+    check_memory,
+    concrete,
+)
 from kdtheory._record import record, static
 from kdtheory.asymptotics import _law
 
@@ -74,6 +84,8 @@ def limit(
     >>> print(round(kd.asymptotics.risk(kd.Ridge(0.1), limit).total.item(), 6))
     1.184588
     """
+    given = dict(eigenvalues=eigenvalues, signal=signal, noise=noise, multiplicities=multiplicities)
+    check_known("a limit", **given, test_covariance=test_covariance)
     s, c, (b2, mb2, cm), group, nulls, beyond, (size, unit) = _grouped(
         eigenvalues, signal, noise, multiplicities, test_covariance
     )
@@ -249,6 +261,7 @@ def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
     >>> print(kd.asymptotics.effective_ridge(limit, [0.0, 1.0]).round(6))
     [1.       2.414214]
     """
+    check_known("an effective ridge", limit=limit, penalty=penalty)
     limit = read(limit)
     penalty = np.asarray(as_real(penalty, "penalty"), float)
     if not np.all(np.isfinite(penalty) & (penalty >= 0)):

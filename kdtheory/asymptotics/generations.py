@@ -22,6 +22,7 @@ from kdtheory._checks import (
     as_random,
     as_real,
     as_spectrum,
+    check_known,
     check_range,
     concrete,
 )
@@ -310,6 +311,7 @@ def simulate(
 
 def _read(stages, eigenvalues, signal, same_inputs):
     """What users hand us, checked, as arrays of NumPy; a matrix of features that several stages share stays one."""
+    check_known("the law of a chain", eigenvalues=eigenvalues, signal=signal)
     eigenvalues = np.asarray(as_spectrum(eigenvalues))
     count = len(eigenvalues)
     signal = np.asarray(as_real(signal, "signal"), float)
@@ -344,6 +346,7 @@ def _read(stages, eigenvalues, signal, same_inputs):
                 allowed = dict(noise=" >= 0, a standard deviation", real_weight="", bad_share=" from 0 to 1")[name]
                 raise ValueError(f"stages[{place}].{name} must be one finite number{allowed}; got {value}")
             numbers[name] = float(value) if concrete(value) else value
+        check_known("the law of a chain", **{f"stages[{place}].bad_signal": stage.bad_signal})
         bad = np.asarray(as_real(stage.bad_signal, f"stages[{place}].bad_signal"), float)
         if bad.shape not in ((), (count,)) or not np.all(np.isfinite(bad)):
             raise ValueError(f"stages[{place}].bad_signal must be finite, one number or ({count},); got {bad}")

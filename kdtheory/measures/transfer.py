@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum
+from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum, check_known
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner
 from kdtheory.problems import Eigensystem
@@ -77,6 +77,7 @@ def mean_filter(student: Learner, eigenvalues: Numbers, overlap: Numbers) -> Mea
     [0.59]
     """
     check_learner(student)
+    check_known("a mean filter", student=student, eigenvalues=eigenvalues, overlap=overlap)
     eigenvalues, weights = np.asarray(as_spectrum(eigenvalues)), _laws(overlap, np.shape(eigenvalues)[0])
     learnt, missed = (np.asarray(face(eigenvalues)) for face in (student.filter, student.residual))
     # a last row for what the student does not span, where it learns nothing
