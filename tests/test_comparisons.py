@@ -142,6 +142,21 @@ def test_a_teacher_is_a_single_stopped_learner():
         kd.compare(problem, teacher=3.0)
 
 
+def test_a_teacher_that_never_stops_is_drawn_up_to_the_last_moment():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5], noise=0.1)
+    found = kd.compare(problem, teacher=kd.Ridge(0.0), student=PATH, directions=(0, 1))
+    assert found.figure.axes[1].get_xlim() == pytest.approx((0.1, 9.9))
+    assert "teacher stops" not in found.figure.axes[0].get_legend_handles_labels()[1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_doubts_are_of_the_estimate_and_not_of_floats():
+    problem = kd.problems.gaussian(0, np.ones(4), samples=20, noise=0.1)
+    found = kd.compare(problem, student=kd.GradientDescent(5.0, np.arange(1, 400)), directions=(0, 1))
+    assert any("the loop diverges" in each for each in found.doubts) and "overflow" not in str(found)
+    assert "loop, within inf of theory" in str(found) and kd.plots.above(np.nan) == "nan"
+
+
 def test_a_path_may_start_at_zero():
     path = kd.GradientDescent(step_size=0.1, steps=np.arange(99))
     found = kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), student=path)

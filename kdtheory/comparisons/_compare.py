@@ -97,9 +97,12 @@ class Comparison:
             plots.convergence(matched, *runs, **shown, matched_on=lead, marks=marks, legend=False)
             plots.exaggeration(lag, *runs, **shown, level=self.level, lead=lead, marks=marks, legend=False)
 
-        clock.axvline(stop, color=plots.BLACK, linestyle=":", linewidth=1, zorder=0, label="teacher stops")
         moments = np.asarray(self.teacher.clock)
-        matched.set_xlim(moments[moments > 0].min(), stop)
+        last = moments.max()
+        if math.isfinite(stop):  # else it has learnt all, as without a penalty, or has no clock
+            last = stop
+            clock.axvline(stop, color=plots.BLACK, linestyle=":", linewidth=1, zorder=0, label="teacher stops")
+        matched.set_xlim(moments[moments > 0].min(), last)
         λ = np.asarray(self.teacher.eigenvalues)
         lag.set_xlim(0.7 * min(max(λ[-1], 1e-4 * λ[0]), *λ[list(self.directions)]), 1.5 * λ[0])
         titles = "Equal time", "Equal progress", f"Progress {self.level:g}"
@@ -227,7 +230,7 @@ def compare(
             warnings.simplefilter("always")
             both = tuple(measures.new_inputs.estimate(each, problem, eigensystem) for each in (teacher, paths[1]))
             told = *both, measures.new_inputs.gain(teacher, paths[1], problem, eigensystem)
-        doubts = tuple(dict.fromkeys(str(each.message) for each in said))
+        doubts = tuple(dict.fromkeys(str(each.message) for each in said if issubclass(each.category, UserWarning)))
     return Comparison(problem, teacher, *runs, theory, *told, directions, level, doubts)  # type: ignore[call-arg]
 
 
