@@ -38,10 +38,13 @@ def concrete(tree):
 def as_array(array: Any, dtype: Any = None) -> jax.Array:
     """An array of JAX, where one of NumPy's is put as it is: jnp.asarray compiles a program for each shape of them.
 
-    It is a copy that is put, since JAX may read it later, when its owner has changed it.
+    It is a copy that is put, since JAX may read it later, when its owner has changed it; at once, also where other
+    numbers are traced, so that it can be looked at.
     """
-    known = isinstance(array, np.ndarray)
-    return jax.device_put(np.array(array, dtype)) if known else jnp.asarray(array, dtype)
+    if not isinstance(array, np.ndarray | np.generic):
+        return jnp.asarray(array, dtype)
+    with jax.ensure_compile_time_eval():
+        return jax.device_put(np.array(array, dtype))
 
 
 def as_real(array, name):
@@ -180,6 +183,19 @@ def on_host(*arrays):
             "eigensystems are made by NumPy, so that what needs one, such as simulate, can be neither vmapped nor"
             " jitted over its data; use a loop, or kd.sweep with seeds=, which falls back on one"
         ) from traced
+
+
+def check_known(what, **given):
+    """Refuse numbers that JAX traces, of what is made by NumPy."""
+    for name, value in given.items():
+        try:
+            if not concrete(value):
+                jax.tree.map(np.asarray, value)  # raises what `sweep` understands
+        except jax.errors.JAXTypeError as traced:
+            raise TypeError(
+                f"{name} is being traced by JAX, but {what} is made by NumPy, which needs its value; use a loop, or"
+                " kd.sweep, which falls back on one"
+            ) from traced
 
 
 def as_random(key):

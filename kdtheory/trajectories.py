@@ -166,7 +166,7 @@ def simulate(
      [1.   0.1 ]
      [1.   0.19]]
     """
-    eigensystem, shape = _eigensystem_of(problem, eigensystem), problem.zeros().shape
+    eigensystem, shape = eigensystem_of(problem, eigensystem), problem.zeros().shape
     start = None if start is None else _as_start(start, shape)
     learner = _ready(learner, eigensystem, math.prod(shape), problem.curvature)
     parameters = learner.fit(problem, start)
@@ -260,7 +260,7 @@ def project(
     """
     if (parameters is None) == (predictions is None):
         raise ValueError("give exactly one of parameters and predictions")
-    eigensystem = _eigensystem_of(problem, eigensystem)
+    eigensystem = eigensystem_of(problem, eigensystem)
     name, run = ("parameters", parameters) if predictions is None else ("predictions", predictions)
     shape = problem.zeros().shape if predictions is None else problem.targets.shape
     run = as_data(run, name, ranks=None)
@@ -331,7 +331,7 @@ class Recorder:
         if eigensystem is not None and count is not None:
             raise ValueError("give one of eigensystem and count: an eigensystem has its directions already")
         check_problem(problem)
-        self.eigensystem = _eigensystem_of(problem, problem.eigensystem(count) if count is not None else eigensystem)
+        self.eigensystem = eigensystem_of(problem, problem.eigensystem(count) if count is not None else eigensystem)
         system, self._shape = self.eigensystem, problem.targets.shape
         if len(system.samples_basis) != self._shape[0]:
             raise ValueError(
@@ -442,7 +442,7 @@ def runs_of(runs: Trajectory | Sequence[Trajectory]) -> list[Trajectory]:
     return [one for run in runs for one in runs_of(run)]
 
 
-def _eigensystem_of(problem, eigensystem):
+def eigensystem_of(problem, eigensystem):
     """That of the problem, unless one is given."""
     check_problem(problem)
     if eigensystem is None:
@@ -461,10 +461,7 @@ def _as_start(start, shape):
 
 def _ready(learner, eigensystem, entries, curvature=1.0):
     """The learner with its step size, checked; each moment of its run takes so many `entries`."""
-    if not isinstance(learner, Learner):
-        raise TypeError(
-            f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
-        )
+    check_learner(learner)
     known = concrete(eigensystem.eigenvalues)
     largest = np.max(np.asarray(eigensystem.eigenvalues)) if known else jnp.max(eigensystem.eigenvalues)
     learner = learner.tuned(largest)

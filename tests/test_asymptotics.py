@@ -370,6 +370,8 @@ def test_refusals_of_learners():
         risk(kd.GradientFlow(-1.0), made)
     with pytest.raises(TypeError, match="closed form"):
         risk(OnlyFits(), made)
+    with pytest.raises(TypeError, match=r"learner must be one of kdtheory's, .* got 0.2"):
+        risk(0.2, made)
 
 
 def test_many_eigenvalues():

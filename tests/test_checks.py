@@ -132,3 +132,32 @@ def test_what_needs_an_eigensystem_says_that_it_cannot_be_traced():
     with pytest.raises(TypeError, match="can be neither vmapped nor jitted"):
         jax.jit(lambda gram: kd.problems.Kernel(gram, jnp.ones(2)).eigensystem().eigenvalues)(jnp.eye(2))
     assert kd.sweep(run, seeds=3).run.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("noise", lambda x: kd.asymptotics.limit([1.0, 0.5], 4, noise=x).missed),
+        ("eigenvalues", lambda x: kd.asymptotics.limit(jnp.stack([x, x]), 4).missed),
+        ("penalty", lambda x: kd.asymptotics.effective_ridge(kd.asymptotics.limit([1.0], 4), x)),
+        ("signal", lambda x: kd.generations.risk([kd.generations.Stage(kd.Ridge(0.1), 9)], [1.0, 0.5], x)),
+        ("student", lambda x: kd.measures.transfer.mean_filter(kd.Ridge(x), [1.0], [[1.0]]).mean),
+        ("teacher", lambda x: kd.transfer(kd.Ridge(x), kd.Ridge(0.1), PROBLEM, PROBLEM).student.coordinates),
+    ],
+)
+def test_what_numpy_makes_names_what_is_traced(name, call):
+    def swept(x):
+        return call(x)
+
+    for transform, x in ((jax.jit, 0.5), (jax.grad, 0.5), (jax.vmap, jnp.ones(1))):
+        with pytest.raises(TypeError, match=f"^{name} is being traced by JAX, but .* is made by NumPy"):
+            transform(call)(x)
+    np.testing.assert_array_equal(kd.sweep(swept, x=[0.5, 0.7]).swept[1], call(0.7))
+
+
+def test_chains_and_limits_may_be_made_where_learners_are_traced():
+    stages = lambda c: [kd.generations.Stage(kd.Ridge(c), 9, 0.3, np.eye(2)), kd.generations.Stage(kd.Ridge(c), 9)]
+    chain = lambda c: kd.generations.risk(stages(c), [1.0, 0.5], 1.0)[1]
+    risk = lambda c: kd.asymptotics.risk(kd.Ridge(c), kd.asymptotics.limit([1.0, 0.5], 4, noise=0.1)).total
+    for measure in (chain, risk):
+        assert jax.jit(measure)(0.3) == pytest.approx(float(measure(0.3)), rel=1e-13)

@@ -118,6 +118,14 @@ def test_a_level_that_the_student_never_reaches_is_nan():
 def test_features_without_targets_are_refused():
     with pytest.raises(TypeError, match="targets are missing"):
         kd.compare(np.eye(3))
+    with pytest.raises(TypeError, match="a problem has targets of its own: give it alone"):
+        kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("clock", [1.0, [1.0]])
+def test_a_student_is_a_path(clock):
+    with pytest.raises(ValueError, match="student must be a path of at least two moments"):
+        kd.compare(kd.problems.with_spectrum(0, [1.0, 0.5]), student=kd.GradientFlow(clock))
 
 
 def test_a_teacher_without_a_clock_needs_a_student():
@@ -132,6 +140,21 @@ def test_a_teacher_is_a_single_stopped_learner():
         kd.compare(problem, teacher=PATH)
     with pytest.raises(TypeError, match="teacher must be a learner"):
         kd.compare(problem, teacher=3.0)
+
+
+def test_a_teacher_that_never_stops_is_drawn_up_to_the_last_moment():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.5], noise=0.1)
+    found = kd.compare(problem, teacher=kd.Ridge(0.0), student=PATH, directions=(0, 1))
+    assert found.figure.axes[1].get_xlim() == pytest.approx((0.1, 9.9))
+    assert "teacher stops" not in found.figure.axes[0].get_legend_handles_labels()[1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_doubts_are_of_the_estimate_and_not_of_floats():
+    problem = kd.problems.gaussian(0, np.ones(4), samples=20, noise=0.1)
+    found = kd.compare(problem, student=kd.GradientDescent(5.0, np.arange(1, 400)), directions=(0, 1))
+    assert any("the loop diverges" in each for each in found.doubts) and "overflow" not in str(found)
+    assert "loop, within inf of theory" in str(found) and kd.plots.above(np.nan) == "nan"
 
 
 def test_a_path_may_start_at_zero():

@@ -134,11 +134,36 @@ def test_the_bootstrap_covers_and_the_interval_of_runs_is_students():
         (lambda: kd.confidence.bootstrap(np.mean, [1.0, 2.0], level=95), "level must be a probability.*got 95"),
         (lambda: kd.confidence.mean_interval([1.0, 2.0], level=95), "level must be a probability.*got 95"),
         (lambda: kd.confidence.mean_interval(1.0), "at least two runs, got one number"),
+        (lambda: kd.confidence.log_loss([1.0, 2.0], [[0.5, 0.5]]), r"logits must be \(N, C\).*got shape \(2,\)"),
+        (lambda: kd.confidence.log_loss(np.ones((0, 2)), np.ones((0, 2))), r"one row at least; got shape \(0, 2\)"),
+        (lambda: kd.confidence.compare(np.eye(2), np.eye(2), [[1.0], [2.0]]), "scale must be one number"),
+        (
+            lambda: kd.confidence.margin_regression(kd.Ridge(1.0), kd.Ridge(1.0), [1.0, -1.0], [0.5, 0.5]),
+            r"eigenvalues must be .* finite numbers >= 0, got \[ ?1. -1.\]",
+        ),
     ],
 )
 def test_what_has_no_confidence_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_numbers_whose_squares_are_none(size):
+    """Lines, factors and intervals are those of the same numbers at their own size."""
+    x, y = RANDOM.standard_normal((2, 30))
+    seen, expected = kd.confidence.of_points(size * x, size * y), kd.confidence.of_points(x, y)
+    fit = scipy.stats.linregress(x, y)
+    assert seen.slope == pytest.approx(fit.slope, rel=1e-12)
+    assert seen.orthogonal_slope == pytest.approx(expected.orthogonal_slope, rel=1e-12)
+    assert seen.intercept / size == pytest.approx(fit.intercept, rel=1e-12)
+    assert kd.confidence.matching_scale([[3.0 * size]], [[2.0 * size]]) == pytest.approx(1.5, rel=1e-15)
+    assert kd.confidence.matching_scale([[3.0]], [[2.0 * size]]) * size == pytest.approx(1.5, rel=1e-15)
+    runs = np.array([[1.0, 3.0, 4.0], [1.0 * size, 3.0 * size, 4.0 * size]]).T
+    mean, low, high = kd.confidence.mean_interval(runs)
+    half = scipy.stats.t.ppf(0.975, 2) * np.sqrt(7 / 9)  # variance 7/3, over three runs
+    for found, exact in ((mean, 8 / 3), (low, 8 / 3 - half), (high, 8 / 3 + half)):
+        np.testing.assert_allclose(found / [1.0, size], exact, rtol=1e-13)
 
 
 def test_no_factor_matches_a_student_of_zero():

@@ -319,6 +319,8 @@ def test_refusals():
         ([Stage(kd.Ridge(0.1), 20, 0.0, np.eye(4))], r"features has shape \(4, 4\), but it must be \(P, 3\)"),
         ([Stage(kd.Ridge(0.1), 20, 0.0, np.full((4, 3), np.nan))], "features has 12 non-finite values"),
         ([Stage(kd.GradientDescent(-1.0, 3), 20)], "step_size must be positive"),
+        ([stage, Stage(kd.Ridge(0.1), 20, 1e200)], r"stages\[1\].noise reaches 1e\+200, of which errors would leave"),
+        ([Stage(kd.Ridge(0.1), 20, bad_signal=-1e200)], r"stages\[0\].bad_signal reaches 1e\+200"),
     ):
         for run in (risk, lambda *given: simulate(0, *given)):
             with pytest.raises(ValueError, match=message):
@@ -348,6 +350,10 @@ def test_refusals():
         risk([Stage(kd.Ridge(0.1), 20, 0.0, np.zeros((2, 3)))], np.ones(3), 1.0)
     with pytest.raises(ValueError, match=r"signal must be finite, one number or \(3,\)"):
         risk([stage], np.ones(3), np.ones(2))
+    with pytest.raises(
+        ValueError, match=r"signal reaches 1e\+120, .* for these variances of inputs it must be at most"
+    ):
+        risk([stage], 1e100 * np.ones(3), 1e120)
     with pytest.raises(ValueError, match="draws must be a whole number, at least 2"):
         simulate(0, [stage], np.ones(3), 1.0, draws=1)
     with pytest.raises(TypeError, match="Filter"):

@@ -207,6 +207,14 @@ def test_paths_and_slopes():
     assert float(jax.grad(total)(3.0)) == pytest.approx(float(total(3 + 1e-5) - total(3 - 1e-5)) / 2e-5, rel=1e-6)
 
 
+def test_a_learner_may_be_traced_whose_problem_is_known():
+    random = np.random.default_rng(0)
+    problem = kd.problems.linear(random.normal(size=(40, 20)), random.normal(size=40))
+    for measure in (estimated_risk, lambda *given: kd.simulate(*given).coordinates[3]):
+        found = jax.jit(lambda penalty, measure=measure: measure(kd.Ridge(penalty), problem))(0.3)
+        assert found == pytest.approx(float(measure(kd.Ridge(0.3), problem)), rel=1e-13)
+
+
 def test_warnings_of_rows():
     random = np.random.default_rng(0)
     x, w = random.normal(size=(100, 60)), random.normal(size=60)
@@ -247,6 +255,12 @@ def test_refusals():
         estimated_risk(FLOW, kd.problems.softmax(x, (y > 0).astype(int)))
     with pytest.raises(TypeError, match="problem"):
         estimated_risk(FLOW, x)
+    with pytest.raises(TypeError, match=r"learner must be one of kdtheory's, .* got 0.2"):
+        estimated_risk(0.2, problem)
+    with pytest.raises(TypeError, match=r"what problem.eigensystem\(\) returns, got Linear"):
+        estimated_risk(FLOW, problem, problem)
+    with pytest.raises(ValueError, match="another problem: it has 30 samples, and this one has 40"):
+        estimated_risk(FLOW, problem, kd.problems.linear(x[:30], y[:30]).eigensystem())
     with pytest.warns(UserWarning, match="diverges"):
         estimated_risk(kd.GradientDescent(100.0, 2), problem)
 

@@ -94,6 +94,24 @@ def test_leak_bound_knows_no_size(size):
     np.testing.assert_allclose(bound, deviation * np.hypot(taught[::-1], 2) * size, rtol=1e-14)
     of_each = transfer.leak_bound(FLOW, [1.0, 0.2], overlap, np.outer(taught, [1.0, size, 0.0]))
     np.testing.assert_allclose(of_each, np.outer(deviation * taught[::-1], [1.0, size, 0.0]), rtol=1e-14)
+    # beside a label of another size
+    uneven = transfer.leak_bound(FLOW, [1.0, 0.2], overlap, [1.0, size])
+    np.testing.assert_allclose(uneven, deviation * [size, 1.0], rtol=1e-14)
+
+
+def test_leaks_of_many_directions_from_the_others():
+    random = np.random.default_rng(2)
+    overlap, taught = orthonormal(random, 6), random.normal(size=(6, 3))
+    deviation = transfer.mean_filter(FLOW, np.arange(1.0, 7.0), overlap).deviation
+    others = [[math.hypot(*np.delete(column, j), o) for o, column in enumerate(taught.T)] for j in range(6)]
+    found = transfer.leak_bound(FLOW, np.arange(1.0, 7.0), overlap, taught, [0.0, 1.0, 2.0])
+    np.testing.assert_allclose(found, deviation[:, None] * others, rtol=1e-14)
+    with pytest.raises(
+        ValueError, match=r"outside must be one length, or \(3,\), one for each output; got shape \(6,\)"
+    ):
+        transfer.leak_bound(FLOW, np.arange(1.0, 7.0), overlap, taught, np.ones(6))
+    with pytest.raises(ValueError, match=r"outside must be one length; got shape \(6,\)"):
+        transfer.leak_bound(FLOW, np.arange(1.0, 7.0), overlap, taught[:, 0], np.ones(6))
 
 
 def test_an_asymmetric_student_breaks_the_bound():
@@ -209,6 +227,8 @@ def test_where_the_theorem_is_silent():
 
 
 def test_overlaps_that_are_none_are_refused():
+    with pytest.raises(TypeError, match=r"learner must be one of kdtheory's, .* got 0.2"):
+        transfer.mean_filter(0.2, [1.0], [[1.0]])
     with pytest.raises(ValueError, match=r"overlap must be of shape \(2, K_T\)"):
         transfer.mean_filter(FLOW, [1.0, 0.5], np.eye(3))
     with pytest.raises(ValueError, match=r"columns of length <= 1, but that of column 1 is 2\.0"):

@@ -72,6 +72,59 @@ def test_angle(between):
         assert angle([2.0 * size, 0.0], size * other) == pytest.approx(expected, rel=1e-15)
 
 
+def exact_angle(a, b):
+    a, b = ([mpmath.mpf(float(x)) for x in vector] for vector in (a, b))
+    dot = lambda u, v: sum(x * y for x, y in zip(u, v, strict=True))
+    across = [y - x * dot(a, b) / dot(a, a) for x, y in zip(a, b, strict=True)]
+    return float(mpmath.atan2(mpmath.sqrt(dot(across, across)), dot(a, b) / mpmath.sqrt(dot(a, a))))
+
+
+def test_small_angles_of_any_vectors():
+    """To the last digits, against 400, also where no entry of the two is equal or of the size of another."""
+    random = np.random.default_rng(0)
+    with mpmath.workdps(400):
+        for small in np.geomspace(1e-15, 10, 17):
+            for sign in (1.0, -1.0):
+                a = random.standard_normal(5) * 10.0 ** random.uniform(-3, 3, 5)
+                b = 0.7e150 * sign * (a + small * random.standard_normal(5))
+                assert angle(a, b) == pytest.approx(exact_angle(a, b), rel=1e-15, abs=0)
+        assert angle([1.0, 0.0], [1.0, 1e-200]) == pytest.approx(1e-200, rel=1e-15, abs=0)
+    assert np.isnan(angle([0.0, 0.0], [1.0, 0.0])) and np.isnan(angle([1.0, 0.0], [0.0, 0.0]))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e200, 1e-200])
+def test_limits_and_risks_of_any_size(size):
+    random = np.random.default_rng(1)
+    for small in (1.0, 1e-9, 1e-14):
+        features = random.standard_normal((2, 4)) * 10.0 ** random.uniform(-2, 2, 4)
+        teacher = size * (features.sum(axis=0) + small * random.standard_normal(4))
+        with mpmath.workdps(60):
+            X, w = mpmath.matrix(features.tolist()), mpmath.matrix(teacher.tolist())
+            along = X.T * mpmath.lu_solve(X * X.T, X * w)
+            distance, length = mpmath.norm(w - along), mpmath.norm(along)
+            expected = [float(mpmath.atan2(distance, length)), float(distance)]
+        for rows in (features, features * np.array([[2.0**-996], [2.0**498]])):  # of the same span
+            found = soft_label_limit(rows, teacher)
+            assert [found.angle, found.distance] == pytest.approx(expected, rel=1e-15, abs=0)
+    assert soft_label_limit([[1.0, 0.0], [0.0, 1e-17]], [3.0, 4.0]).distance == 0.0
+    risk = transfer_risk([size, 0.0], [size, size], [size, size])
+    assert risk == pytest.approx(0.25, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "shapes, call",
+    [
+        (r"first \(3,\), second \(1,\)", lambda: angle([1.0, 0.0, 0.0], [1.0])),
+        (r"first \(2, 2\), second \(2, 2\)", lambda: angle(np.eye(2), np.eye(2))),
+        (r"teacher_parameters \(1,\)", lambda: transfer_risk([1.0, 2.0], [1.0], [1.0, 1.0])),
+        (r"deviations \(1,\)", lambda: transfer_risk([1.0, 2.0], [1.0, 3.0], [1.0])),
+    ],
+)
+def test_vectors_of_one_length(shapes, call):
+    with pytest.raises(ValueError, match=shapes):
+        call()
+
+
 def test_risk_may_rise_with_data():
     """T6 c, the negative control: with x ~ N(0, diag(100, 1, 1)) a second point lowers the angle and raises the
     risk."""

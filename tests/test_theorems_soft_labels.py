@@ -1,6 +1,7 @@
 """Soft labels: THEOREMS T8 and T10.3 by their reference values, and on data."""
 
 import dataclasses
+import math
 from fractions import Fraction
 
 import jax
@@ -97,6 +98,45 @@ def test_imperfect_teacher_wins_few_samples_and_loses_many():
     inputs = random.integers(0, 2, (200_000, 2))
     estimates = np.asarray(jnp.sum(q * jnp.array(losses), axis=1))[inputs].mean(axis=1)
     assert np.mean((estimates - float(found.risk)) ** 2) == pytest.approx(float(error(2)), rel=0.02)
+
+
+def test_a_class_without_probability_may_have_any_loss():
+    """As of cross-entropy, where a predictor gives nothing to a class that never comes."""
+    hard, losses = [[1.0, 0.0], [0.0, 1.0]], [[0.5, np.inf], [np.inf, 2.5]]
+    found = soft_labels.label_risk([0.25, 0.75], hard, hard, losses)
+    # of 0.5 and 2.5 with the probabilities 1/4 and 3/4: mean 2, variance 1/4 · 9/4 + 3/4 · 1/4
+    seen = found.risk, found.hard_variance, found.label_variance, found.soft_variance, found.soft_bias
+    assert [float(each) for each in seen] == [2.0, 0.75, 0.0, 0.75, 0.0]
+
+
+@pytest.mark.parametrize(
+    "name, given",
+    [
+        ("inputs must be \\(M,\\)", dict(inputs=[1.0])),
+        ("got inputs \\(2,\\), labels \\(2, 2\\), teacher \\(1, 2\\)", dict(teacher=[[0.5, 0.5]])),
+        ("losses \\(2,\\)", dict(losses=[0.0, 1.0])),
+        ("inputs must be probabilities", dict(inputs=[0.5, 0.9])),
+        ("labels must be probabilities", dict(labels=[[1.5, -0.5], [0.5, 0.5]])),
+        ("teacher must be probabilities", dict(teacher=[[0.5, 0.4], [0.5, 0.5]])),
+    ],
+)
+def test_risks_of_labels_refuse_what_they_would_broadcast(name, given):
+    even = np.full((2, 2), 0.5)
+    with pytest.raises(ValueError, match=name):
+        soft_labels.label_risk(**{**dict(inputs=[0.5, 0.5], labels=even, teacher=even, losses=np.eye(2)), **given})
+
+
+def test_where_logits_and_fits_have_no_meaning():
+    for label, weight, temperature in ((1.5, 0.5, 1.0), (-0.2, 0.5, 1.0), (1.0, 1.5, 1.0), (0.5, 0.5, -1.0)):
+        assert np.isnan(effective_logit(-2.0, label, weight, temperature))
+    fits = lambda flipped, *classes: soft_labels.denoising_fits(flipped, kd.Ridge(0.8), 10.5, 0.5, *classes)
+    assert np.all(np.isnan(fits([-0.5, 0.5, 1.0, 1.5])))  # half of two classes, all of them, and no shares
+    ratio = math.log((10.5 / 11.3) / (0.5 / 1.3))
+    expected = [math.log(1.6 / 0.6) / ratio, math.log(1.2 / 0.2) / ratio]
+    assert fits([0.2, 0.4]) == pytest.approx(expected, rel=1e-14)
+    for classes in (0, 1, 2.5):
+        with pytest.raises(ValueError, match="classes must be a whole number, at least 2"):
+            fits(0.2, classes)
 
 
 def test_denoising_fits(oracle):

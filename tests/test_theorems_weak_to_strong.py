@@ -43,6 +43,9 @@ def test_limits_by_an_optimiser(students):
 def test_limits_at_their_ends():
     np.testing.assert_array_equal(weak_to_strong_limit([0.0, 1.0]), [0.0, 1.0])
     np.testing.assert_array_equal(weak_to_strong_limit([0.0, 1.0], students=3), [0.0, 1.0])
+    for size in (-100, -140, -155, -180, -200, -310):  # of which chains have the limit L² ((1 + 1/m)/2)²
+        found = weak_to_strong_limit(10.0**size, students=3)
+        assert found == pytest.approx(4 / 9 * 10.0 ** (2 * size), rel=1e-12, abs=0)
     for students in (2, 4, 16):  # L² ((1 + 1/m)/2)²
         ratio = weak_to_strong_limit(1e-12, students) / 1e-24
         assert ratio == pytest.approx(((1 + 1 / students) / 2) ** 2, rel=1e-5)

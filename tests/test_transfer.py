@@ -175,6 +175,8 @@ def test_errors_and_the_recovered_gap():
         found.errors(None, new[:, 3:], new)
     with pytest.raises(ValueError, match=r"truth must be of shape \(40,\)"):
         found.errors(truth(new))
+    with pytest.raises(ValueError, match=r"truth has shape \(\), but predictions end in \(500,\)"):
+        found.errors(1.0, new[:, 3:], new)
 
 
 def test_the_table_is_aligned_and_says_how_it_was_read():
@@ -192,6 +194,26 @@ def test_the_table_is_aligned_and_says_how_it_was_read():
     assert row.mean == pytest.approx(row.teacher * found.mean_filter.mean[1, 2], rel=1e-12)
     many = kd.transfer(kd.Ridge(0.1), kd.Ridge(0.1), PROBLEMS["wide"](y), PROBLEMS["thin"](y))
     assert "the first 10 of 12 of the teacher's directions" in str(many)
+
+
+@pytest.mark.parametrize("targets", TARGETS)
+def test_means_where_the_student_has_other_targets(targets):
+    """The mean over the signs of all labels but those along one direction, by dense matrices."""
+    y, other = TARGETS[targets], np.random.default_rng(3).permutation(TARGETS[targets])
+    thin, wide = PROBLEMS["thin"](y), PROBLEMS["wide"](other)
+    found = kd.transfer(kd.Ridge(0.3), kd.Ridge(0.2), thin, wide, 0.3)
+    H, S = smoother(kd.Ridge(0.3), gram(thin)), smoother(kd.Ridge(0.2), gram(wide))
+    for row, u in zip(found.rows, np.linalg.eigh(gram(thin))[1].T[::-1], strict=False):
+        taught = u @ (0.3 * H @ y + 0.7 * other)
+        assert row.mean == pytest.approx((u @ S @ u) * np.sum(taught * (u @ y)) / np.sum((u @ y) ** 2), rel=1e-9)
+
+
+def test_a_path_that_falls_is_told_of_its_last_moment():
+    y = TARGETS["one"]
+    found = kd.transfer(kd.Ridge(0.1), kd.Ridge([0.01, 1.0]), PROBLEMS["thin"](y), PROBLEMS["wide"](y))
+    assert "at the student's clock 1;" in str(found)
+    alone = kd.transfer(kd.Ridge(0.1), kd.Ridge(1.0), PROBLEMS["thin"](y), PROBLEMS["wide"](y))
+    assert str(alone) == str(found)
 
 
 def test_existing_plots_draw_it():
@@ -238,6 +260,10 @@ def test_softmax_by_the_loop_alone():
     assert "practice only" in str(found)
     with pytest.raises(TypeError, match="errors are squared, and softmax problems have none"):
         found.errors()
+    with pytest.raises(TypeError, match="errors are squared, and softmax problems have none"):
+        found.errors(np.eye(3)[classes], X, np.tanh(X @ WIDE))
+    with pytest.raises(TypeError, match="errors are squared, and softmax problems have none"):
+        found.leak_bound  # noqa: B018
     with pytest.raises(TypeError, match="Ridge needs"):
         kd.transfer(kd.Ridge(0.1), student, first, second)
 
@@ -259,6 +285,8 @@ def test_what_is_refused():
         kd.transfer(ridge, ridge, X, wide)
     with pytest.raises(ValueError, match="teacher_weight must be one number"):
         kd.transfer(ridge, ridge, thin, wide, [0.1, 0.2])
+    with pytest.raises(ValueError, match="teacher_weight must be finite, the teacher's share of the labels; got inf"):
+        kd.transfer(ridge, ridge, thin, wide, np.inf)
     with pytest.warns(UserWarning, match="past the bound"):
         kd.transfer(kd.GradientDescent(50.0, 3), ridge, thin, wide)
 

@@ -3,7 +3,17 @@
 import jax
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_array, as_count, as_real, as_spectrum, check_memory, concrete
+from kdtheory._checks import (
+    Number,
+    Numbers,
+    as_array,
+    as_count,
+    as_real,
+    as_spectrum,
+    check_known,
+    check_memory,
+    concrete,
+)
 from kdtheory._record import record, static
 from kdtheory.asymptotics import _law
 
@@ -74,6 +84,8 @@ def limit(
     >>> print(round(kd.asymptotics.risk(kd.Ridge(0.1), limit).total.item(), 6))
     1.184588
     """
+    given = dict(eigenvalues=eigenvalues, signal=signal, noise=noise, multiplicities=multiplicities)
+    check_known("a limit", **given, test_covariance=test_covariance)
     s, c, (b2, mb2, cm), group, nulls, beyond, (size, unit) = _grouped(
         eigenvalues, signal, noise, multiplicities, test_covariance
     )
@@ -154,13 +166,7 @@ def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
     size, unit = power_of_two(abs(b)), power_of_two(m)
     top, tested, largest = float(np.max(s)), float(np.max(m)), np.max(abs(b))
     for name, given, variance in (("signal", largest, max(tested, top)), ("noise", noise, max(1.0, tested / top))):
-        most = (MOST / len(s) / variance) ** 0.5
-        if given > most:
-            raise ValueError(
-                f"{name} reaches {given:.3g}, of which errors would leave the range of floats; for these variances of"
-                f" inputs it must be at most {most:.3g}: divide signal and noise by one number, which divides errors"
-                " by its square"
-            )
+        check_size(name, given, len(s), variance)
     b2, m = (b / size) ** 2, m / unit
     distinct, group = np.unique(s, return_inverse=True)
     sums = [np.bincount(group, weights) for weights in (c, b2, m * b2, c * m)]
@@ -169,6 +175,17 @@ def _grouped(eigenvalues, signal, noise, multiplicities, test_covariance):
         nulls, beyond = sums[0][0], sums[2][0]
         distinct, sums, group = distinct[1:], [each[1:] for each in sums], np.where(s > 0, group - 1, len(distinct) - 1)
     return distinct, sums[0], sums[1:], group, nulls, beyond, (size, unit)
+
+
+def check_size(name, given, terms, variance):
+    """Refuse what is so large that so many of its squares, times a variance of inputs, leave the range of floats."""
+    most = (MOST / terms / variance) ** 0.5
+    if given > most:
+        raise ValueError(
+            f"{name} reaches {given:.3g}, of which errors would leave the range of floats; for these variances of"
+            f" inputs it must be at most {most:.3g}: divide signal and noise by one number, which divides errors"
+            " by its square"
+        )
 
 
 def power_of_two(numbers):
@@ -244,6 +261,7 @@ def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
     >>> print(kd.asymptotics.effective_ridge(limit, [0.0, 1.0]).round(6))
     [1.       2.414214]
     """
+    check_known("an effective ridge", limit=limit, penalty=penalty)
     limit = read(limit)
     penalty = np.asarray(as_real(penalty, "penalty"), float)
     if not np.all(np.isfinite(penalty) & (penalty >= 0)):

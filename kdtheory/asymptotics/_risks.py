@@ -59,6 +59,7 @@ def _both(learner, points):
 def at_nodes(learner, limit):
     """What a learner has learnt and left at the nodes, its step sizes set and checked: as `at_points`."""
     top = limit.edges[-1, 1]
+    check_learner(learner)
     learner = learner.tuned(top)
     if concrete((learner, limit)):
         check_learner(learner, top)

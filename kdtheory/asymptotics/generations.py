@@ -22,11 +22,12 @@ from kdtheory._checks import (
     as_random,
     as_real,
     as_spectrum,
+    check_known,
     check_range,
     concrete,
 )
 from kdtheory._record import record, static
-from kdtheory.asymptotics._limit import effective_ridge, power_of_two
+from kdtheory.asymptotics._limit import check_size, effective_ridge, power_of_two
 from kdtheory.asymptotics._limit import limit as limit_of
 from kdtheory.asymptotics._risks import at_nodes, at_zero, down_to_zero, near_zero
 from kdtheory.learners import Learner, Ridge, check_learner
@@ -94,9 +95,10 @@ def risk(
     fresh ones there is theory for least squares alone, which ends at Σ σ_i² N_i P/(M_i (M_i - P)) with M_i = N_1 + ...
     + N_i samples.
 
-    Raises ValueError for a learner that is a path, shapes that do not match, features that are all zero, and what
-    there is no theory for: features or bad labels on the same inputs, and data that is kept on fresh inputs unless all
-    learners are `Ridge(0.0)` of all features and no real or bad labels. `simulate` runs all of it.
+    Raises ValueError for a learner that is a path, shapes that do not match, features that are all zero, signals and
+    noise whose errors would leave the range of floats, and what there is no theory for: features or bad labels on the
+    same inputs, and data that is kept on fresh inputs unless all learners are `Ridge(0.0)` of all features and no real
+    or bad labels. `simulate` runs all of it.
 
     Source: own, derived from the equivalents of `limit` and checked by simulation; mixing after He, Xu & Cheng 2025,
     who reuse the inputs; keeping data after Gerstgrasser et al. 2024.
@@ -309,6 +311,7 @@ def simulate(
 
 def _read(stages, eigenvalues, signal, same_inputs):
     """What users hand us, checked, as arrays of NumPy; a matrix of features that several stages share stays one."""
+    check_known("the law of a chain", eigenvalues=eigenvalues, signal=signal)
     eigenvalues = np.asarray(as_spectrum(eigenvalues))
     count = len(eigenvalues)
     signal = np.asarray(as_real(signal, "signal"), float)
@@ -318,6 +321,8 @@ def _read(stages, eigenvalues, signal, same_inputs):
         raise ValueError("eigenvalues are all zero: nothing can be learnt; give at least one that is positive")
     if isinstance(stages, Stage):
         raise TypeError("stages must be a list, also of a single generations.Stage: [stage]")
+    top = float(np.max(eigenvalues))
+    check_size("signal", np.max(abs(signal)), count, top)
     stages, matrices = list(stages), {}
     if not stages:
         raise ValueError("stages are empty: give at least one generations.Stage")
@@ -341,9 +346,13 @@ def _read(stages, eigenvalues, signal, same_inputs):
                 allowed = dict(noise=" >= 0, a standard deviation", real_weight="", bad_share=" from 0 to 1")[name]
                 raise ValueError(f"stages[{place}].{name} must be one finite number{allowed}; got {value}")
             numbers[name] = float(value) if concrete(value) else value
+        check_known("the law of a chain", **{f"stages[{place}].bad_signal": stage.bad_signal})
         bad = np.asarray(as_real(stage.bad_signal, f"stages[{place}].bad_signal"), float)
         if bad.shape not in ((), (count,)) or not np.all(np.isfinite(bad)):
             raise ValueError(f"stages[{place}].bad_signal must be finite, one number or ({count},); got {bad}")
+        check_size(f"stages[{place}].bad_signal", np.max(abs(bad)), count, top)
+        if concrete(numbers["noise"]):
+            check_size(f"stages[{place}].noise", numbers["noise"], count, 1.0)
         features = stage.features
         if features is not None:
             if id(features) not in matrices:

@@ -97,9 +97,12 @@ class Comparison:
             plots.convergence(matched, *runs, **shown, matched_on=lead, marks=marks, legend=False)
             plots.exaggeration(lag, *runs, **shown, level=self.level, lead=lead, marks=marks, legend=False)
 
-        clock.axvline(stop, color=plots.BLACK, linestyle=":", linewidth=1, zorder=0, label="teacher stops")
         moments = np.asarray(self.teacher.clock)
-        matched.set_xlim(moments[moments > 0].min(), stop)
+        last = moments.max()
+        if math.isfinite(stop):  # else it has learnt all, as without a penalty, or has no clock
+            last = stop
+            clock.axvline(stop, color=plots.BLACK, linestyle=":", linewidth=1, zorder=0, label="teacher stops")
+        matched.set_xlim(moments[moments > 0].min(), last)
         λ = np.asarray(self.teacher.eigenvalues)
         lag.set_xlim(0.7 * min(max(λ[-1], 1e-4 * λ[0]), *λ[list(self.directions)]), 1.5 * λ[0])
         titles = "Equal time", "Equal progress", f"Progress {self.level:g}"
@@ -168,9 +171,10 @@ def compare(
     with a warning where they look like classes, of which `datasets.one_hot` makes a column each; features with one
     where they are hardly more than their mean.
 
-    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets, and for
-    targets that are names; ValueError for a teacher without a finite clock if there is no student, for targets without
-    any component along the lead, for no directions, and for a level that is not between zero and one.
+    Raises what `problems.linear`, `distill` and `simulate` raise; TypeError for features without targets, for a problem
+    with others, and for targets that are names; ValueError for a teacher without a finite clock if there is no student,
+    for a student that is no path, for targets without any component along the lead, for no directions, and for a level
+    that is not between zero and one.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.with_spectrum(0, [1.0, 0.3, 0.1])
@@ -187,6 +191,8 @@ def compare(
         raise ValueError(f"level must be above 0 and below 1, since nothing has been learnt at {level}")
     if targets is None and not isinstance(features, problems.Problem):
         raise TypeError("targets are missing: give compare(features, targets), or a problem in their place")
+    if targets is not None and isinstance(features, problems.Problem):
+        raise TypeError("a problem has targets of its own: give it alone, or make another of its features and targets")
     problem = features if targets is None else problems.linear(_centred(features), _numbers(targets))
     eigensystem = problem.eigensystem()
     λ = np.asarray(eigensystem.eigenvalues)
@@ -209,6 +215,11 @@ def compare(
         student = GradientDescent(descent.step_size, np.unique(np.geomspace(1, longest, 200).astype(int)))
 
     paths = student, distill(teacher, student)
+    if (moments := np.shape(student.tuned(λ[0]).clock)) in ((), (0,), (1,)):
+        raise ValueError(
+            f"student must be a path of at least two moments, on which runs are matched, but its clock has the shape"
+            f" {moments}; give it an array as its last field"
+        )
     runs = [simulate(path, problem, eigensystem) for path in paths]
     known = all(part.has_closed_form for path in paths for part in path.parts())
     theory = tuple(closed_form(path, eigensystem) for path in paths) if known else None
@@ -219,7 +230,7 @@ def compare(
             warnings.simplefilter("always")
             both = tuple(measures.new_inputs.estimate(each, problem, eigensystem) for each in (teacher, paths[1]))
             told = *both, measures.new_inputs.gain(teacher, paths[1], problem, eigensystem)
-        doubts = tuple(dict.fromkeys(str(each.message) for each in said))
+        doubts = tuple(dict.fromkeys(str(each.message) for each in said if issubclass(each.category, UserWarning)))
     return Comparison(problem, teacher, *runs, theory, *told, directions, level, doubts)  # type: ignore[call-arg]
 
 

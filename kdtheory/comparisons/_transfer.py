@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import plots, problems
-from kdtheory._checks import Number, Numbers, as_number, as_real
+from kdtheory._checks import Number, Numbers, as_number, as_real, check_known
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner, check_problem, distill
 from kdtheory.measures import transfer as overlaps
@@ -82,14 +82,15 @@ class Transfer:
     @property
     def leak_bound(self) -> np.ndarray:
         """How far the student ends from the mean filter times what it was taught, at most, in coordinates of the
-        teacher's directions: path axes + (K_T,) + outputs. See `measures.transfer.leak_bound`."""
-        system = self.eigensystems[0]
+        teacher's directions: path axes + (K_T,) + outputs. See `measures.transfer.leak_bound`. Raises TypeError without
+        squared loss."""
+        self._check_squares()
+        basis = np.asarray(self.eigensystems[0].samples_basis)
         taught = np.asarray(self.problems[1].taught(self._predicted, self.teacher_weight).targets)
-        along = np.asarray(system.samples_basis).T @ taught
-        outside = np.linalg.norm(taught - np.asarray(system.samples_basis) @ along, axis=0)
+        along = basis.T @ taught
+        outside = np.linalg.norm(taught - basis @ along, axis=0)
         bound = overlaps.leak_bound(self.learners[1], self.student.eigenvalues, self.overlap, along, outside)
-        scale = np.sqrt(len(taught) * np.asarray(system.eigenvalues))
-        return bound / (scale[:, None] if taught.ndim == 2 else scale)
+        return bound / self._lengths
 
     @property
     def switching_time(self) -> np.ndarray:
@@ -104,6 +105,12 @@ class Transfer:
             return np.full(len(λ), np.nan)
         last = overlaps.MeanFilter(*(_last(each, 1) for each in self.mean_filter))
         return overlaps.switching_time(teacher, λ, last)
+
+    @property
+    def _lengths(self):
+        """Of the teacher's directions, by which components are coordinates: (K_T,) or (K_T, 1)."""
+        lengths = np.sqrt(len(self.eigensystems[0].samples_basis) * np.asarray(self.teacher.eigenvalues))
+        return lengths[:, None] if self.teacher.target.ndim == 2 else lengths
 
     @property
     def _predicted(self):
@@ -134,6 +141,7 @@ class Transfer:
             raise ValueError("new inputs are needed for both: give teacher_inputs and student_inputs, or neither")
         if teacher_inputs is not None and truth is None:
             raise ValueError("truth is missing: give the targets (M,) + outputs on the new inputs")
+        self._check_squares()
         new = teacher_inputs is not None
         truth = np.asarray(as_real(truth, "truth"), float) if new else self._true(truth)
         found = []
@@ -141,7 +149,7 @@ class Transfer:
                                   (1, self.ceiling, student_inputs)):  # fmt: skip
             parameters = self.eigensystems[side].parameters(run.coordinates)
             seen = np.asarray(self.problems[side].predict(parameters, inputs))
-            if seen.shape[seen.ndim - truth.ndim :] != truth.shape:
+            if truth.ndim != self.teacher.target.ndim or seen.shape[seen.ndim - truth.ndim :] != truth.shape:
                 raise ValueError(f"truth has shape {truth.shape}, but predictions end in {seen.shape}")
             found.append(np.asarray(np.sum((seen - truth) ** 2, axis=tuple(range(-truth.ndim, 0))) / len(truth)))
         return Errors(*found)
@@ -149,9 +157,12 @@ class Transfer:
     def _student_predictions(self, run):
         return self.problems[1].predict(self.eigensystems[1].parameters(run.coordinates))
 
-    def _true(self, truth):
+    def _check_squares(self):
         if not all(isinstance(each, problems.SquaredLoss) for each in self.problems):
             raise TypeError("errors are squared, and softmax problems have none; compare their predictions yourself")
+
+    def _true(self, truth):
+        self._check_squares()
         own = np.asarray(self.problems[1].targets)
         truth = own if truth is None else np.asarray(as_real(truth, "truth"), float)
         if truth.shape != own.shape:
@@ -179,9 +190,11 @@ class Transfer:
         if self.theory:
             expected = overlaps.turned(self.theory[1], self.overlap, onto=self.teacher)
             theory = _last(expected.progress, 1)
-            learnt = np.asarray(self.theory[0].progress)
+            own = np.asarray(self.eigensystems[0].samples_basis).T @ np.asarray(self.problems[1].targets)
+            mixed = dataclasses.replace(self.teacher, coordinates=jnp.asarray(own / self._lengths))
+            learnt, truth = (np.asarray(each.progress) for each in (self.theory[0], mixed))
             weight = float(self.teacher_weight)
-            mean = _last(self.mean_filter.mean, 1) * (weight * learnt + 1 - weight)
+            mean = _last(self.mean_filter.mean, 1) * (weight * learnt + (1 - weight) * truth)
         largest = np.max(np.asarray(self.overlap) ** 2, axis=0)
         student = _last(self.student_along_teacher.progress, 1)
         columns = λ, largest, np.asarray(self.teacher.progress), student, theory, mean, self.switching_time
@@ -189,7 +202,7 @@ class Transfer:
 
     def __repr__(self) -> str:
         head = "direction  eigenvalue  largest overlap  teacher  student"
-        foot = f"the teacher's directions, at the student's clock {float(np.max(np.asarray(self.student.clock))):.4g}"
+        foot = f"the teacher's directions, at the student's clock {float(_last(self.student.clock, 0)):.4g}"
         rows = self.rows[:10]
         lines = [
             f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.overlap:15.4f}  {r.teacher:7.4f}  {r.student:7.4f}"
@@ -229,8 +242,8 @@ def transfer(
     Trajectories that theory says, None where there is none: for softmax problems, whose logits are taught, and for
     learners without a filter. `measures.transfer` has the numbers of the overlap by themselves.
 
-    Raises ValueError for problems of different numbers of samples or outputs and for a teacher that is a path;
-    TypeError for what is no learner or problem; and what the problems and learners raise.
+    Raises ValueError for problems of different numbers of samples or outputs, for a teacher that is a path and for a
+    weight that is not finite; TypeError for what is no learner or problem; and what the problems and learners raise.
 
     >>> import kdtheory as kd, numpy as np
     >>> x, y = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]), [1.0, 2.0, 4.0]
@@ -241,8 +254,10 @@ def transfer(
     """
     for each in (teacher_problem, student_problem):
         check_problem(each)
+    check_known("a transfer", teacher=teacher, student=student, teacher_weight=teacher_weight)
     teacher = distill(teacher, student).teacher  # refuses a path, and what is no learner
-    as_number(teacher_weight, "teacher_weight")
+    if not np.isfinite(as_number(teacher_weight, "teacher_weight")):
+        raise ValueError(f"teacher_weight must be finite, the teacher's share of the labels; got {teacher_weight}")
     first, second = teacher_problem.eigensystem(), student_problem.eigensystem()
     overlap = overlaps.overlap(second, first)
     shapes = [(len(each.samples_basis), *each.target.shape[1:]) for each in (first, second)]

@@ -303,6 +303,10 @@ def check_problem(problem: Problem) -> None:
 
 def check_learner(learner: Learner, max_eigenvalue: Number | None = None) -> None:
     """Refuse what has no meaning and warn of what diverges, with a message that names the field."""
+    if not isinstance(learner, Learner):
+        raise TypeError(
+            f"learner must be one of kdtheory's, such as GradientDescent(step_size, steps); got {learner!r}"
+        )
     for part in learner.parts():
         _check_fields(part)
         if not concrete(part):

@@ -24,11 +24,12 @@ from kdtheory._checks import (
     as_number,
     as_random,
     as_real,
+    as_spectrum,
     check_pairs,
     concrete,
 )
 from kdtheory._record import of_path, record
-from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_problem
 from kdtheory.numerics import log1p, one_minus_exp
 from kdtheory.problems import Eigensystem, Problem
 
@@ -105,7 +106,7 @@ def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.
     >>> kd.confidence.compare(teacher, student)
     Comparison(slope=2, orthogonal_slope=2, intercept=-3, low_residual=-1.54, high_residual=0.541)
     """
-    x, y = top_class(teacher_logits, as_array(student_logits, float) * scale)
+    x, y = top_class(teacher_logits, as_array(student_logits, float) * as_number(scale, "scale"))
     return of_points(x, y)
 
 
@@ -116,11 +117,18 @@ def of_points(x: Numbers, y: Numbers) -> Comparison:
         raise ValueError(f"x and y must be points (N,) and (N,), one at least; got {x.shape} and {y.shape}")
     order = np.argsort(x, kind="stable")
     third = max(1, len(x) // 3)
-    excess = (y - x)[order]
+    excess, unit = (y - x)[order], _unit(np.stack([x, y]), axis=None)
+    x, y = x / unit, y / unit
     a, b, c = np.var(x), np.var(y), np.mean((x - x.mean()) * (y - y.mean()))
     slope = c / a if a > 0 else np.nan
     orthogonal = float(_principal(np, a, b, c)) if c != 0 or a > b else np.nan
-    return Comparison(slope, orthogonal, y.mean() - slope * x.mean(), excess[:third].mean(), excess[-third:].mean())
+    intercept = unit * (y.mean() - slope * x.mean())
+    return Comparison(slope, orthogonal, intercept, excess[:third].mean(), excess[-third:].mean())
+
+
+def _unit(values, axis):
+    """Powers of two next to the largest, by which squares stay in the range of floats; they change no digit."""
+    return np.ldexp(1.0, np.frexp(np.max(np.abs(values), axis=axis, initial=0.0))[1] - 1)
 
 
 def matching_scale(teacher_coordinates: Numbers, student_coordinates: Numbers, directions: int = 1) -> float:
@@ -138,8 +146,10 @@ def matching_scale(teacher_coordinates: Numbers, student_coordinates: Numbers, d
     if teacher.shape != student.shape or teacher.ndim == 0:
         raise ValueError(f"coordinates of teacher and student differ in shape: {teacher.shape} and {student.shape}")
     teacher, student = (run[: as_count(directions, "directions")] for run in (teacher, student))
+    unit, teacher_unit = (_unit(run, axis=None) for run in (student, teacher))
+    student, teacher = student / unit, teacher / teacher_unit
     power = np.sum(student**2)
-    return float(np.sum(teacher * student) / power) if power != 0 else np.nan
+    return float(np.sum(teacher * student) / power * (teacher_unit / unit)) if power != 0 else np.nan
 
 
 @record
@@ -212,6 +222,7 @@ def label_energy(problem: Problem, eigensystem: Eigensystem | None = None) -> tu
     [2.5 0. ]
     [0.1 0.9]
     """
+    check_problem(problem)
     targets = np.asarray(problem.targets)
     if not np.all(np.abs(targets) == 1):
         wrong = targets[np.abs(targets) != 1].flat[0]
@@ -257,14 +268,16 @@ def margin_regression(
     `student_eigenvalues` (K,). NaN where h is the same along all directions. Own, proved; see the claims
     `margins_are_a_regression_of_filters` and `slope_exceeds_one_beyond_critical_eigenvalue`.
 
-    Raises ValueError for shares that are negative or do not sum to one, and for two paths of different lengths.
+    Raises ValueError for eigenvalues that are negative, for shares that are or do not sum to one, and for two paths of
+    different lengths.
 
     >>> import kdtheory as kd
     >>> flow = kd.GradientFlow(3.0)
     >>> print(kd.confidence.margin_regression(flow, flow, [1.0, 0.1], [0.5, 0.5]).slope.round(4))
     1.2094
     """
-    own = eigenvalues if student_eigenvalues is None else student_eigenvalues
+    eigenvalues = as_spectrum(eigenvalues)
+    own = eigenvalues if student_eigenvalues is None else as_spectrum(student_eigenvalues)
     eigenvalues, energy, own = as_floats(eigenvalues=eigenvalues, energy=energy, student_eigenvalues=own)
     if concrete(energy):
         shares = np.asarray(energy)
@@ -397,7 +410,9 @@ def log_loss(logits: Numbers, labels: Numbers) -> float:
     if np.ndim(labels) == 1:
         logits, labels = _judged(logits, labels)
         labels = labels[:, None] == np.arange(logits.shape[1])
-    logs, labels = jax.nn.log_softmax(as_array(logits, float), axis=1), as_array(labels)
+    if np.ndim(logits) != 2 or 0 in np.shape(logits):
+        raise ValueError(f"logits must be (N, C), one row at least; got shape {np.shape(logits)}")
+    logs, labels = jax.nn.log_softmax(as_array(logits, float), axis=1), as_array(as_real(labels, "labels"))
     if labels.shape != logs.shape:
         raise ValueError(f"probabilities must have the shape {logs.shape} of the logits, got {labels.shape}")
     wrong = ~(np.all(np.asarray(labels) >= 0, axis=1) & (np.abs(np.sum(np.asarray(labels, float), axis=1) - 1) <= 1e-6))
@@ -481,6 +496,8 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
             " reaches, or numpy.nanmean of those that do, would be a number",
             stacklevel=2,
         )
-    mean = values.mean(axis=0)
-    half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    unit = _unit(values, axis=0)
+    values = values / unit
+    mean = unit * values.mean(axis=0)
+    half = unit * (t.ppf((1 + level) / 2, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values)))
     return mean, mean - half, mean + half

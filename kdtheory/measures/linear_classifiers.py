@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Numbers, as_array, as_data
+from kdtheory._checks import Numbers, as_array, as_data, as_real
 from kdtheory._record import record
 
 
@@ -45,17 +45,19 @@ def soft_label_limit(features: Numbers, teacher_parameters: Numbers) -> LinearSt
         raise ValueError(
             f"teacher_parameters have shape {teacher.shape}, but features have {features.shape[1]} columns"
         )
-    weights, missed = np.zeros(len(features)), teacher
+    exponents = np.frexp(np.max(abs(features), axis=1))[1]  # the lengths of rows change no span
+    features = features / np.ldexp(1.0, np.minimum(exponents, 1023))[:, None]
+    (weights, low), missed = np.zeros((2, len(features))), teacher
     if np.linalg.matrix_rank(features) == len(teacher):
         missed = np.zeros_like(teacher)
     else:
         for _ in range(3):  # refinement: the residual of a sum in two words, projected again
             step = np.linalg.lstsq(features.T, missed, rcond=None)[0]
-            weights, low = (np.asarray(part) for part in numerics.two_sum(weights, step))
+            weights, low = (np.asarray(part) for part in numerics.two_sum(weights, low + step))
             missed = _residual(teacher, features, weights, low)
     projection = teacher - missed
-    distance = float(np.linalg.norm(missed))
-    return LinearStudent(projection, math.atan2(distance, float(np.linalg.norm(projection))), distance)
+    distance = math.hypot(*missed)
+    return LinearStudent(projection, math.atan2(distance, math.hypot(*projection)), distance)
 
 
 def _residual(teacher, features, weights, low):
@@ -68,32 +70,55 @@ def _residual(teacher, features, weights, low):
 def angle(first: Numbers, second: Numbers) -> jax.Array:
     """The angle between two vectors (P,), in [0, π], right to the last digits for small and for straight ones.
 
-    2 atan2(|a - b|, |a + b|) with a and b the unit vectors (Kahan 2006, as recalled).
+    atan2 of what the one has across the other, formed with the rounding errors of its products, and along it. NaN for a
+    vector of zeros, ValueError for other shapes.
 
     >>> import kdtheory as kd
     >>> print(kd.linear_classifiers.angle([1.0, 0.0], [1.0, 1e-9]))
     1e-09
     """
-    a, b = (_unit(as_array(vector, float)) for vector in (first, second))
-    return 2.0 * jnp.arctan2(jnp.linalg.norm(a - b), jnp.linalg.norm(a + b))
+    return _angle(*_vectors(first=first, second=second))
 
 
-def _unit(vector):
+def _vectors(**vectors):
+    arrays = [as_array(as_real(vector, name), float) for name, vector in vectors.items()]
+    if arrays[0].ndim != 1 or any(array.shape != arrays[0].shape for array in arrays):
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(vectors, arrays, strict=True))
+        raise ValueError(f"vectors must be (P,), as many numbers in each; got {shapes}")
+    return arrays
+
+
+def _angle(a, b):
+    a, b = a / _size(a), b / _size(b)
+    square = a @ a
+    products, errors = numerics.two_product((a @ b) / square, a)
+    across = (b - products) - errors
+    across = across - a * ((a @ across) / square)  # what the first quotient's rounding left along a
+    along, size = (a @ b) / jnp.sqrt(square), _size(across)
+    found = jnp.arctan2(jnp.linalg.norm(across / size) * size, along)
+    return jnp.where(jnp.any(b != 0.0), found, jnp.nan)
+
+
+def _size(vector):
+    """A power of two next to the largest entry, by which squares stay in the range of floats; of zeros one."""
     largest = jnp.max(jnp.abs(vector))
     largest = jax.lax.stop_gradient(largest * jnp.where(largest > 1.0, 0.5, 1.0))
     power_of_two = jax.lax.reduce_precision(largest, jnp.finfo(vector.dtype).nexp, 0)
-    vector = vector / jnp.where(largest > 0.0, power_of_two, 1.0)  # lest squares leave the range of floats
-    return vector / jnp.linalg.norm(vector)
+    return jnp.where(largest > 0.0, power_of_two, 1.0)
 
 
 def transfer_risk(student_parameters: Numbers, teacher_parameters: Numbers, deviations: Numbers) -> jax.Array:
     """How often student and teacher disagree on x ~ N(0, diag(`deviations`²)): the angle there over π.
 
-    The angle is that of the parameters multiplied by the standard deviations (P,) of the inputs.
+    The angle is that of the parameters multiplied by the standard deviations (P,) of the inputs. ValueError for other
+    shapes.
 
     >>> import kdtheory as kd
     >>> print(kd.linear_classifiers.transfer_risk([1.0, 0.0], [1.0, 1.0], deviations=jnp.ones(2)))
     0.25
     """
-    deviations = as_array(deviations, float)
-    return angle(deviations * jnp.asarray(student_parameters), deviations * jnp.asarray(teacher_parameters)) / jnp.pi
+    student, teacher, deviations = _vectors(
+        student_parameters=student_parameters, teacher_parameters=teacher_parameters, deviations=deviations
+    )
+    student, teacher, deviations = (vector / _size(vector) for vector in (student, teacher, deviations))
+    return _angle(deviations * student, deviations * teacher) / jnp.pi

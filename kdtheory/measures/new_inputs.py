@@ -21,6 +21,7 @@ from kdtheory._record import of_path, record
 from kdtheory.asymptotics import at_points
 from kdtheory.learners import Learner, check_learner, check_problem
 from kdtheory.problems import Eigensystem, Problem
+from kdtheory.trajectories import eigensystem_of
 
 _BLOCK = 1 << 17  # numbers at once, to stay in the cache
 
@@ -55,7 +56,8 @@ def estimated_risk(learner: Learner, problem: Problem, eigensystem: Eigensystem 
     degrees of freedom often, and where more than a twentieth of the rows repeat others. The least of many estimates
     is not an honest error.
 
-    Raises TypeError for problems without squared loss, and ValueError for an eigensystem that is not whole.
+    Raises TypeError for problems without squared loss, and ValueError for an eigensystem that is not whole or that of
+    another problem.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.gaussian(0, kd.spectra.power_law(60), samples=120, noise=0.5)
@@ -127,7 +129,7 @@ def read(problem: Problem, eigensystem: Eigensystem | None) -> "_Data":
     targets = getattr(problem, "targets", None)
     if problem.lacks or targets is None:
         raise TypeError(f"the estimate needs squared loss; {type(problem).__name__} has none of its own: hold data out")
-    system = problem.eigensystem() if eigensystem is None else eigensystem
+    system = eigensystem_of(problem, eigensystem)
     eigenvalues, basis = np.asarray(system.eigenvalues, float), np.asarray(system.samples_basis, float)
     if system.rest > 1e-10 * np.sum(eigenvalues):
         raise ValueError(
@@ -135,6 +137,10 @@ def read(problem: Problem, eigensystem: Eigensystem | None) -> "_Data":
             " spectrum: the estimate needs all, problem.eigensystem()"
         )
     samples = len(basis)
+    if samples != len(targets):
+        raise ValueError(
+            f"eigensystem is that of another problem: it has {samples} samples, and this one has {len(targets)}"
+        )
     # Centred data have a mean all the same, of the digits that they had: of float32, or beside a large offset.
     ones = np.sum(basis, axis=0)  # about one along directions of data that are not centred
     rounded = eigenvalues * ones**2 <= 1e-12 * samples * eigenvalues[0]
@@ -234,6 +240,7 @@ def _zeros(eigenvalues, nulls, count):
 def _missed(learner, data):
     """ψ at each eigenvalue, path axes + (K,), and at zero, path axes."""
     top = data.eigenvalues[0]
+    check_learner(learner)
     learner = learner.tuned(top)
     check_learner(learner, top)
     learnt, left = at_points(learner, data.ζ)

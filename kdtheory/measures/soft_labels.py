@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_array, as_floats
+from kdtheory._checks import Number, Numbers, as_array, as_count, as_floats, as_real, concrete
 from kdtheory._compilation import elementwise
 from kdtheory._record import record
 from kdtheory.learners import Learner
@@ -27,8 +28,10 @@ def label_risk(inputs: Numbers, labels: Numbers, teacher: Numbers, losses: Numbe
     Over M inputs with probabilities `inputs` (M,) and C classes: `labels` (M, C) are the true p(y|x), `teacher`
     (M, C) the soft labels and `losses` (M, C) the predictor's loss at each class. With N samples the mean squared
     error is hard_variance/N from drawn labels, soft_variance/N + soft_bias² from soft ones. With the true
-    probabilities the latter has no bias and saves label_variance/N. Menon, Rawat, Reddi, Kim & Kumar 2021, as
-    recalled.
+    probabilities the latter has no bias and saves label_variance/N. A class of no probability has no part in it,
+    whatever its loss. Menon, Rawat, Reddi, Kim & Kumar 2021, as recalled.
+
+    ValueError for other shapes, and for probabilities that are negative or do not sum to one.
 
     >>> import kdtheory as kd
     >>> coin = [[0.5, 0.5]]
@@ -36,15 +39,26 @@ def label_risk(inputs: Numbers, labels: Numbers, teacher: Numbers, losses: Numbe
     >>> found.hard_variance.item(), found.soft_variance.item()
     (1.0, 0.0)
     """
-    inputs, labels, teacher, losses = (as_array(array, float) for array in (inputs, labels, teacher, losses))
-    weights, own, taught = inputs[:, None] * labels, jnp.sum(labels * losses, axis=1), jnp.sum(teacher * losses, axis=1)
-    risk, told = jnp.sum(weights * losses), jnp.sum(inputs * taught)
+    given = dict(inputs=inputs, labels=labels, teacher=teacher, losses=losses)
+    inputs, labels, teacher, losses = (as_array(as_real(array, name), float) for name, array in given.items())
+    if labels.ndim != 2 or inputs.shape != labels.shape[:1] or not labels.shape == teacher.shape == losses.shape:
+        shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())
+        raise ValueError(f"inputs must be (M,), and labels, teacher and losses (M, C) all three; got {shapes}")
+    for name, shares in dict(inputs=inputs, labels=labels, teacher=teacher).items():
+        if not concrete(shares):
+            continue
+        seen = np.asarray(shares)
+        if not (np.all(seen >= 0) and np.all(abs(seen.sum(axis=-1) - 1) < 1e-6)):
+            raise ValueError(f"{name} must be probabilities, >= 0 and of the sum 1; got {seen.tolist()}")
+    mean = lambda shares, values: jnp.sum(jnp.where(shares == 0.0, 0.0, shares * values), axis=-1)
+    weights, own, taught = inputs[:, None] * labels, mean(labels, losses), mean(teacher, losses)
+    risk, told = mean(inputs, own), mean(inputs, taught)
     return LabelRisk(
         risk,
-        jnp.sum(weights * (losses - risk) ** 2),
-        jnp.sum(weights * (losses - own[:, None]) ** 2),
-        jnp.sum(inputs * (taught - told) ** 2),
-        jnp.sum(inputs * (taught - own)),
+        jnp.sum(mean(weights, (losses - risk) ** 2)),
+        jnp.sum(mean(weights, (losses - own[:, None]) ** 2)),
+        mean(inputs, (taught - told) ** 2),
+        mean(inputs, taught - own),
     )
 
 
@@ -78,8 +92,8 @@ def effective_logit(
 
     The root z of (1 - w)(σ(z) - y) + wτ (σ(z/τ) - σ(z_T/τ)) = 0: the slope of the loss of `distill`, with z_T =
     `teacher_logit`, y = `label` in [0, 1], w = `teacher_weight` in (0, 1] and τ = `temperature`. For τ = 1 it is
-    the logit of w σ(z_T) + (1 - w) y. Elementwise. Ji & Zhu 2020 weight the teacher's term by ρ/τ, as recalled:
-    w = ρ/(ρ + τ²(1 - ρ)).
+    the logit of w σ(z_T) + (1 - w) y. Elementwise; NaN where label, weight or temperature have no meaning. Ji & Zhu
+    2020 weight the teacher's term by ρ/τ, as recalled: w = ρ/(ρ + τ²(1 - ρ)).
 
     >>> import kdtheory as kd
     >>> print(kd.soft_labels.effective_logit(-2.0, label=1.0, teacher_weight=0.7).round(6))
@@ -115,7 +129,8 @@ def _effective_logit(z_T, y, w, τ):
         return low, high, jnp.where(halved, (low + high) / 2, newton)
 
     reach = jnp.abs(z_T) * jnp.maximum(1.0, 1.0 / τ) + jnp.abs(jnp.log1p((1.0 - w) / (w * τ))) + τ + 4.0
-    return lax.fori_loop(0, 100, narrow, (-reach, reach, z_T))[2]
+    known = (y >= 0.0) & (y <= 1.0) & (w >= 0.0) & (w <= 1.0) & (τ > 0.0)
+    return jnp.where(known, lax.fori_loop(0, 100, narrow, (-reach, reach, z_T))[2], jnp.nan)
 
 
 def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Number, classes: int = 2) -> jax.Array:
@@ -125,7 +140,8 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     in each of C = `classes` and evenly among the others, φ the filter of `learner` and λ₁ = `lead`, λ₂ = `trail` the
     two eigenvalues of a Gram matrix whose points have one inner product within a class and none between. The fits that
     get all labels right are those of `self_distill` with more than this number: one for each moment of a path.
-    Own; an exact counterpart of Das & Sanghavi 2023, and of Jeong & Chung 2024 for more classes than two.
+    NaN where q is not in [0, 1), ValueError for fewer than two classes. Own; an exact counterpart of Das & Sanghavi
+    2023, and of Jeong & Chung 2024 for more classes than two.
 
     >>> import kdtheory as kd
     >>> print(kd.soft_labels.denoising_fits(0.2, kd.Ridge(0.8), 10.5, 0.5).round(3))
@@ -133,5 +149,7 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     """
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
     log_top, log_low = jnp.moveaxis(learner.log_filter(λ), -1, 0)
-    q = flipped * (classes / (classes - 1))
-    return jnp.log((2.0 - q) / (1.0 - q)) / (log_top - log_low)
+    classes = as_count(classes, "classes", 2)
+    q = jnp.asarray(as_real(flipped, "flipped"), float) * (classes / (classes - 1))
+    needed = jnp.where((q >= 0.0) & (q < 1.0), jnp.log((2.0 - q) / (1.0 - q)), jnp.nan)
+    return needed / (log_top - log_low)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum
+from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum, check_known
 from kdtheory._record import record
-from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner
 from kdtheory.problems import Eigensystem
 from kdtheory.trajectories import Trajectory
 
@@ -76,6 +76,8 @@ def mean_filter(student: Learner, eigenvalues: Numbers, overlap: Numbers) -> Mea
     >>> kd.measures.transfer.mean_filter(kd.Ridge(1.0), [3.0, 1.0], [[0.6], [0.8]]).mean.round(12).tolist()
     [0.59]
     """
+    check_learner(student)
+    check_known("a mean filter", student=student, eigenvalues=eigenvalues, overlap=overlap)
     eigenvalues, weights = np.asarray(as_spectrum(eigenvalues)), _laws(overlap, np.shape(eigenvalues)[0])
     learnt, missed = (np.asarray(face(eigenvalues)) for face in (student.filter, student.residual))
     # a last row for what the student does not span, where it learns nothing
@@ -134,9 +136,13 @@ def leak_bound(
     if taught.ndim not in (1, 2) or len(taught) != directions:
         raise ValueError(f"taught must be of shape ({directions},) + outputs, got {taught.shape}")
     outside = np.asarray(as_real(outside, "outside"), float)
-    size = np.maximum(np.abs(taught).max(axis=0), np.abs(outside))  # whose square may leave the range of floats
-    size = np.where(size > 0, size, 1.0)
-    others = size * np.sqrt((1 - np.eye(directions)) @ (taught / size) ** 2 + (outside / size) ** 2)
+    if outside.shape not in ((), taught.shape[1:]):
+        each = f", or {taught.shape[1:]}, one for each output" if taught.ndim == 2 else ""
+        raise ValueError(f"outside must be one length{each}; got shape {outside.shape}")
+    # of those before and of those after, by hypotenuses: squares may leave the range of floats
+    none = np.zeros_like(taught[:1])
+    before, after = (np.hypot.accumulate(np.concatenate([none, part])) for part in (taught[:-1], taught[:0:-1]))
+    others = np.hypot(np.hypot(before, after[::-1]), outside)
     return found.deviation[..., None] * others if taught.ndim == 2 else found.deviation * others
 
 
@@ -363,5 +369,6 @@ def _least_of_chain(loss, students):
     def slope(β):
         return math.sin(β) + math.tan((θ - β) / students) * (2 * math.sin(β / 2) ** 2 - missing(β))
 
-    β = brentq(slope, 0.0, θ, xtol=1e-300, rtol=4 * EPS)
+    # whose error counts squared, beside missing² or so of θ⁴; far below, brentq's products underflow
+    β = brentq(slope, 0.0, θ, xtol=1e-20 * loss + 1e-300, rtol=4 * EPS)
     return missing(β) ** 2 + 4 * (1 - missing(β)) * math.sin(β / 2) ** 2

@@ -45,14 +45,14 @@ def loop(difference: float) -> str:
 
 
 def above(number: float) -> str:
-    """The power of ten above a small number, as text; 1e-12 at least, since rounding differs between
-    machines.
+    """The power of ten above a small number, as text; 1e-12 at least, since rounding differs between machines.
+    What is not finite, as of a loop that diverges, is itself.
 
     >>> import kdtheory as kd
     >>> kd.plots.above(3e-8), kd.plots.above(0.0)
     ('1e-7', '1e-12')
     """
-    return f"1e{math.ceil(math.log10(max(number, 1e-12)))}"
+    return f"1e{math.ceil(math.log10(max(number, 1e-12)))}" if math.isfinite(number) else str(float(number))
 
 
 # What trajectories look like.
