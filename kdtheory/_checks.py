@@ -38,10 +38,13 @@ def concrete(tree):
 def as_array(array: Any, dtype: Any = None) -> jax.Array:
     """An array of JAX, where one of NumPy's is put as it is: jnp.asarray compiles a program for each shape of them.
 
-    It is a copy that is put, since JAX may read it later, when its owner has changed it.
+    It is a copy that is put, since JAX may read it later, when its owner has changed it. Under jit, too, its numbers
+    stay known.
     """
-    known = isinstance(array, np.ndarray)
-    return jax.device_put(np.array(array, dtype)) if known else jnp.asarray(array, dtype)
+    if not isinstance(array, np.ndarray):
+        return jnp.asarray(array, dtype)
+    with jax.ensure_compile_time_eval():
+        return jax.device_put(np.array(array, dtype))
 
 
 def as_real(array, name):
@@ -171,14 +174,14 @@ def as_key(key):
     return key
 
 
-def on_host(*arrays):
-    """Arrays of NumPy. TypeError for what JAX traces: eigensystems are made before anything is."""
+def on_host(*arrays, who="what needs an eigensystem, such as simulate,", over="its data", how="vmapped nor jitted"):
+    """Arrays of NumPy. TypeError for what JAX traces."""
     try:
         return [np.asarray(array) for array in arrays]
     except jax.errors.TracerArrayConversionError as traced:
         raise TypeError(
-            "eigensystems are made by NumPy, so that what needs one, such as simulate, can be neither vmapped nor"
-            " jitted over its data; use a loop, or kd.sweep with seeds=, which falls back on one"
+            f"{who} computes by NumPy, and can be neither {how} over {over}; use a loop, or kd.sweep, which falls back"
+            " on one"
         ) from traced
 
 

@@ -470,9 +470,9 @@ def _told_of_tracers(who, function):
         yield
     except TRACED as error:
         raise TypeError(
-            f"{who} asks{line_of(error, written_in(function))} for the value of a number that JAX traces, as `if`, `and`, `float` and NumPy do; write"
-            " jnp.where(condition, a, b) in place of `if`, & in place of `and`, jnp in place of np, or take the"
-            " quantity from among(...)"
+            f"{who} asks{line_of(error, written_in(function))} for the value of a number that JAX traces, as `if`,"
+            " `and`, `float` and NumPy do; write jnp.where(condition, a, b) in place of `if`, & in place of `and`, jnp"
+            " in place of np, or take the quantity from among(...)"
         ) from error
 
 
