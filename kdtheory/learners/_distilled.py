@@ -263,6 +263,7 @@ def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[
         raise ValueError(
             f"teacher_weight must be one number, or {fits - 1} for {fits} fits; got shape {np.shape(teacher_weight)}"
         )
+    _learner(learner, "learner")
     result = learner
     for student in range(fits - 1):
         result = distill(result, learner, teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight)
