@@ -486,7 +486,7 @@ def _margin(name, margin):
                 f"{name} must return a signed number, and not whether it holds: in place of a > b write a - b, or"
                 " kd.ahead(a, b), kd.claims.exceeds(a, b, error)"
             )
-        if isinstance(margin, complex) or jnp.iscomplexobj(margin):
+        if isinstance(margin, complex) or np.issubdtype(getattr(margin, "dtype", float), np.complexfloating):
             raise TypeError(f"{name} must return a real number, and returns a complex one; take its .real")
         raise TypeError(
             f"{name} must return a number, positive where it holds, or a Margin, as ahead, exceeds, at_least and"

@@ -44,9 +44,9 @@ def trials(claims: Sequence[Claim], seed: int, **counts: int) -> Iterator[Trial 
 def _tried(claim, seed, counts):
     try:
         return claim.trial(seed, **counts)
-    except Exception as error:
-        at = line_of(error, written_in(claim.function)).removeprefix(" ").removesuffix(",")
-        return Refused(claim, f"{type(error).__name__}{f' {at}' if at else ''}: {error}")
+    except (Exception, SystemExit) as error:
+        at, first = line_of(error, written_in(claim.function)).removesuffix(","), str(error).partition("\n")[0]
+        return Refused(claim, f"{type(error).__name__}{at}: {first}")
 
 
 def _by_processes(function, items):
