@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from kdtheory import _command
 from kdtheory.claims import CLAIMS, UNDECIDABLE, Trial, certify, detail, json, latex
 from kdtheory.claims.checks import near
+from kdtheory.claims.judging import line_of
 from kdtheory.claims.tables import lines
-from kdtheory.claims.trials import trials
+from kdtheory.claims.trials import Refused, trials
 
 PROG = "python -m kdtheory"
 LEGEND = """\
@@ -45,14 +46,19 @@ def made_by(path, parser):
     if not os.path.isfile(path):
         parser.error(f"there is no file {path}")
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))  # what stands beside it can be imported, as in a script
-    runpy.run_path(path, run_name=os.path.splitext(os.path.basename(path))[0])
+    try:
+        runpy.run_path(path, run_name=os.path.splitext(os.path.basename(path))[0])
+    except (Exception, SystemExit) as error:
+        parser.error(
+            f"{path} stops{line_of(error, path)} with {type(error).__name__}: {error}; mend it, then ask again"
+        )
     made = {name: claim for name, claim in CLAIMS.items() if claim is not before.get(name)}
     if not made:
         parser.error(f"{path} makes no claim; decorate a function with kd.claim")
     return made
 
 
-def hint(trials: list[Trial]) -> str:
+def hint(trials: list[Trial | Refused]) -> str:
     """What to install, where verdicts are undecidable for want of ball arithmetic; empty where none is."""
     checks = lambda trial: [
         trial.theory,
@@ -60,7 +66,9 @@ def hint(trials: list[Trial]) -> str:
         *trial.refutations.values(),
     ]
     undecided = any(
-        trial.claim.certificate and any(check.verdict == UNDECIDABLE for check in checks(trial)) for trial in trials
+        trial.claim.certificate and any(check.verdict == UNDECIDABLE for check in checks(trial))
+        for trial in trials
+        if not isinstance(trial, Refused)
     )
     return certify.missing() if undecided else ""
 

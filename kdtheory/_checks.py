@@ -174,14 +174,14 @@ def as_key(key):
     return key
 
 
-def on_host(*arrays):
-    """Arrays of NumPy. TypeError for what JAX traces: eigensystems are made before anything is."""
+def on_host(*arrays, who="what needs an eigensystem, such as simulate,", over="its data", how="vmapped nor jitted"):
+    """Arrays of NumPy. TypeError for what JAX traces."""
     try:
         return [np.asarray(array) for array in arrays]
     except jax.errors.TracerArrayConversionError as traced:
         raise TypeError(
-            "eigensystems are made by NumPy, so that what needs one, such as simulate, can be neither vmapped nor"
-            " jitted over its data; use a loop, or kd.sweep with seeds=, which falls back on one"
+            f"{who} computes by NumPy, and can be neither {how} over {over}; use a loop, or kd.sweep, which falls back"
+            " on one"
         ) from traced
 
 

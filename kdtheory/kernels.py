@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_number, as_real, concrete
@@ -32,7 +33,8 @@ def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Ar
     [[1.    0.607]
      [0.607 1.   ]]
     """
-    return jnp.exp(-_squared_distances(*_rows(x, z)) / (2 * _positive(length) ** 2))
+    squares, length = _distances_of(x, z, length)
+    return jnp.exp(-squares / (2 * length**2))
 
 
 def laplace(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Array:
@@ -66,9 +68,10 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
     [[1.    0.524]
      [0.524 1.   ]]
     """
-    if smoothness not in _MATERN_POLYNOMIAL:
-        raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness}")
-    s = (2 * smoothness) ** 0.5 * _sqrt(_squared_distances(*_rows(x, z))) / _positive(length)
+    if np.ndim(smoothness) or smoothness not in _MATERN_POLYNOMIAL:
+        raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness!r}")
+    squares, length = _distances_of(x, z, length)
+    s = (2 * smoothness) ** 0.5 * _sqrt(squares) / length
     return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
 
 
@@ -90,6 +93,8 @@ def polynomial(
     [[1. 1.]
      [1. 4.]]
     """
+    as_number(offset, "offset"), as_number(scale, "scale")
+    degree = as_count(degree, "degree", least=0) if concrete(degree) else degree
     x, z = _rows(x, z)
     inner = x @ z.T
     if z is x:
@@ -216,15 +221,29 @@ def _rows(x: Numbers, z: Numbers | None) -> tuple[jax.Array, jax.Array]:
 
 def _positive(length: Number) -> Number:
     """A length, which may be traced."""
-    if concrete(as_number(length, "length")) and not length > 0:
+    if concrete(as_number(length, "length")) and not np.asarray(length) > 0:
         raise ValueError(f"length must be positive, the distance over which the kernel falls; got {length}")
     return length
 
 
 def _sqrt(square: jax.Array) -> jax.Array:
     """Square root with derivative zero at zero, the middle of the kink's slopes."""
-    positive = square > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)
+    zero = square <= 0  # not NaN
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, square)))
+
+
+def _distances_of(x: Numbers, z: Numbers | None, length: Number) -> tuple[jax.Array, jax.Array]:
+    """Squared distances of rows and the length, in a unit near the length: their squares are in the range of floats."""
+    (x, z), length = _rows(x, z), as_array(_positive(length), float)
+    unit = _unit(length)
+    scaled = x * unit
+    return _squared_distances(scaled, scaled if z is x else z * unit), length * unit
+
+
+def _unit(size: jax.Array) -> jax.Array:
+    """The power of two that brings positive numbers near one."""
+    most = jnp.finfo(size.dtype).maxexp - 3
+    return jnp.ldexp(1.0, -jnp.clip(jnp.frexp(lax.stop_gradient(size))[1], -most, most))
 
 
 @jax.jit
@@ -236,11 +255,19 @@ def _squared_distances(x: jax.Array, z: jax.Array) -> jax.Array:
 
 def _norm_products(x: jax.Array, z: jax.Array) -> jax.Array:
     """|x| |z| (N, M), as the root of one product: exactly |x|² where x = z."""
-    return _sqrt(jnp.sum(x**2, axis=1)[:, None] * jnp.sum(z**2, axis=1))
+    of_x, of_z = _row_units(x), _row_units(z)
+    squares = jnp.sum((x * of_x) ** 2, axis=1)[:, None] * jnp.sum((z * of_z) ** 2, axis=1)
+    return _sqrt(squares) / of_x / of_z.T
+
+
+def _row_units(x: jax.Array) -> jax.Array:
+    """A power of two for each row (N, 1) that brings its entries near one."""
+    return _unit(jnp.max(jnp.abs(x), axis=1, keepdims=True, initial=0.0))
 
 
 def _directions(x: jax.Array) -> jax.Array:
     """Unit rows (N, D + 1). Rows of zeros get the last axis to themselves."""
+    x = x * _row_units(x)
     norm = _sqrt(jnp.sum(x**2, axis=1, keepdims=True))
     return jnp.concatenate([x / jnp.where(norm > 0, norm, 1.0), norm == 0], axis=1)
 

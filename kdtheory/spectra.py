@@ -2,7 +2,8 @@
 
 Squared loss sees the data only through the eigenvalues of its covariance XᵀX/N (or of its kernel, K/N).
 Every function here returns `(K,)` of them, K = `count`, descending, and is differentiable in its real
-parameters, so that a spectrum can be swept by `vmap` and followed by `grad`.
+parameters, so that a spectrum can be swept by `vmap` and followed by `grad`. ValueError for parameters that are not one
+number each, or negative.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_array, as_count, as_real
+from kdtheory._checks import Number, Numbers, as_array, as_count, as_number, as_real, concrete
 
 
 def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Array:
@@ -25,6 +27,7 @@ def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Ar
     >>> print(kd.spectra.power_law(4, exponent=2.0).round(4))
     [1.     0.25   0.1111 0.0625]
     """
+    _check(exponent=exponent, scale=scale)
     rank = jnp.arange(1, as_count(count, "count") + 1, dtype=float)
     return scale * rank**-exponent
 
@@ -38,6 +41,7 @@ def exponential(count: int, rate: Number, scale: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.exponential(4, rate=1.0).round(3))
     [1.    0.368 0.135 0.05 ]
     """
+    _check(rate=rate, scale=scale)
     return scale * jnp.exp(-rate * jnp.arange(as_count(count, "count")))
 
 
@@ -50,7 +54,10 @@ def spiked(count: int, spikes: Numbers, bulk: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.spiked(4, [3.0, 7.0]))
     [7. 3. 1. 1.]
     """
+    _check(bulk=bulk)
     spikes = as_array(as_real(spikes, "spikes"), float)
+    if spikes.ndim != 1 or (concrete(spikes) and not np.all(np.asarray(spikes) >= 0)):
+        raise ValueError(f"spikes must be a list of numbers >= 0, got {spikes}")
     rest = as_count(count, "count", len(spikes), ", as many as there are spikes") - len(spikes)
     return jnp.sort(jnp.concatenate([spikes, bulk * jnp.ones(rest)]))[::-1]
 
@@ -62,10 +69,10 @@ def flat(count: int, value: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.flat(3))
     [1. 1. 1.]
     """
+    _check(value=value)
     return value * jnp.ones(as_count(count, "count"))
 
 
-@partial(jax.jit, static_argnames="count")
 def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.Array:
     """Eigenvalues of the sample covariance XᵀX/N of white noise, in the limit of large N and P.
 
@@ -84,6 +91,20 @@ def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.A
     >>> print(kd.spectra.marchenko_pastur(4, ratio=2.0).round(3))
     [2.972 0.797 0.    0.   ]
     """
+    _check(ratio=ratio, variance=variance)
+    if concrete(ratio) and not 0 < np.asarray(ratio) < np.inf:
+        raise ValueError(f"ratio must be positive and finite, P/N; got {ratio}")
+    return _marchenko_pastur(as_count(count, "count"), ratio, variance)
+
+
+def _check(**parameters):
+    for name, value in parameters.items():
+        if concrete(as_number(value, name)) and np.asarray(value) < 0:  # by NumPy, also under jit
+            raise ValueError(f"{name} must be >= 0, or eigenvalues would rise or be negative; got {value}")
+
+
+@partial(jax.jit, static_argnames="count")
+def _marchenko_pastur(count, ratio, variance):
     # XXᵀ has the nonzero eigenvalues of XᵀX: so q > 1 is q times the law of 1/q, and `root`² = min(q, 1/q).
     # That bulk is |1 + root·exp(iθ)|², from its top at θ = 0; its bottom is the top of the law of −root.
     # One condition decides all, not min and max: their derivatives at q = 1 would belong to neither side.
@@ -93,7 +114,7 @@ def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.A
     defect = jnp.where(tall, 1.0 - ratio, ratio - 1.0) / stretch  # 1 − root², exact where it is small
     gap = defect / (1.0 + root)  # 1 − root
 
-    level = (jnp.arange(as_count(count, "count")) + 0.5) / count
+    level = (jnp.arange(count) + 0.5) / count
     above = stretch * level  # the mass of the bulk above and below each quantile
     below = level[::-1] - (stretch - 1.0) * level
     upper, in_bulk = above <= 0.5, below > 0.0

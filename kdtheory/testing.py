@@ -5,6 +5,7 @@ They return nothing where all is well, and raise an AssertionError in words othe
 few eigenvalues, on small problems.
 """
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -55,19 +56,28 @@ def check_learner(
     Traceback (most recent call last):
     AssertionError: Hasty: fit and filter disagree on a linear problem, from zero, by ...
     """
+    _check_tolerance(tolerance)
+    if not (problem is None or isinstance(problem, Problem)):
+        raise AssertionError(f"problem must be a kd.problems.Problem, got {type(problem).__name__}")
+    if np.ndim(clocks) != 1 or not len(clocks):
+        raise ValueError(f"clocks must be a list of numbers, one at least, such as (1, 2, 5); got {clocks!r}")
     made = None
     if not isinstance(learner, Learner):
         if not callable(learner):
             raise AssertionError(
                 f"learner must be a kd.Learner, or a function that makes one of its clock-like field; got {learner!r}"
             )
-        made, learner = learner, learner(np.asarray(clocks))
+        made = learner
+        with _telling(f"of the clocks {clocks} no learner is made"):
+            learner = made(np.asarray(clocks))
     name = type(learner).__name__
     if not isinstance(learner, Learner):
         raise AssertionError(f"what is made must be a kd.Learner, got {name}")
     if not dataclasses.is_dataclass(learner) or any(leaf is learner for leaf in jax.tree.leaves(learner)):
         raise AssertionError(f"{name} is no record, so JAX cannot look into it: write @kd.record above the class")
-    clock = _clock(learner.tuned(1.0), name)
+    if not isinstance(tuned := learner.tuned(1.0), Learner):
+        raise AssertionError(f"{name}.tuned must return a learner, got {type(tuned).__name__}")
+    clock = _clock(tuned, name)
     if made and clock.shape != (len(clocks),):
         raise AssertionError(f"{name}: made of {len(clocks)} clocks, its clock has shape {clock.shape}")
     grounds = _drawn() if problem is None else {f"the {type(problem).__name__} problem": problem}
@@ -102,22 +112,49 @@ def check_problem(problem: Problem, *, tolerance: float = 1e-7) -> None:
     Traceback (most recent call last):
     AssertionError: Doubled.gradient is not the slope of loss: along a random direction the loss rises by 0.128234 ...
     """
+    _check_tolerance(tolerance)
     if not isinstance(problem, Problem):
         raise AssertionError(f"problem must be a kd.problems.Problem, got {type(problem).__name__}")
     name = type(problem).__name__
-    zeros = problem.zeros()
+    with _telling(f"{name}.zeros fails"):
+        zeros = problem.zeros()
+    if not isinstance(zeros, jax.Array | np.ndarray):
+        raise AssertionError(f"{name}.zeros must be an array of the parameters' shape, got {type(zeros).__name__}")
     if np.any(np.asarray(zeros)):
         raise AssertionError(f"{name}.zeros are not zero: they reach {float(np.max(np.abs(zeros))):.3g}")
     random = np.random.default_rng(0)
     spots = [jnp.asarray(random.standard_normal(zeros.shape)) for _ in range(3)]
-    for at in (zeros, *spots):
-        _like(problem.gradient(at), zeros.shape, f"{name}.gradient", "the shape of the parameters")
-    _predictions(problem, name, spots, tolerance)
-    _slope(problem, name, spots, tolerance)
-    _batches(problem, name, spots[0], tolerance)
-    _squared(problem, name, spots, tolerance)
-    _directions(problem, name, spots, tolerance)
-    _targets(problem, name, spots, tolerance)
+    with _telling(f"{name}.gradient fails at parameters of the shape {zeros.shape} of zeros"):
+        for at in (zeros, *spots):
+            _like(problem.gradient(at), zeros.shape, f"{name}.gradient", "the shape of the parameters")
+    checks = {
+        "its predictions": _predictions,
+        "its loss": _slope,
+        "gradients of batches, gradient(parameters, rows)": _batches,
+        "what squared loss has": _squared,
+        "its eigensystem": _directions,
+        "relabel and taught": _targets,
+    }
+    for what, check in checks.items():
+        with _telling(f"{name} fails where it is asked for {what}"):
+            check(problem, name, spots, tolerance)
+
+
+def _check_tolerance(tolerance):
+    if isinstance(tolerance, bool) or not (isinstance(tolerance, int | float | np.number) and 0 < tolerance < math.inf):
+        raise ValueError(f"tolerance must be a positive number, such as 1e-8; got {tolerance!r}")
+
+
+@contextlib.contextmanager
+def _telling(what: str, hint: str = "") -> Iterator[None]:
+    """Say of what the author's code raises where that was."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        first = str(error).partition("\n")[0]
+        raise AssertionError(f"{what}: {type(error).__name__}: {first}{hint}") from error
 
 
 # Learners.
@@ -148,16 +185,23 @@ def _theory(learner: Learner, name: str, path: tuple, largest: float, tolerance:
     """All that is derived from the filter."""
     eigenvalues = largest * np.geomspace(1.0, 1e-3, 9)
     faces = {}
+    hint = "; write it with jax.numpy, for all eigenvalues (K,) at once"
+    hint += ", and for a path with a leading axis, or for one moment with @kd.along_path above it" if path else ""
     for face in ("filter", "residual", "log_filter", "log_residual"):
-        try:
-            faces[face] = np.asarray(getattr(learner, face)(jnp.asarray(eigenvalues)), float)
-        except Exception as problem:
-            raise AssertionError(f"{name}.{face} fails: {type(problem).__name__}: {problem}") from problem
+        with _telling(f"{name}.{face} fails", hint):
+            told = getattr(learner, face)(jnp.asarray(eigenvalues))
+            if np.iscomplexobj(told):
+                raise AssertionError(f"{name}.{face} is complex, and must be real: take its .real")
+            faces[face] = np.asarray(told, float)
         _like(faces[face], (*path, 9), f"{name}.{face}", f"path axes {path} + eigenvalues (9,)", finite=False)
     learnt, residual = faces["filter"], faces["residual"]
     if np.isnan(learnt).any():
         bad = eigenvalues[np.argwhere(np.isnan(learnt))[0][-1]]
         raise AssertionError(f"{name}.filter is NaN at the eigenvalue {bad:.3g}")
+    alone, one = np.asarray(learner.filter(jnp.full(9, eigenvalues[4]))), learnt[..., 4:5]
+    room = tolerance * max(1.0, float(np.max(np.abs(one))))
+    said = f"{name}.filter of an eigenvalue depends on those beside it"
+    _agree(alone, np.broadcast_to(one, alone.shape), room, said)
     shares = learner.shares(jnp.asarray(eigenvalues))
     parts = [np.broadcast_to(part.value, learnt.shape) for part in (shares.learnt, shares.left, shares.lost)]
     size = max(1.0, float(np.max(np.abs(parts))))
@@ -179,10 +223,11 @@ def _theory(learner: Learner, name: str, path: tuple, largest: float, tolerance:
 
 def _definition(learner, name, eigenvalues, parts, room):
     plain = jax.tree.map(lambda leaf: leaf.item() if _is_number(leaf) and hasattr(leaf, "item") else leaf, learner)
-    try:
-        said = np.array([plain.by_definition(float(λ), math.exp) for λ in eigenvalues])
-    except (NotImplementedError, ZeroDivisionError):
-        return
+    with _telling(f"{name}.definition fails"):
+        try:
+            said = np.array([plain.by_definition(float(λ), math.exp) for λ in eigenvalues])
+        except (NotImplementedError, ZeroDivisionError):
+            return
     for which, wanted, got in (("learnt", parts[0], said[:, 0]), ("left", parts[1], said[:, 1])):
         _agree(got, wanted, room, f"{name}.definition and its filter disagree on what is {which}")
 
@@ -268,7 +313,8 @@ def _practice(learner, name, where, problem, path, known, tolerance):
         got = seen.mean(axis=0)
         _agree(got / room, wanted / room, 1.0, f"{name}: fit and filter disagree {at}", unit=room)
     zero = np.asarray(learner.fit(problem, zeros))
-    cold = np.asarray(learner.fit(problem))
+    with _telling(f"{name}.fit fails on {where}, without a start", "; write `start=None`"):
+        cold = np.asarray(learner.fit(problem))
     room = tolerance * max(1.0, float(np.max(np.abs(zero))))
     _agree(cold, zero, room, f"{name}.fit without a start is not that from zero on {where}")
 
@@ -331,11 +377,14 @@ def _is_number(leaf: Any, path: bool = False) -> bool:
 def _asked(problem: Problem, member: str, *arguments: Any) -> Any:
     """What a member says, and None where the problem refuses."""
     try:
-        return getattr(problem, member)(*arguments)
+        said = getattr(problem, member)(*arguments)
     except TypeError as refused:
         if str(refused).startswith(f"{type(problem).__name__} has no "):
             return None
         raise
+    if said is None:
+        raise AssertionError(f"{type(problem).__name__}.{member} returns None: is there a `return`?")
+    return said
 
 
 def _predictions(problem, name, spots, tolerance):
@@ -353,15 +402,18 @@ def _predictions(problem, name, spots, tolerance):
 
 def _slope(problem, name, spots, tolerance):
     """The gradient is the slope of the loss, in the parameters or in function space."""
-    if _asked(problem, "loss", spots[0]) is None:
+    size = _asked(problem, "loss", spots[0])
+    if size is None:
         return
+    _like(size, (), f"{name}.loss", "a number")
     there = spots[1]
     base = np.asarray(problem.predict(problem.zeros()))
     reach = np.asarray(problem.predict(there)) - base
     rises, slopes = [], {"parameters": [], "function space": []}
     for at in (spots[0], spots[2]):
         risen = [float(problem.loss(at + h * there) - problem.loss(at - h * there)) / (2 * h) for h in (1e-4, 2e-4)]
-        rises.append((risen[0], abs(risen[0] - risen[1])))
+        rounding = float(np.abs(size)) * np.finfo(float).eps / 1e-4
+        rises.append((risen[0], abs(risen[0] - risen[1]) + rounding))
         gradient = np.asarray(problem.gradient(at))
         slopes["parameters"].append(float(np.vdot(gradient, there)))
         dual = gradient.shape == reach.shape
@@ -370,22 +422,28 @@ def _slope(problem, name, spots, tolerance):
     room = max(tolerance, 1e-7) * np.max(np.abs(risen)) + 4 * unsure
     if any(np.all(np.abs(said - risen) <= room) for said in map(np.asarray, slopes.values())):
         return
+    dual = slopes["function space"][0]
     raise AssertionError(
         f"{name}.gradient is not the slope of loss: along a random direction the loss rises by {risen[0]:.6g} and"
-        f" the gradient by {slopes['parameters'][0]:.6g}, or by {slopes['function space'][0]:.6g} in function space"
+        f" the gradient by {slopes['parameters'][0]:.6g}"
+        + ("" if math.isnan(dual) else f", or by {dual:.6g} in function space")
     )
 
 
-def _batches(problem, name, at, tolerance):
+def _batches(problem, name, spots, tolerance):
     """`rows` picks a batch, whose gradient is a mean over it."""
-    targets = _asked(problem, "predict", at)
-    if targets is None or len(targets) < 3:
+    at = spots[0]
+    predictions = _asked(problem, "predict", at)
+    if predictions is None or len(predictions) < 3:
         return
-    samples, whole = len(targets), np.asarray(problem.gradient(at))
+    samples, whole = len(predictions), np.asarray(problem.gradient(at))
     room = tolerance * float(np.max(np.abs(whole)) + 1e-300)
     parts = jnp.arange(2), jnp.arange(2, samples)
     mean = sum(len(rows) * np.asarray(problem.gradient(at, rows)) for rows in parts) / samples
     _agree(mean, whole, room, f"{name}.gradient over `rows` is not the mean over those rows")
+    unlike = np.any(np.ptp(np.asarray(predictions), axis=0) > 0)
+    if unlike and np.all(np.abs(np.asarray(problem.gradient(at, parts[0])) - whole) <= room):
+        raise AssertionError(f"{name}.gradient does not heed `rows`: over two of {samples} rows it is that over all")
 
 
 def _squared(problem, name, spots, tolerance):
@@ -432,6 +490,8 @@ def _directions(problem, name, spots, tolerance):
     λ, basis = np.asarray(system.eigenvalues), np.asarray(system.samples_basis)
     if not (np.all(λ > 0) and np.all(np.diff(λ) <= 0)):
         raise AssertionError(f"{name}.eigensystem: eigenvalues must be positive and descend, got {λ.tolist()}")
+    if np.any((np.diff(np.asarray(system.spaces)) == 0) & (-np.diff(λ) > 1e-6 * λ[0])):
+        raise AssertionError(f"{name}.eigensystem: `spaces` has one number for eigenvalues that clearly differ")
     said = f"{name}.eigensystem: the samples' basis is not orthonormal"
     _agree(basis.T @ basis, np.eye(len(λ)), tolerance, said)
     largest = _asked(problem, "max_eigenvalue")

@@ -333,11 +333,6 @@ class Recorder:
         check_problem(problem)
         self.eigensystem = eigensystem_of(problem, problem.eigensystem(count) if count is not None else eigensystem)
         system, self._shape = self.eigensystem, problem.targets.shape
-        if len(system.samples_basis) != self._shape[0]:
-            raise ValueError(
-                f"eigensystem is that of another problem: it has {len(system.samples_basis)} samples, this one"
-                f" {self._shape[0]}"
-            )
         scale = np.sqrt(len(system.samples_basis) * np.asarray(system.eigenvalues))
         self._reading = np.ascontiguousarray((np.asarray(system.samples_basis) / scale).T)  # (K, N)
         self._start = (
@@ -449,9 +444,14 @@ def eigensystem_of(problem, eigensystem):
         return problem.eigensystem()
     if not isinstance(eigensystem, Eigensystem):
         raise TypeError(f"eigensystem must be what problem.eigensystem() returns, got {type(eigensystem).__name__}")
-    count, expected = eigensystem.reading.shape[0], problem.zeros().shape[0]
-    if count != expected:
-        raise ValueError(f"eigensystem is that of another problem: it has {count} parameters, this one {expected}")
+    sizes = dict(parameters=(len(eigensystem.reading), problem.zeros().shape[0]))
+    targets = getattr(problem, "targets", None)
+    if targets is not None:
+        sizes["samples"] = len(eigensystem.samples_basis), len(targets)
+        sizes["outputs"] = eigensystem.target.shape[1:], problem.zeros().shape[1:]
+    for what, (count, expected) in sizes.items():
+        if count != expected:
+            raise ValueError(f"eigensystem is that of another problem: it has {count} {what}, this one {expected}")
     return eigensystem
 
 

@@ -161,3 +161,30 @@ def test_chains_and_limits_may_be_made_where_learners_are_traced():
     risk = lambda c: kd.asymptotics.risk(kd.Ridge(c), kd.asymptotics.limit([1.0, 0.5], 4, noise=0.1)).total
     for measure in (chain, risk):
         assert jax.jit(measure)(0.3) == pytest.approx(float(measure(0.3)), rel=1e-13)
+
+
+def test_what_numpy_computes_says_that_it_cannot_be_traced():
+    problem, flow, logits = kd.problems.with_spectrum(0, [1.0, 0.1]), kd.GradientFlow(0.0), jnp.eye(3)
+    times = jnp.array([1.0, 2.0])
+    for function, given, who in (
+        (lambda stops: kd.every_student(flow, problem, stops, [1.0]), times, "every_student .* over its stops"),
+        (
+            lambda key: kd.problems.with_spectrum(key, [1.0]).features,
+            jax.random.key(0),
+            "with_spectrum .* over its key",
+        ),
+        (lambda noise: kd.problems.with_spectrum(0, [1.0], noise=noise).targets, 1.0, "with_spectrum .* jitted"),
+        (lambda one: kd.confidence.compare(one, logits), logits, "compare .* over what teacher and student predict"),
+        (lambda one: kd.confidence.matching_scale(one, logits), logits, "matching_scale computes by NumPy"),
+        (kd.confidence.mean_interval, times, "mean_interval .* over its values"),
+        (lambda fits: kd.SelfDistilled(kd.Ridge(1.0), 0.5, fits).fit(problem), 3, "SelfDistilled.fit .* over fits"),
+    ):
+        with pytest.raises(TypeError, match=f"{who}.*; use a loop, or kd.sweep, which falls back on one"):
+            jax.jit(function)(given)
+    with pytest.raises(ValueError, match=r"teachers must be \(A,\) and students \(B,\), got \(1, 2\) and \(1,\)"):
+        kd.every_student(flow, problem, [[1.0, 2.0]], [1.0])
+
+    def gained(teacher):
+        return kd.every_student(flow, problem, [teacher], [1.0])[0, 0]
+
+    assert kd.sweep(gained, teacher=times).gained.shape == (2, 2)

@@ -577,3 +577,97 @@ def test_json_is_strict_also_of_margins_that_are_not_finite(made, value, recwarn
 
     (said,) = json.loads(kd.claims.json(odd.trial(0, count=10, loops=3)), parse_constant=refuse)
     assert said["theory"]["worst"] is None and not said["passed"]
+
+
+SEVERAL = '''
+import kdtheory as kd
+
+
+@kd.claim(eigenvalue=(0.1, 10), clock=(0.1, 10))
+def own_branches(run, eigenvalue, clock):
+    """It asks for a value."""
+    if eigenvalue > 1:
+        return eigenvalue
+    return clock
+
+
+@kd.claim(eigenvalue=(0.1, 10), clock=(0.1, 10))
+def own_mistyped(run, eigenvalue, clock):
+    """It has a name that is not there."""
+    return clok
+
+
+@kd.claim(eigenvalue=(0.1, 10), clock=(0.1, 10))
+def own_quits(run, eigenvalue, clock):
+    """It ends the session."""
+    raise SystemExit(0)
+
+
+@kd.claim(eigenvalue=(0.1, 10), clock=(0.1, 10))
+def own_right(run, eigenvalue, clock):
+    """Ridge trails flow."""
+    ridge, flow = (run(learner, eigenvalue[None]) for learner in (kd.Ridge(1.0 / clock), kd.GradientFlow(clock)))
+    return kd.ahead(flow[0], ridge[0])
+'''
+
+
+def test_a_refused_claim_leaves_the_others_their_rows(made, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "COUNTS", dict(count=500, loops=40))
+    file = tmp_path / "several.py"
+    file.write_text(SEVERAL)
+    assert command.main([str(file)]) == 1
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line.split()[1] for line in printed.splitlines() if line.startswith("own_")}
+    assert rows == dict(own_branches="refused", own_mistyped="refused", own_quits="refused", own_right="holds")
+    assert "  TypeError: own_branches asks in `if eigenvalue > 1:`, line 8, for the value of" in printed
+    assert "  NameError in `return clok`, line 16: name 'clok' is not defined" in printed
+    assert "FAILED: own_branches, own_mistyped, own_quits" in printed
+    assert command.main([str(file), "--json"]) == 1
+    first, second, _, right = json.loads(capsys.readouterr().out)
+    assert not second["passed"] and "'clok' is not defined" in second["refused"] and "theory" not in second
+    assert "refused" in first and right["theory"]["verdicts"]["holds"] == 500
+    assert command.main([str(file), "--latex"]) == 1
+    assert r"own\_mistyped & refused & - & - & - &  & conjecture" in capsys.readouterr().out
+    assert command.main([str(file), "own_mistyped"]) == 1
+    printed = capsys.readouterr().out
+    assert "It has a name that is not there." in printed and "refused: NameError in `return clok`" in printed
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("x = 1\nimport no_such_thing", "stops in `import no_such_thing`, line 2, with ModuleNotFoundError: No module"),
+        ("def f(:\n    pass", "stops with SyntaxError: invalid syntax (broken.py, line 1); mend it"),
+        ("import sys\nsys.exit(0)", "stops in `sys.exit(0)`, line 2, with SystemExit: 0; mend it"),
+        (
+            "import kdtheory as kd\nkd.claim(lambda run: 1)",
+            "stops in `kd.claim(lambda run: 1)`, line 2, with TypeError",
+        ),
+    ],
+)
+def test_a_file_that_stops_is_told_in_one_line(tmp_path, capsys, text, said):
+    file = tmp_path / "broken.py"
+    file.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        command.main([str(file)])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and f"{file} {said}" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "told, message",
+    [
+        (lambda run, x: run("flow", [x]).learnt[0], r"run takes a learner and eigenvalues \(K,\), .*; got 'flow'"),
+        (lambda run, x: run(kd.Ridge(x), x).learnt, r"run takes eigenvalues \(K,\), and got a single number"),
+        (lambda run, x: run(kd.Ridge(x), [x])[0], r"must return a number, positive where it holds, .*; got Seen\("),
+    ],
+)
+def test_what_run_is_given_and_returns_is_told_in_words(made, told, message):
+    def asked(run, x):
+        """Anything."""
+        return told(run, x)
+
+    claim = made(x=(0.1, 10.0))(asked)
+    for judged in claim.check, claim.practice:
+        with pytest.raises((TypeError, ValueError), match=message):
+            judged(0, count=4)

@@ -284,3 +284,44 @@ def test_unknown_members_are_refused_by_name():
         kd.kernels.matern(x, smoothness=2.0)
     with pytest.raises(ValueError, match="0 and 1, not 2"):
         kd.kernels.arc_cosine(x, degree=2)
+
+
+def test_rows_of_any_size():
+    """Kernels of distance and angle know no unit: against the same rows near one, and by hand."""
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    for power in (-1000, -600, 600, 1000):
+        scaled, length = np.ldexp(x, power), 2.0**power * 1.3
+        for kernel in (kd.kernels.rbf, kd.kernels.laplace, kd.kernels.matern):
+            np.testing.assert_array_equal(kernel(scaled, length=length), kernel(x, length=1.3))
+        np.testing.assert_array_equal(kd.kernels.arc_cosine(scaled, degree=0), kd.kernels.arc_cosine(x, degree=0))
+    apart = [[1e-170, 0.0], [1e170, 1e170]]  # at 45°: |x||z| = √2
+    angle = np.pi / 4
+    wanted = 2**0.5 * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / np.pi
+    assert float(kd.kernels.arc_cosine(apart)[0, 1]) == pytest.approx(wanted, rel=1e-14)
+    assert float(kd.kernels.arc_cosine(apart, degree=0)[0, 1]) == pytest.approx(0.75, rel=1e-14)
+
+
+def test_what_is_no_number_is_no_distance():
+    for kernel in (kd.kernels.rbf, kd.kernels.laplace, kd.kernels.matern, kd.kernels.arc_cosine):
+        assert np.isnan(kernel([[np.nan], [1.0]])[0]).all()
+
+
+def test_parameters_of_polynomials_are_single_numbers():
+    x = np.ones((3, 2))
+    for wrong, message in (
+        (dict(offset=[1.0, 2.0, 3.0]), r"offset must be one number, got shape \(3,\)"),
+        (dict(scale=np.ones((3, 3))), r"scale must be one number, got shape \(3, 3\)"),
+        (dict(degree=1.5), "degree must be a whole number, at least 0; got 1.5"),
+        (dict(degree=-1), "degree must be a whole number, at least 0; got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            kd.kernels.polynomial(x, **wrong)
+    with pytest.raises(ValueError, match=r"matern knows the smoothness \[0\.5, 1\.5, 2\.5\], not \[0\.5\]"):
+        kd.kernels.matern(x, smoothness=[0.5])
+
+
+def test_a_length_that_is_an_array_is_known_under_jit():
+    length = jnp.asarray(2.0)
+    one = jax.jit(lambda x: kd.kernels.rbf(x, length=length))(jnp.array([[0.0], [2.0]]))
+    assert float(one[0, 1]) == pytest.approx(np.exp(-0.5), rel=1e-15)
+    assert jax.jit(lambda rate: kd.spectra.exponential(2, rate, length))(0.0).tolist() == [2.0, 2.0]

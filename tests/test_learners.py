@@ -521,6 +521,17 @@ def test_a_loop_takes_whole_steps():
     with pytest.raises(ValueError, match=r"steps must be whole numbers for a loop, got 1\.5; filter takes real ones"):
         kd.GradientDescent(0.1, 1.5).fit(WIDE)
     np.testing.assert_array_equal(kd.GradientDescent(0.1, 3.0).fit(WIDE), kd.GradientDescent(0.1, 3).fit(WIDE))
+    for learner in (kd.HeavyBall(0.1, 0.5, 1.5), kd.Nesterov(0.1, 0.5, np.inf)):  # whose filter takes them neither
+        with pytest.raises(ValueError, match=r"steps must be .* for a (loop|fit), got (1\.5|inf)$"):
+            learner.fit(WIDE)
+        assert np.isnan(learner.filter(1.0))
+
+
+def test_what_is_no_learner_or_filter_is_refused_at_once():
+    with pytest.raises(TypeError, match=r"learner must be a learner, such as GradientDescent.*; got 'ridge'"):
+        kd.self_distill("ridge", 1)
+    with pytest.raises(TypeError, match=r"Filter\.function must be a function of eigenvalues, got 3"):
+        kd.Filter(3).filter([1.0])
 
 
 def test_what_a_written_filter_may_return():

@@ -105,3 +105,25 @@ def test_marchenko_pastur_has_higher_derivatives():
     ratio, step = jnp.array([0.5, 1.0, 1.6]), 1e-5
     (after, _), (_, curvature), (before, _) = map(slope_and_curvature, (ratio + step, ratio, ratio - step))
     np.testing.assert_allclose(curvature, (after - before) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "made, message",
+    [
+        (lambda: kd.spectra.power_law(3, np.array([1.0, 2.0, 3.0])), r"exponent must be one number, got shape \(3,\)"),
+        (lambda: kd.spectra.power_law(3, np.nan), "exponent must be a number, got nan"),
+        (lambda: kd.spectra.power_law(3, -1.0), "exponent must be >= 0, or eigenvalues would rise or be negative"),
+        (lambda: kd.spectra.power_law(3, scale=-1.0), "scale must be >= 0"),
+        (lambda: kd.spectra.exponential(3, -1.0), "rate must be >= 0"),
+        (lambda: kd.spectra.spiked(3, [-1.0]), r"spikes must be a list of numbers >= 0, got \[-1"),
+        (lambda: kd.spectra.spiked(3, 5.0), "spikes must be a list of numbers >= 0, got 5"),
+        (lambda: kd.spectra.spiked(3, [1.0], np.nan), "bulk must be a number, got nan"),
+        (lambda: kd.spectra.flat(3, -1.0), "value must be >= 0"),
+        (lambda: kd.spectra.marchenko_pastur(3, [0.1, 0.2, 0.3]), r"ratio must be one number, got shape \(3,\)"),
+        (lambda: kd.spectra.marchenko_pastur(3, 0.0), "ratio must be positive and finite, P/N; got 0.0"),
+        (lambda: kd.spectra.marchenko_pastur(3, 0.5, -1.0), "variance must be >= 0"),
+    ],
+)
+def test_what_is_no_parameter_is_refused(made, message):
+    with pytest.raises(ValueError, match=message):
+        made()

@@ -173,6 +173,12 @@ def test_what_sweep_refuses(monkeypatch):
         kd.sweep(lambda key: 1.0, seeds=[0.5])
     with pytest.raises(ValueError, match="chunk must be a whole number of cells, at least 1; got 0"):
         kd.sweep(product, chunk=0, a=[1.0], b=[1.0])
+    with pytest.raises(ValueError, match="chunk must be a whole number of cells, at least 1; got True"):
+        kd.sweep(product, chunk=True, a=[1.0], b=[1.0])
+    with pytest.raises(ValueError, match="seeds must be a number of them or a list of whole numbers, got True"):
+        kd.sweep(lambda key: 1.0, seeds=True)
+    with pytest.raises(ValueError, match="seeds must fit into 64 bits, got 9223372036854775808"):
+        kd.sweep(lambda key: 1.0, seeds=[2**63])
     with pytest.raises(ValueError, match="must return a number or an array, or a dict or record of them, got str"):
         kd.sweep(lambda a: "x", a=[1.0])
     with pytest.raises(ValueError, match="must return a number or an array, or a dict or record of them, got None"):
@@ -530,6 +536,17 @@ def test_a_folder_in_use_says_by_whom(tmp_path):
         kd.sweep(nested, folder=tmp_path, a=[1.0])
     (tmp_path / "configuration.json").unlink()
     kd.sweep(product, folder=tmp_path, a=[1.0], b=[1.0])  # the lock is gone with its holder
+
+
+def test_a_folder_takes_the_other_zero(tmp_path):
+    def over(a):
+        return 1.0 / a
+
+    assert kd.sweep(over, folder=tmp_path, extend=True, a=[0.0, 1.0]).over.values.tolist() == [np.inf, 1.0]
+    more = kd.sweep(over, folder=tmp_path, extend=True, a=[-0.0, 1.0, 0.0])
+    assert more.over.values.tolist() == [-np.inf, 1.0, np.inf]
+    with pytest.raises(ValueError, match=r"axis a lacks -0\.0, which the folder"):
+        kd.sweep(over, folder=tmp_path, extend=True, a=[1.0, 0.0])
 
 
 def test_a_folder_with_a_value_that_is_none_takes_more_cells(tmp_path):

@@ -1,5 +1,7 @@
 """The public checks: what is shipped passes, and what is wrong is caught and named."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -289,6 +291,35 @@ WRONG = {
         type("Bare", (_Wrong,), {"penalty": 0.5})(),
         r"Bare is no record, so JAX cannot look into it: write @kd\.record",
     ),
+    "an imaginary part": (
+        wrong(filter=lambda self, eigenvalues: _Wrong.filter(self, eigenvalues) + 0.0j)(0.5),
+        r"Odd\.filter is complex, and must be real: take its \.real",
+    ),
+    "one eigenvalue at a time": (
+        wrong(filter=lambda self, eigenvalues: 1.0 - (0.5 / (eigenvalues + 0.5)) ** 2 if eigenvalues > 0 else 0.0)(0.5),
+        r"Odd\.filter fails: ValueError: .*; write it with jax\.numpy, for all eigenvalues \(K,\) at once$",
+    ),
+    "a path unforeseen": (
+        lambda penalty: wrong(filter=lambda self, λ: 1.0 - (self.penalty / (λ + self.penalty)) ** 2)(penalty),
+        r"Odd\.filter fails: .*, and for a path with a leading axis, or for one moment with @kd\.along_path above it",
+    ),
+    "relative to the largest": (
+        wrong(filter=lambda self, eigenvalues: _Wrong.filter(self, eigenvalues / jnp.max(eigenvalues)))(0.5),
+        r"Odd\.filter of an eigenvalue depends on those beside it, by 0\.",
+    ),
+    "a start that is wanted": (
+        wrong(fit=lambda self, problem, start: _Wrong.fit(self, problem, start))(0.5),
+        r"Odd\.fit fails on a linear problem, without a start: TypeError: .*; write `start=None`",
+    ),
+    "a formula with a slip": (
+        wrong(definition=lambda self, eigenvalue, exp: self.penality)(0.5),
+        r"Odd\.definition fails: AttributeError: .*penality",
+    ),
+    "tuned to nothing": (
+        wrong(tuned=lambda self, max_eigenvalue: None)(0.5),
+        r"Odd\.tuned must return a learner, got NoneType",
+    ),
+    "a maker that fails": (lambda clock: 1 / 0, r"of the clocks \(1, 2, 5\) no learner is made: ZeroDivisionError"),
     "no learner": (3.0, r"learner must be a kd\.Learner, or a function that makes one.*got 3\.0"),
     "a maker of none": (lambda clock: clock, r"what is made must be a kd\.Learner, got ndarray"),
 }
@@ -355,6 +386,10 @@ def turned(self, count=None):
         found.writing,
         *[getattr(found, name) for name in ("target", "spaces", "unseen", "unresolved", "rest")],
     )
+
+
+def merged(system):
+    return dataclasses.replace(system, spaces=0 * system.spaces)
 
 
 WRONG_PROBLEMS = {
@@ -424,6 +459,35 @@ WRONG_PROBLEMS = {
         table(odd(Linear, ridge=lambda self, penalty, start: kd.Ridge(0.0).fit(table(), start))),
         r"Odd\.ridge is not where gradient \+ penalty",
     ),
+    "deaf to rows": (
+        table(odd(Linear, gradient=lambda self, w, rows=slice(None): Linear.gradient(self, w))),
+        r"Odd\.gradient does not heed `rows`: over two of 7 rows it is that over all",
+    ),
+    "no rows": (
+        table(odd(Linear, gradient=lambda self, w: Linear.gradient(self, w))),
+        r"Odd fails where it is asked for gradients of batches, gradient\(parameters, rows\): TypeError: ",
+    ),
+    "zeros of another length": (
+        table(odd(Linear, zeros=lambda self: jnp.zeros((5, 2)))),
+        r"Odd\.gradient fails at parameters of the shape \(5, 2\) of zeros: TypeError: ",
+    ),
+    "zeros that are no array": (
+        table(odd(Linear, zeros=lambda self: [0.0] * 4)),
+        r"Odd\.zeros must be an array of the parameters' shape, got list",
+    ),
+    "a misspelt field": (
+        table(odd(Linear, predict=lambda self, w, inputs=None: self.feature @ w)),
+        r"Odd fails where it is asked for its predictions: AttributeError: .*'feature'",
+    ),
+    "no return": (table(odd(Linear, loss=lambda self, w: None)), r"Odd\.loss returns None: is there a `return`\?"),
+    "a loss of each output": (
+        table(odd(Linear, loss=lambda self, w: jnp.mean((Linear.predict(self, w) - self.targets) ** 2, 0))),
+        r"Odd\.loss must have the shape \(\), a number; got \(2,\)",
+    ),
+    "one eigenspace of all": (
+        table(odd(Linear, eigensystem=lambda self, count=None: merged(Linear.eigensystem(self, count)))),
+        r"Odd\.eigensystem: `spaces` has one number for eigenvalues that clearly differ",
+    ),
     "no problem": (3.0, r"problem must be a kd\.problems\.Problem, got float"),
 }
 
@@ -449,3 +513,23 @@ def test_gradient_and_zeros_are_enough():
     check_problem(problem)
     fitted = kd.GradientDescent(0.5, 200).fit(problem)
     np.testing.assert_allclose(fitted, problem.targets, atol=1e-12)
+
+
+def test_right_problems_of_any_size_pass():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(7, 4)), random.normal(size=(7, 2))
+    for features, targets in ((x * 1e-100, y), (x * 1e100, y), (x, y * 1e120), (x, y * 1e-200), (x[:1], y[:1])):
+        check_problem(kd.problems.Linear(jnp.asarray(features), jnp.asarray(targets)))
+    check_problem(kd.problems.Linear(jnp.ones((5, 1)), jnp.ones(5)))  # whose rows are all alike
+
+
+def test_what_checks_cannot_take_is_refused():
+    for wrong in (np.nan, 0, "a", True):
+        for check, given in ((check_learner, RIDGE), (check_problem, table())):
+            with pytest.raises(ValueError, match="tolerance must be a positive number, such as 1e-8; got"):
+                check(given, tolerance=wrong)
+    for clocks in ((), 3, "abc"):
+        with pytest.raises(ValueError, match="clocks must be a list of numbers, one at least"):
+            check_learner(kd.Ridge, clocks=clocks)
+    with pytest.raises(AssertionError, match=r"problem must be a kd\.problems\.Problem, got int"):
+        check_learner(RIDGE, 3)

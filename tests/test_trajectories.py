@@ -354,3 +354,25 @@ def test_what_a_recorder_refuses():
         kd.project(TALL, predictions=np.ones((2, 20, 2)), clock=[0.0, np.nan])
     with pytest.raises(ValueError, match=r"start must have the shape \(6, 2\) of the target"):
         kd.project(TALL, predictions=np.ones((2, 20, 2))).towards(np.ones((6, 2)), start=np.ones(6))
+
+
+def test_an_eigensystem_of_another_problem_is_refused():
+    problem, longer = (kd.problems.with_spectrum(0, [1.0, 0.1], samples) for samples in (10, 12))
+    several = kd.problems.with_spectrum(0, [1.0, 0.1], 10, signal=np.ones((2, 3)))
+    learner, log = kd.GradientDescent(0.1, [1, 2]), np.ones((3, 10))
+    for other, said in (longer, "12 samples, this one 10"), (several, r"\(3,\) outputs, this one \(\)"):
+        system = other.eigensystem()
+        for refused in (
+            lambda: kd.simulate(learner, problem, system),  # noqa: B023
+            lambda: kd.project(problem, predictions=log, eigensystem=system),  # noqa: B023
+            lambda: kd.project(problem, parameters=np.ones((3, 2)), eigensystem=system),  # noqa: B023
+            lambda: kd.Recorder(problem, system),  # noqa: B023
+        ):
+            with pytest.raises(ValueError, match=f"eigensystem is that of another problem: it has {said}"):
+                refused()
+
+
+def test_a_run_may_be_jitted_over_its_moments():
+    problem, moments = kd.problems.with_spectrum(0, [1.0, 0.1]), jnp.array([0.5, 3.0])
+    run = lambda time: kd.simulate(kd.GradientFlow(time), problem).progress
+    np.testing.assert_allclose(jax.jit(run)(moments), 1 - np.exp(-np.outer([0.5, 3.0], [1.0, 0.1])), atol=1e-14)

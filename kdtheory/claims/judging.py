@@ -452,19 +452,27 @@ def _single(condition, quantities):
     return slack
 
 
+def written_in(function: Callable) -> str | None:
+    """The file in which a function was written."""
+    return getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+
+
+def line_of(error: BaseException, file: str | None) -> str:
+    """The line of a file in which an error came, as part of a sentence; empty where it came from elsewhere."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" in `{own[-1].line}`, line {own[-1].lineno}," if own and own[-1].line else ""
+
+
 @contextlib.contextmanager
 def _told_of_tracers(who, function):
     """Say what to write where a function of the author's asks JAX for the value of a number that it traces."""
     try:
         yield
     except TRACED as error:
-        written = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
-        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == written]
-        at = f" in `{own[-1].line}`, line {own[-1].lineno}," if own and own[-1].line else ""
         raise TypeError(
-            f"{who} asks{at} for the value of a number that JAX traces, as `if`, `and`, `float` and NumPy do; write"
-            " jnp.where(condition, a, b) in place of `if`, & in place of `and`, jnp in place of np, or take the"
-            " quantity from among(...)"
+            f"{who} asks{line_of(error, written_in(function))} for the value of a number that JAX traces, as `if`,"
+            " `and`, `float` and NumPy do; write jnp.where(condition, a, b) in place of `if`, & in place of `and`, jnp"
+            " in place of np, or take the quantity from among(...)"
         ) from error
 
 
@@ -478,7 +486,7 @@ def _margin(name, margin):
                 f"{name} must return a signed number, and not whether it holds: in place of a > b write a - b, or"
                 " kd.ahead(a, b), kd.claims.exceeds(a, b, error)"
             )
-        if isinstance(margin, complex) or jnp.iscomplexobj(margin):
+        if isinstance(margin, complex) or np.issubdtype(getattr(margin, "dtype", float), np.complexfloating):
             raise TypeError(f"{name} must return a real number, and returns a complex one; take its .real")
         raise TypeError(
             f"{name} must return a number, positive where it holds, or a Margin, as ahead, exceeds, at_least and"

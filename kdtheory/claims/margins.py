@@ -274,6 +274,13 @@ def returned(function: Callable, run: Run, quantities: dict[str, Any]) -> Any:
     return Margin(found, rounding, jnp.where(size > 0, size, 1.0))
 
 
+def _check(learner, spectrum):
+    if not isinstance(learner, Learner):
+        raise TypeError(f"run takes a learner and eigenvalues (K,), such as run(kd.Ridge(1.0), [1.0]); got {learner!r}")
+    if not isinstance(spectrum, list | tuple) and np.ndim(spectrum) == 0:
+        raise ValueError("run takes eigenvalues (K,), and got a single number; write [eigenvalue]")
+
+
 def _as_row(numbers):
     """An array of what may be a list, also of numbers that are traced; None as it is."""
     return None if numbers is None else jnp.asarray(numbers, float)
@@ -285,6 +292,7 @@ def _as_row(numbers):
 def theory(learner: Learner, spectrum: Numbers, target: Numbers | None = None, start: Numbers | None = None) -> Seen:
     """What the filters say. `target` is one and `start` zero along each direction unless given; lists will do."""
     _asked("theory")
+    _check(learner, spectrum)
     return _sighted(_theory(learner, *map(_as_row, (spectrum, target, start))))
 
 
@@ -305,6 +313,7 @@ def _theory(learner, spectrum, target, start):
 def practice(learner: Learner, spectrum: Numbers, target: Numbers | None = None, start: Numbers | None = None) -> Seen:
     """What the algorithm does, on data whose sample eigenvalues are exactly the given ones."""
     _asked("practice")
+    _check(learner, spectrum)
     spectrum, target, start = map(_as_row, (spectrum, target, start))
     count = len(spectrum)
     u, v = _bases(count)

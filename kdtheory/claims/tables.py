@@ -38,6 +38,8 @@ def power(trial: "Trial") -> str:
 
 def row(trial: "Trial") -> tuple[str, ...]:
     """One line of the table."""
+    if _refused(trial):
+        return (trial.claim.name, "refused", *"------", "", trial.claim.standing, trial.claim.source)
     theory, practice = trial.theory, trial.practice
     return (
         trial.claim.name,
@@ -109,14 +111,22 @@ def _laid_out(trials, widths, colour=False):
             yield ""
             yield f"\033[1m{topic}\033[0m" if colour else topic
         yield line(row(trial), colour and (32 if trial.passed else 31))
-        if trial.region:
+        if _refused(trial):
+            yield f"  {trial.refused}"
+        elif trial.region:
             yield f"  fails where {trial.region.words}"
+
+
+def _refused(trial):
+    """Whether it stands in place of the trial of a claim that could not be judged."""
+    return hasattr(trial, "refused")
 
 
 def _several(trials):
     """A list of trials, of one or of many."""
-    several = [trials] if hasattr(trials, "theory") else list(trials)
-    if wrong := [trial for trial in several if not hasattr(trial, "theory")]:
+    single = lambda trial: hasattr(trial, "theory") or _refused(trial)
+    several = [trials] if single(trials) else list(trials)
+    if wrong := [trial for trial in several if not single(trial)]:
         raise TypeError(f"a table is of trials, which claim.trial(key) makes; got {wrong[0]!r}")
     return several
 
@@ -143,6 +153,20 @@ def json(trials: "Trial | Iterable[Trial]") -> str:
         said = dict(counterexample=instance, exact=exact[0], script=exact[1])
         return dict(necessary=name in trial.necessary) | said
 
+    def object_of(trial):
+        claim = trial.claim
+        said = dict(name=claim.name, topic=claim.topic, statement=claim.statement, standing=claim.standing)
+        said |= dict(source=claim.source, passed=trial.passed)
+        if _refused(trial):
+            return said | dict(refused=trial.refused)
+        return said | dict(
+            power=trial.power if np.isfinite(trial.power) else None,
+            theory=lane(trial.theory),
+            practice=lane(trial.practice),
+            fails_where=trial.region and trial.region.words,
+            hypotheses={name: hypothesis(trial, name) for name in trial.refutations},
+        )
+
     def strict(said):
         if isinstance(said, dict):
             return {name: strict(inside) for name, inside in said.items()}
@@ -150,28 +174,7 @@ def json(trials: "Trial | Iterable[Trial]") -> str:
             return [strict(inside) for inside in said]
         return None if isinstance(said, float) and not np.isfinite(said) else said
 
-    return _json.dumps(
-        [
-            strict(
-                dict(
-                    name=trial.claim.name,
-                    topic=trial.claim.topic,
-                    statement=trial.claim.statement,
-                    standing=trial.claim.standing,
-                    source=trial.claim.source,
-                    passed=trial.passed,
-                    power=trial.power if np.isfinite(trial.power) else None,
-                    theory=lane(trial.theory),
-                    practice=lane(trial.practice),
-                    fails_where=trial.region and trial.region.words,
-                    hypotheses={name: hypothesis(trial, name) for name in trial.refutations},
-                )
-            )
-            for trial in _several(trials)
-        ],
-        indent=1,
-        allow_nan=False,
-    )
+    return _json.dumps([strict(object_of(trial)) for trial in _several(trials)], indent=1, allow_nan=False)
 
 
 def latex(trials: "Trial | Iterable[Trial]") -> str:
@@ -192,7 +195,7 @@ def latex(trials: "Trial | Iterable[Trial]") -> str:
         for trial in some:
             name, said, cases, _, _, loops, _, seen, dropped, standing, _ = row(trial)
             lines.append(" & ".join(map(plain, (name, said, cases, loops, seen, dropped, standing))) + r" \\")
-            if trial.region:
+            if not _refused(trial) and trial.region:
                 lines.append(rf"\multicolumn{{7}}{{l}}{{\quad fails where {plain(trial.region.words)}}} \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
@@ -205,6 +208,8 @@ def detail(trial: "Trial") -> str:
         claim.statement,
         f"source: {claim.source or 'none'}; standing: {claim.standing}",
     ]
+    if _refused(trial):
+        return "\n\n".join([*parts, f"refused: {trial.refused}"])
     parts += [f"{check}" for check in (trial.theory, trial.practice)]
     if trial.region:
         parts.append(f"{trial.region}")

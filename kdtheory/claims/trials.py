@@ -1,6 +1,7 @@
 """Trials of several claims at a time: of many by processes, of a few by threads."""
 
 import contextlib
+import dataclasses
 import functools
 import multiprocessing
 import multiprocessing.connection
@@ -10,17 +11,26 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from kdtheory.claims.checks import Trial
-from kdtheory.claims.judging import Claim
+from kdtheory.claims.judging import Claim, line_of, written_in
 
 MANY = 12  # claims from which on more processes pay, each of which imports JAX
 
 
-def trials(claims: Sequence[Claim], seed: int, **counts: int) -> Iterator[Trial]:
-    """`claim.trial(seed, **counts)` of each, in their order, several at a time.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Refused:
+    """A claim that could not be judged, in place of its trial."""
+
+    claim: Claim
+    refused: str  # why
+    passed = False
+
+
+def trials(claims: Sequence[Claim], seed: int, **counts: int) -> Iterator[Trial | Refused]:
+    """`claim.trial(seed, **counts)` of each, in their order, several at a time, or why there is none.
 
     Who interrupts does not wait for those that are running.
     """
-    trial = functools.partial(Claim.trial, key=seed, **counts)
+    trial = functools.partial(_tried, seed=seed, counts=counts)
     if len(claims) >= MANY and all(claim.function.__module__.startswith("kdtheory.") for claim in claims):
         yield from _by_processes(trial, claims)
         return
@@ -29,6 +39,14 @@ def trials(claims: Sequence[Claim], seed: int, **counts: int) -> Iterator[Trial]
         yield from pool.map(trial, claims)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _tried(claim, seed, counts):
+    try:
+        return claim.trial(seed, **counts)
+    except (Exception, SystemExit) as error:
+        at, first = line_of(error, written_in(claim.function)).removesuffix(","), str(error).partition("\n")[0]
+        return Refused(claim, f"{type(error).__name__}{at}: {first}")
 
 
 def _by_processes(function, items):

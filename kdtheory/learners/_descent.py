@@ -73,7 +73,7 @@ class _Loop(Learner):
         tridiagonal."""
         start = begin(self, problem, start)
         learner = self.tuned(problem.max_eigenvalue()) if self.step_size is None else self
-        steps = whole_steps(learner.steps)
+        steps = whole_steps(learner)
         reduce, turn = what_pays(problem, steps)
         on_gram = reduce or (not problem.is_table and not problem.lacks)
         learner = dataclasses.replace(learner, steps=None)
@@ -160,7 +160,8 @@ def _descent_rate(step_size, eigenvalues):
 class HeavyBall(_Loop):
     """Polyak's heavy ball, w ← w - η∇loss(w) + β(w - w_before), from rest.
 
-    With r the residual of one direction: r ← (1 + β - ηλ) r - β r_before. It diverges past 2(1 + β)/λ_max.
+    With r the residual of one direction: r ← (1 + β - ηλ) r - β r_before. It diverges past 2(1 + β)/λ_max. Of `steps`
+    that are not whole the filter is NaN.
 
     >>> import kdtheory as kd
     >>> kd.HeavyBall(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
@@ -194,7 +195,7 @@ class Nesterov(_Loop):
     from rest.
 
     With r the residual of one direction: r ← (1 - ηλ)((1 + β) r - β r_before). It diverges past
-    2(1 + β)/((1 + 2β)λ_max).
+    2(1 + β)/((1 + 2β)λ_max). Of `steps` that are not whole the filter is NaN.
 
     `fit` returns w. Loops that keep only z, such as optax.sgd(η, momentum=β, nesterov=True), log the look-ahead
     point after each step, z_k = w_k + β(w_k - w_k-1). From w_0 = z_0 = start, w_k = (z_k + β w_k-1)/(1 + β) gives
@@ -277,5 +278,5 @@ class StochasticDescent(_Loop):
         if self.scheduled:
             learner = dataclasses.replace(learner, step_size=jnp.asarray(self.step_size))
         most = len(self.step_size) if self.scheduled else np.inf
-        path = run_descent(learner, problem, start, whole_steps(self.steps), key=as_key(self.key))
+        path = run_descent(learner, problem, start, whole_steps(self), key=as_key(self.key))
         return if_whole(self.steps, path, most)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._checks import Number, Numbers, as_number, as_real, as_temperature
+from kdtheory._checks import Number, Numbers, as_number, as_real, as_temperature, on_host
 from kdtheory._record import record
 from kdtheory.learners._base import Learner, array_fields
 from kdtheory.learners._descent import GradientDescent
@@ -172,7 +172,8 @@ class SelfDistilled(Learner):
         """Fit, teach the problem, and fit again."""
         as_number(self.teacher_weight, "teacher_weight")
         _single(self.learner, "learner")
-        wanted = np.asarray(as_real(self.fits, "fits"))
+        fits = as_real(self.fits, "fits")
+        (wanted,) = on_host(fits, who="SelfDistilled.fit", over="fits")
         if not (wanted.size and np.all((wanted >= 1) & (wanted == np.floor(wanted)) & np.isfinite(wanted))):
             raise ValueError(
                 f"fits must be whole numbers >= 1 for a fit, got {self.fits}; filter takes an infinite one"
@@ -262,6 +263,7 @@ def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[
         raise ValueError(
             f"teacher_weight must be one number, or {fits - 1} for {fits} fits; got shape {np.shape(teacher_weight)}"
         )
+    _learner(learner, "learner")
     result = learner
     for student in range(fits - 1):
         result = distill(result, learner, teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight)
@@ -340,7 +342,11 @@ def every_student(
     if not isinstance(problem, SquaredLoss):
         raise TypeError("problem must have squared loss; otherwise a student is no combination of single runs")
     field = array_fields(learner)[-1]
-    teachers, students = (np.atleast_1d(stops) for stops in (teachers, students))
+    stops = as_real(teachers, "teachers"), as_real(students, "students")
+    stops = on_host(*stops, who="every_student", over="its stops")
+    teachers, students = map(np.atleast_1d, stops)
+    if teachers.ndim > 1 or students.ndim > 1:
+        raise ValueError(f"teachers must be (A,) and students (B,), got {teachers.shape} and {students.shape}")
     together = teachers[:, None] + students
     stops, place = np.unique(np.concatenate([teachers, students, together.ravel()]), return_inverse=True)
     run = dataclasses.replace(learner, **{field: stops}).fit(problem)

@@ -127,6 +127,8 @@ class Filter(Learner):
     has_algorithm = False
 
     def shares(self, eigenvalues):
+        if not callable(self.function):
+            raise TypeError(f"Filter.function must be a function of eigenvalues, got {self.function!r}")
         learnt = as_array(as_real(self.function(eigenvalues), "what Filter.function returns"), float)
         if learnt.shape != jnp.shape(eigenvalues):
             raise ValueError(

@@ -13,20 +13,23 @@ from kdtheory._compilation import quickly
 from kdtheory._record import record
 
 
-def finite_clock(clock, field):
+def finite_clock(clock, field, in_theory="; filter and closed_form take an infinite one"):
     """A clock to run to, as an array. Theory knows what happens at infinity, an algorithm never gets
     there."""
     if concrete(clock) and not np.all(np.isfinite(clock)):
-        raise ValueError(f"{field} must be finite for a fit, got {clock}; filter and closed_form take an infinite one")
+        raise ValueError(f"{field} must be finite for a fit, got {clock}{in_theory}")
     return as_array(clock)
 
 
-def whole_steps(steps):
-    steps = finite_clock(steps, "steps")
+def whole_steps(learner):
+    """The steps of a loop, for whose filter they need not be whole if it is a plain power."""
+    steps, power = learner.steps, not (learner.scheduled or hasattr(learner, "momentum"))
+    steps = finite_clock(steps, "steps") if power else finite_clock(steps, "steps", "")
     if concrete(steps):
         host = np.asarray(steps)
         if not np.all(host == np.round(host)):
-            raise ValueError(f"steps must be whole numbers for a loop, got {steps}; filter takes real ones")
+            in_theory = "; filter takes real ones" if power else ""
+            raise ValueError(f"steps must be whole numbers for a loop, got {steps}{in_theory}")
         return as_array(host.astype(int))
     return jnp.where(_is_whole(steps), steps, 0).astype(int)
 

@@ -27,6 +27,7 @@ from kdtheory._checks import (
     as_spectrum,
     check_pairs,
     concrete,
+    on_host,
 )
 from kdtheory._record import of_path, record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_problem
@@ -112,7 +113,7 @@ def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.
 
 def of_points(x: Numbers, y: Numbers) -> Comparison:
     """`compare` for points already in the plane of the picture, x (N,) and y (N,). ValueError for other shapes."""
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    x, y = _known(as_real(x, "x"), as_real(y, "y"), "compare")
     if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
         raise ValueError(f"x and y must be points (N,) and (N,), one at least; got {x.shape} and {y.shape}")
     order = np.argsort(x, kind="stable")
@@ -131,6 +132,11 @@ def _unit(values, axis):
     return np.ldexp(1.0, np.frexp(np.max(np.abs(values), axis=axis, initial=0.0))[1] - 1)
 
 
+def _known(teacher, student, who):
+    known = on_host(teacher, student, who=who, over="what teacher and student predict")
+    return [array.astype(np.result_type(float, array)) for array in known]
+
+
 def matching_scale(teacher_coordinates: Numbers, student_coordinates: Numbers, directions: int = 1) -> float:
     """The factor that brings the student's logits to the teacher's along the top `directions` eigendirections.
 
@@ -142,7 +148,7 @@ def matching_scale(teacher_coordinates: Numbers, student_coordinates: Numbers, d
     >>> kd.confidence.matching_scale(jnp.array([[2.0], [1.0]]), jnp.array([[1.0], [0.1]]))
     2.0
     """
-    teacher, student = np.asarray(teacher_coordinates), np.asarray(student_coordinates)
+    teacher, student = _known(teacher_coordinates, student_coordinates, "matching_scale")
     if teacher.shape != student.shape or teacher.ndim == 0:
         raise ValueError(f"coordinates of teacher and student differ in shape: {teacher.shape} and {student.shape}")
     teacher, student = (run[: as_count(directions, "directions")] for run in (teacher, student))
@@ -487,7 +493,8 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
     """
     from scipy.stats import t
 
-    values, level = np.asarray(as_real(values, "values"), float), _as_coverage(level)
+    (values,) = on_host(as_real(values, "values"), who="mean_interval", over="its values")
+    values, level = values.astype(float), _as_coverage(level)
     if values.ndim == 0 or len(values) < 2:
         raise ValueError(f"an interval needs at least two runs, got {len(values) if values.ndim else 'one number'}")
     if nan := int(np.isnan(values).reshape(len(values), -1).any(axis=1).sum()):

@@ -18,6 +18,7 @@ from kdtheory._checks import (
     as_spectrum,
     check_memory,
     concrete,
+    on_host,
 )
 from kdtheory._compilation import elementwise, promptly, quickly
 from kdtheory.problems._linear import Linear
@@ -97,7 +98,8 @@ def _drawn(key, shapes):
 
 def _orthonormal(drawn):
     """A random matrix with orthonormal columns, of one of normal numbers."""
-    return as_array(np.linalg.qr(np.asarray(drawn))[0])
+    (drawn,) = on_host(drawn, who="with_spectrum", how="jitted, nor vmapped", over="its key")
+    return as_array(np.linalg.qr(drawn)[0])
 
 
 def _as_signal(signal, count):

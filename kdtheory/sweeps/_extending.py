@@ -55,11 +55,16 @@ def extended(folder, values, columns):
     return ordered, labels
 
 
+def _keys(*axes):
+    """What tells the points of axes apart: of floats the bits, for 1/0.0 is not 1/-0.0, and NaN is one value."""
+    points = [axis.astype(np.result_type(*axes)) for axis in axes]
+    bits = lambda each: np.where(np.isnan(each), np.nan, each).view(f"u{each.itemsize}")
+    return [bits(each) if each.dtype.kind == "f" else each for each in points]
+
+
 def _among(points, others):
-    """Which points are among others: NaN, which equals nothing, is where they have one."""
-    same = np.isin(points, others)
-    floats = points.dtype.kind == others.dtype.kind == "f"
-    return same | (np.isnan(points) & np.isnan(others).any()) if floats else same
+    """Which points are among others."""
+    return np.isin(*_keys(points, others))
 
 
 def _read(place):
@@ -74,7 +79,7 @@ def _check(folder, there, values):
             " another folder"
         )
     for axis, points in values.items():
-        if len(np.unique(points)) < len(points):
+        if len(np.unique(*_keys(points))) < len(points):
             raise ValueError(f"axis {axis} holds a value twice, which cannot extend a folder; give each once")
         lacking = there[axis][~_among(there[axis], points)]
         if len(lacking):
@@ -89,8 +94,9 @@ def _fill(whole, part, box, axes):
     shape = tuple(map(len, axes.values()))
     places = []
     for axis, points in box.items():
-        order = np.argsort(axes[axis])
-        places.append(order[np.searchsorted(axes[axis], points, sorter=order)])
+        there, here = _keys(axes[axis], points)
+        order = np.argsort(there)
+        places.append(order[np.searchsorted(there, here, sorter=order)])
     for variable, column in part.items():
         inner = column.shape[len(shape) :]
         there = whole.setdefault(variable, np.zeros(shape + inner, column.dtype))

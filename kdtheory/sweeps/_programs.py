@@ -19,7 +19,7 @@ KEPT = 64  # programs
 
 def computer(cell, name, values, chunk, devices):
     """What computes the blocks of a grid: `grid`, `labels` as far as they are known, and `compute`."""
-    if chunk is not None and not (isinstance(chunk, int | np.integer) and chunk >= 1):
+    if chunk is not None and (isinstance(chunk, bool) or not (isinstance(chunk, int | np.integer) and chunk >= 1)):
         raise ValueError(f"chunk must be a whole number of cells, at least 1; got {chunk!r}")
     strings = any(points.dtype.kind == "U" for points in values.values())
     traced = None if strings else _traced(cell, {axis: points[0] for axis, points in values.items()})

@@ -241,9 +241,12 @@ def _axis(name, points):
 
 
 def _seeds(seeds):
-    seeds = _points("seeds", range(seeds) if isinstance(seeds, int | np.integer) else seeds)
+    one = isinstance(seeds, int | np.integer) and not isinstance(seeds, bool)
+    seeds = _points("seeds", range(seeds) if one else seeds)
     if seeds.ndim != 1 or len(seeds) == 0 or seeds.dtype.kind not in "iu":
         raise ValueError(f"seeds must be a number of them or a list of whole numbers, got {seeds}")
+    if seeds.max() >= 2**63:
+        raise ValueError(f"seeds must fit into 64 bits, got {seeds.max()}; take them modulo 2**63")
     return seeds.astype(np.int64)
 
 
