@@ -129,6 +129,8 @@ def test_risks_of_labels_refuse_what_they_would_broadcast(name, given):
 def test_where_logits_and_fits_have_no_meaning():
     for label, weight, temperature in ((1.5, 0.5, 1.0), (-0.2, 0.5, 1.0), (1.0, 1.5, 1.0), (0.5, 0.5, -1.0)):
         assert np.isnan(effective_logit(-2.0, label, weight, temperature))
+    beyond = 1.1 / (1 + math.exp(2.0)) - 0.1 * 0.6  # a weight above one, and a probability all the same
+    assert effective_logit(-2.0, 0.6, 1.1) == pytest.approx(math.log(beyond / (1 - beyond)), rel=1e-14)
     fits = lambda flipped, *classes: soft_labels.denoising_fits(flipped, kd.Ridge(0.8), 10.5, 0.5, *classes)
     assert np.all(np.isnan(fits([-0.5, 0.5, 1.0, 1.5])))  # half of two classes, all of them, and no shares
     ratio = math.log((10.5 / 11.3) / (0.5 / 1.3))

@@ -92,8 +92,8 @@ def effective_logit(
 
     The root z of (1 - w)(σ(z) - y) + wτ (σ(z/τ) - σ(z_T/τ)) = 0: the slope of the loss of `distill`, with z_T =
     `teacher_logit`, y = `label` in [0, 1], w = `teacher_weight` in (0, 1] and τ = `temperature`. For τ = 1 it is
-    the logit of w σ(z_T) + (1 - w) y. Elementwise; NaN where label, weight or temperature have no meaning. Ji & Zhu
-    2020 weight the teacher's term by ρ/τ, as recalled: w = ρ/(ρ + τ²(1 - ρ)).
+    the logit of w σ(z_T) + (1 - w) y. Elementwise; NaN where label, weight or temperature have no meaning; a weight
+    above one may leave a root. Ji & Zhu 2020 weight the teacher's term by ρ/τ, as recalled: w = ρ/(ρ + τ²(1 - ρ)).
 
     >>> import kdtheory as kd
     >>> print(kd.soft_labels.effective_logit(-2.0, label=1.0, teacher_weight=0.7).round(6))
@@ -129,7 +129,8 @@ def _effective_logit(z_T, y, w, τ):
         return low, high, jnp.where(halved, (low + high) / 2, newton)
 
     reach = jnp.abs(z_T) * jnp.maximum(1.0, 1.0 / τ) + jnp.abs(jnp.log1p((1.0 - w) / (w * τ))) + τ + 4.0
-    known = (y >= 0.0) & (y <= 1.0) & (w >= 0.0) & (w <= 1.0) & (τ > 0.0)
+    root = (w <= 1.0) | (slope(-reach)[0] <= 0.0) & (slope(reach)[0] >= 0.0)  # else the slope need not rise throughout
+    known = (y >= 0.0) & (y <= 1.0) & (w >= 0.0) & root & (τ > 0.0)
     return jnp.where(known, lax.fori_loop(0, 100, narrow, (-reach, reach, z_T))[2], jnp.nan)
 
 
