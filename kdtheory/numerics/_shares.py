@@ -1,7 +1,6 @@
 """Shares: what is learnt, left and lost along each direction, with logarithms that keep their digits."""
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -363,8 +362,7 @@ def momentum_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array,
     at critical damping, where a closed form is 0/0. NaN unless `steps` are whole. Near the largest stable
     step the residual alternates: (-1)^k r then obeys the same recursion with 2(1 + b) - x for x, and starts
     with the velocity -2. Of an x near the end of the range of floats progress is a multiple, and is computed from
-    a larger x. Powers of M are kept with exponents of their own, so that what diverges becomes infinite; those of
-    M - I, which are for small progress, grow no further once they are large.
+    a larger x.
     """
     tiny = (jnp.abs(step_size * eigenvalues) < 1e-290) & (jnp.abs(momentum) <= 1.0)
     unit = jnp.where(tiny, 2.0**700 if jnp.result_type(float) == jnp.float64 else 1.0, 1.0)
@@ -378,21 +376,15 @@ def momentum_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array,
     alternates = (b > 0) & (x > total)
     x = jnp.where(alternates, (2.0 * total - x) + (2.0 * error - x_error), x)
     velocity, odd = jnp.where(alternates, -2.0, 0.0), alternates & (steps % 2 == 1)
-    zero, far = jnp.zeros_like(x), 2.0 ** (jnp.finfo(x.dtype).maxexp // 4)
+    zero = jnp.zeros_like(x)
 
     def times(p, q):  # (I + P)(I + Q) - I
         (a, b, c, d), (e, f, g, h) = p, q
         return a + e + (a * e + b * g), b + f + (a * f + b * h), c + g + (c * e + d * g), d + h + (c * f + d * h)
 
     def product(p, q):
-        (a, b, c, d, exponent), (e, f, g, h, other) = p, q
-        return scaled(a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h, exponent=exponent + other)
-
-    def scaled(*entries, exponent):
-        size = lax.stop_gradient(functools.reduce(jnp.maximum, map(jnp.abs, entries)))
-        large, small = size > far, size < 1.0 / far
-        by = jnp.where(large, far**-2, jnp.where(small, far**2, 1.0))
-        return *(entry * by for entry in entries), exponent + jnp.where(large, 1.0, jnp.where(small, -1.0, 0.0))
+        (a, b, c, d), (e, f, g, h) = p, q
+        return a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h
 
     def choose(condition, new, old):
         return tuple(jnp.where(condition, n, o) for n, o in zip(new, old, strict=True))
@@ -400,35 +392,22 @@ def momentum_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array,
     def square(_, carry):
         change, power, change_k, power_k, steps = carry
         odd, more = steps % 2 == 1, steps > 1
-        tame = ~(functools.reduce(jnp.maximum, map(jnp.abs, (*change, *change_k))) >= far)  # NaN goes on
         return (
-            choose(more & tame, times(change, change), change),
+            choose(more, times(change, change), change),
             choose(more, product(power, power), power),
-            choose(odd & tame, times(change, change_k), change_k),
+            choose(odd, times(change, change_k), change_k),
             choose(odd, product(power, power_k), power_k),
             steps // 2,
         )
 
-    change = tuple(jnp.clip(entry, -far, far) for entry in (-x, -b, x, b - 1.0))
-    one = zero + 1.0, zero, zero, zero + 1.0, zero
-    *power, exponent = scaled(1.0 - x, -b, x, b, exponent=zero)
-    start = change, scaled(*power, exponent=exponent), (zero,) * 4, one, steps
-    _, _, change, (*power, exponent), _ = lax.fori_loop(0, 48, square, start)
-    remains = power[0] + velocity * power[1]
-    remains = jnp.where(odd, -remains, remains)
-    log_remains = log_or_nan(remains) + exponent * math.log(far**2)
-    for one_more in (1, 2, 3):
-        by = jnp.where(exponent >= one_more, far**2, jnp.where(exponent <= -one_more, far**-2, 1.0))
-        remains = remains * by
-    moved = change[0] + velocity * change[1]
-    moved = jnp.where(odd, 2.0 + moved, 0.0 - moved)
-    learnt = jnp.where(jnp.abs(remains) > 4.0, 1.0 - remains, moved)
+    start = (-x, -b, x, b - 1.0), (1.0 - x, -b, x, b), (zero,) * 4, (zero + 1.0, zero, zero, zero + 1.0), steps
+    _, _, change, power, _ = lax.fori_loop(0, 48, square, start)
+    moved, remains = change[0] + velocity * change[1], power[0] + velocity * power[1]
+    learnt = jnp.where(odd, 2.0 + moved, 0.0 - moved)
     log, learnt = log_or_nan(learnt) - jnp.log(unit), learnt / unit
-    left = jnp.where(learnt < 0.5, 1.0 - learnt, remains)
+    left = jnp.where(learnt < 0.5, 1.0 - learnt, jnp.where(odd, -remains, remains))
     # of the two, the smaller has the digits, of slopes too
     learnt = sloped(learnt, (jnp.where(learnt < 0.5, learnt, -left), 1.0), (given, 0.0), (b, 0.0))
     learnt, left = not_sloped(learnt, counted), not_sloped(left, counted)
     log = jnp.where(tiny, not_sloped(log, counted), log_or_nan(learnt))
-    underflows = (jnp.abs(left) < jnp.finfo(x.dtype).tiny / jnp.finfo(x.dtype).eps) & ~tiny
-    log_left = jnp.where(underflows, log_remains, log_or_nan(left))
-    return nothing_lost(Share(learnt, log), Share(left, log_left))
+    return nothing_lost(Share(learnt, log), Share(left, log_or_nan(left)))
