@@ -202,6 +202,8 @@ class Trial:
     confirmations: dict[str, Check]  # hypothesis -> that instance on the loop
     attack: Check | None  # inside all hypotheses, down the gradient; None if not asked for
 
+    refused = ""  # why the claim could not be judged, of what stands in place of a trial then
+
     @property
     def necessary(self) -> list[str]:
         """The hypotheses without which a counterexample was found, and confirmed on the loop."""

@@ -38,7 +38,7 @@ def power(trial: "Trial") -> str:
 
 def row(trial: "Trial") -> tuple[str, ...]:
     """One line of the table."""
-    if _refused(trial):
+    if trial.refused:
         return (trial.claim.name, "refused", *"------", "", trial.claim.standing, trial.claim.source)
     theory, practice = trial.theory, trial.practice
     return (
@@ -111,22 +111,16 @@ def _laid_out(trials, widths, colour=False):
             yield ""
             yield f"\033[1m{topic}\033[0m" if colour else topic
         yield line(row(trial), colour and (32 if trial.passed else 31))
-        if _refused(trial):
+        if trial.refused:
             yield f"  {trial.refused}"
         elif trial.region:
             yield f"  fails where {trial.region.words}"
 
 
-def _refused(trial):
-    """Whether it stands in place of the trial of a claim that could not be judged."""
-    return hasattr(trial, "refused")
-
-
 def _several(trials):
     """A list of trials, of one or of many."""
-    single = lambda trial: hasattr(trial, "theory") or _refused(trial)
-    several = [trials] if single(trials) else list(trials)
-    if wrong := [trial for trial in several if not single(trial)]:
+    several = [trials] if hasattr(trials, "refused") else list(trials)
+    if wrong := [trial for trial in several if not hasattr(trial, "refused")]:
         raise TypeError(f"a table is of trials, which claim.trial(key) makes; got {wrong[0]!r}")
     return several
 
@@ -157,7 +151,7 @@ def json(trials: "Trial | Iterable[Trial]") -> str:
         claim = trial.claim
         said = dict(name=claim.name, topic=claim.topic, statement=claim.statement, standing=claim.standing)
         said |= dict(source=claim.source, passed=trial.passed)
-        if _refused(trial):
+        if trial.refused:
             return said | dict(refused=trial.refused)
         return said | dict(
             power=trial.power if np.isfinite(trial.power) else None,
@@ -195,7 +189,7 @@ def latex(trials: "Trial | Iterable[Trial]") -> str:
         for trial in some:
             name, said, cases, _, _, loops, _, seen, dropped, standing, _ = row(trial)
             lines.append(" & ".join(map(plain, (name, said, cases, loops, seen, dropped, standing))) + r" \\")
-            if not _refused(trial) and trial.region:
+            if not trial.refused and trial.region:
                 lines.append(rf"\multicolumn{{7}}{{l}}{{\quad fails where {plain(trial.region.words)}}} \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
@@ -208,7 +202,7 @@ def detail(trial: "Trial") -> str:
         claim.statement,
         f"source: {claim.source or 'none'}; standing: {claim.standing}",
     ]
-    if _refused(trial):
+    if trial.refused:
         return "\n\n".join([*parts, f"refused: {trial.refused}"])
     parts += [f"{check}" for check in (trial.theory, trial.practice)]
     if trial.region:
