@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+import kdtheory as kd
 from kdtheory import _compilation
 from kdtheory._checks import as_array
 
@@ -157,3 +158,24 @@ def test_what_is_traced_once_is_traced_once():
     assert jax.grad(total)(2.0) == 12 + 96 + 24
     assert jax.jit(jax.vmap(total))(jnp.ones(5)).shape == (5,)
     assert traced == [()] * len(traced) and len(traced) <= 2  # once in each context of tracing
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: kd.measures.margin(1.0, 0.1, 1.0, 2.0),
+        lambda: kd.measures.exaggeration([1.0, 1.0], [0.1, 0.2], 0.5, 2.0),
+        lambda: kd.measures.risk(kd.GradientFlow(2.0), np.geomspace(1e-3, 1.0, 9), 1.0, 0.01).total,
+        lambda: kd.asymptotics.risk(kd.Ridge(0.3), kd.asymptotics.limit([1.0, 0.5], 4, noise=0.1)).total,
+        lambda: kd.closed_form(kd.GradientFlow(np.arange(9.0)), np.array([1.0, 0.1])).coordinates,
+    ],
+)
+def test_plain_numbers_beside_traced_ones(call):
+    alone = np.asarray(call())
+    beside = lambda x: x * call()
+    for found in (
+        jax.jit(beside)(2.0),
+        jax.vmap(beside)(jnp.array([2.0]))[0],
+        jax.jacfwd(lambda x: x * beside(x))(1.0),
+    ):
+        np.testing.assert_allclose(found, 2.0 * alone, rtol=1e-14)

@@ -374,7 +374,7 @@ def test_other_mistakes_are_named():
         (lambda: kd.distill(single, 1.0), "student"),
         (lambda: kd.switch("flow", single), "first"),
         (lambda: kd.switch(single, None), "then"),
-        (lambda: kd.self_distill(2.0, 2), "teacher"),
+        (lambda: kd.self_distill(2.0, 2), "learner"),
     ):
         with pytest.raises(TypeError, match=rf"{name} must be a learner, such as GradientDescent.*; got"):
             make()

@@ -259,7 +259,7 @@ def test_refusals():
         estimated_risk(0.2, problem)
     with pytest.raises(TypeError, match=r"what problem.eigensystem\(\) returns, got Linear"):
         estimated_risk(FLOW, problem, problem)
-    with pytest.raises(ValueError, match="another problem: it has 30 samples, and this one has 40"):
+    with pytest.raises(ValueError, match="another problem: it has 30 samples, this one 40"):
         estimated_risk(FLOW, problem, kd.problems.linear(x[:30], y[:30]).eigensystem())
     with pytest.warns(UserWarning, match="diverges"):
         estimated_risk(kd.GradientDescent(100.0, 2), problem)
