@@ -7,7 +7,7 @@ solves on data with just this spectrum. (a) Risk over the least one against the 
 0.1: of the best student (circles), which tends to r (dashed), and of r students with the best weights (diamonds). (b)
 Against the spread e, at S = 10⁴ and r = 3; dotted is the bound of the claim. (c) The price: the largest of the best
 weights of r students, which explodes as eigenvalues approach one another. Marks are filled where the chain, run on
-data, reached the least risk within one in a million, hollow where rounding kept it away.
+data, reached the least risk within one in a thousand, hollow where rounding kept it away.
 """
 
 import warnings
@@ -138,7 +138,7 @@ def draw(result):
     ):
         price.plot(result.spreads, weights, color=color, label=f"r = {count}")
         for close, face in (True, color), (False, "white"):
-            some = (np.abs(reached - 1) < 1e-6) == close
+            some = (np.abs(reached - 1) < 1e-3) == close
             price.plot(result.spreads[some], weights[some], color=color, markerfacecolor=face, **dots)
     price.set(xscale="log", yscale="log", xlabel="spread e of the eigenvalues", ylabel="largest teacher weight |ξ|")
     titles = f"a  Spread e = {SPREAD:g}", "b  S = 10⁴, r = 3", "c  Weights of r students, S = 10⁴"

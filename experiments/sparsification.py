@@ -9,6 +9,7 @@ step. (c) At which fit the ratio is largest, over α and the smaller filter, the
 colour of what runs on data showed.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -74,7 +75,8 @@ def draw(result):
     τ = np.arange(1, result.ratios.shape[1] + 1)
     *theory, limits = np.array([ratio(truth, np.append(τ, np.inf)) for truth in TRUTHS]).T
     theory = np.transpose(theory)
-    apart = kd.plots.above(np.max(np.abs(result.ratios / theory - 1)))
+    apart = np.max(np.abs(result.ratios / theory - 1))
+    apart = f"1e{3 * math.ceil(math.log10(apart) / 3)}"  # rounding is magnified, and differs between processors
     rows = zip(TRUTHS, theory, limits, result.ratios, kd.plots.COLOURS, strict=False)
     for truth, line, limit, seen, color in rows:
         every.plot(τ, line, color=color, label=f"α = {truth:g}")
