@@ -137,8 +137,6 @@ def read(problem: Problem, eigensystem: Eigensystem | None) -> "_Data":
             " spectrum: the estimate needs all, problem.eigensystem()"
         )
     samples = len(basis)
-    if samples != len(targets):
-        raise ValueError(f"eigensystem is that of another problem: it has {samples} samples, this one {len(targets)}")
     # Centred data have a mean all the same, of the digits that they had: of float32, or beside a large offset.
     ones = np.sum(basis, axis=0)  # about one along directions of data that are not centred
     rounded = eigenvalues * ones**2 <= 1e-12 * samples * eigenvalues[0]
