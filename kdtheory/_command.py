@@ -60,17 +60,26 @@ def run(main, prog):
 
 def _interruptible(main):
     """An interruption that a library turns into an error of its own, as extension modules do to one that comes while
-    they import, is one all the same."""
+    they import, is one all the same; and one that comes where nothing can be raised, as in what JAX does after each
+    garbage collection, comes once more."""
     came = []
 
     def noted(number, frame):
         came.append(number)
         signal.default_int_handler(number, frame)
 
+    def ignored(what):
+        if what.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()
+        else:
+            usual(what)
+
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     ours = ours and threading.current_thread() is threading.main_thread()
+    usual = sys.unraisablehook
     if ours:
         signal.signal(signal.SIGINT, noted)
+        sys.unraisablehook = ignored
     try:
         return main()
     except Exception as problem:
@@ -80,6 +89,7 @@ def _interruptible(main):
     finally:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.unraisablehook = usual
 
 
 def _flushed(main):

@@ -155,6 +155,23 @@ def test_an_interruption_says_how_to_go_on():
     assert ended("-c", script) == (130, "", "it: interrupted; 3 of 9 chunks are in lag\n")
 
 
+def test_an_interruption_where_nothing_can_be_raised_comes_again():  # as in what JAX does after garbage collection
+    script = (
+        "import gc, signal, time\n"
+        "from kdtheory import _command\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def interrupted(phase, info):\n"
+        "    gc.callbacks.remove(interrupted)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "def main():\n"
+        "    gc.callbacks.append(interrupted)\n"
+        "    gc.collect()\n"
+        "    time.sleep(100)\n"
+        "_command.run(main, 'it')"
+    )
+    assert ended("-c", script) == (130, "", "it: interrupted\n")
+
+
 def test_an_interruption_that_became_another_error_is_one():
     script = (
         "import os, signal, time\n"
