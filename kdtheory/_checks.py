@@ -121,6 +121,13 @@ def as_number(value, name):
     return value
 
 
+def as_weight(teacher_weight):
+    """The teacher's share of the labels, which may be negative or above one."""
+    if concrete(as_number(teacher_weight, "teacher_weight")) and not np.isfinite(teacher_weight):
+        raise ValueError(f"teacher_weight must be finite, the teacher's share of the labels; got {teacher_weight}")
+    return teacher_weight
+
+
 def as_level(level):
     """A fraction that can be learnt in finite time."""
     if not 0 <= as_number(level, "level") < 1:

@@ -43,6 +43,13 @@ MISTAKES = [  # use, error, what the message must say
     (lambda: kd.measures.progress_at(RUN, level=1.0), ValueError, "level must be at least 0 and below 1.*got 1.0"),
     (lambda: kd.measures.progress_at(RUN, level=np.nan), ValueError, "level must be a number, got nan"),
     (lambda: kd.distill(FLOW, FLOW, teacher_weight="all"), TypeError, "teacher_weight must hold real numbers"),
+    (lambda: kd.distill(FLOW, FLOW, np.inf), ValueError, "teacher_weight must be finite"),
+    (lambda: kd.self_distill(FLOW, 2, -np.inf), ValueError, "teacher_weight must be finite"),
+    (lambda: kd.measures.risk("flow", [1.0], [1.0], 0.1), TypeError, "learner must be one of kdtheory's"),
+    (lambda: kd.measures.best_weight(FLOW, 1.0, [1.0], [1.0], 0.1), TypeError, "learner must be one of kdtheory's"),
+    (lambda: kd.confidence.margin_line(FLOW, 1.0, 1.0, 0.1), TypeError, "learner must be one of kdtheory's"),
+    (lambda: kd.confidence.margin_regression(1.0, FLOW, [1.0], [1.0]), TypeError, "learner must be one of kdtheory's"),
+    (lambda: kd.soft_labels.denoising_fits(0.2, 1.0, 2.0, 1.0), TypeError, "learner must be one of kdtheory's"),
     (
         lambda: kd.measures.progress_at(RUN, 0.5, lead=2),
         IndexError,

@@ -49,6 +49,10 @@ def test_effective_logit_is_the_root():
     assert effective_logit(1.7, 0.0, 1.0, 3.0) == pytest.approx(1.7, rel=1e-15)  # nothing but the teacher
     for label, exact in ((1.0, 1e5 - np.log(0.5)), (0.0, 0.0)):  # the logit of w σ(z_T) + (1 - w) y
         assert effective_logit(1e5, label, 0.5) == pytest.approx(exact, rel=1e-15, abs=1e-15)
+    for size in (1e30, 1e161, 1e300):  # the root is where the teacher is sure: σ(z) = w + (1 - w) y
+        assert effective_logit(size, 0.25, 0.6) == pytest.approx(math.log(0.7 / 0.3), rel=1e-14)
+        assert effective_logit(-size, 1.0, 1e-9) == pytest.approx(math.log((1 - 1e-9) / 1e-9), rel=1e-14)
+        assert effective_logit(-size, 0.0, 0.3, 0.1) == pytest.approx(-10 * size, rel=1e-13)
     slope = jax.grad(effective_logit)(5.0, 1.0, 0.7, 0.05)
     assert slope == pytest.approx(20.0, rel=1e-10)  # z = z_T/τ + log((1 - w + wτ)/(wτ)) but for e^-100
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import plots, problems
-from kdtheory._checks import Number, Numbers, as_number, as_real, check_known
+from kdtheory._checks import Number, Numbers, as_real, as_weight, check_known
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner, check_problem, distill
 from kdtheory.measures import transfer as overlaps
@@ -256,8 +256,7 @@ def transfer(
         check_problem(each)
     check_known("a transfer", teacher=teacher, student=student, teacher_weight=teacher_weight)
     teacher = distill(teacher, student).teacher  # refuses a path, and what is no learner
-    if not np.isfinite(as_number(teacher_weight, "teacher_weight")):
-        raise ValueError(f"teacher_weight must be finite, the teacher's share of the labels; got {teacher_weight}")
+    as_weight(teacher_weight)
     first, second = teacher_problem.eigensystem(), student_problem.eigensystem()
     overlap = overlaps.overlap(second, first)
     shapes = [(len(each.samples_basis), *each.target.shape[1:]) for each in (first, second)]

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._checks import Number, Numbers, as_number, as_real, as_temperature, on_host
+from kdtheory._checks import Number, Numbers, as_real, as_temperature, as_weight, on_host
 from kdtheory._record import record
 from kdtheory.learners._base import Learner, array_fields
 from kdtheory.learners._descent import GradientDescent
@@ -133,7 +133,7 @@ class SelfDistilled(Learner):
     fits: Numbers
 
     def shares(self, eigenvalues: jax.Array) -> Shares:
-        weight, fits = as_number(self.teacher_weight, "teacher_weight"), as_real(self.fits, "fits")
+        weight, fits = as_weight(self.teacher_weight), as_real(self.fits, "fits")
         _single(self.learner, "learner")
         n = jnp.asarray(fits, float).reshape(fits.shape + (1,) * jnp.ndim(eigenvalues)) - 1.0
         n = jnp.where(n >= 0, n, jnp.nan)
@@ -170,7 +170,7 @@ class SelfDistilled(Learner):
 
     def fit(self, problem: Problem, start: Numbers | None = None) -> jax.Array:
         """Fit, teach the problem, and fit again."""
-        as_number(self.teacher_weight, "teacher_weight")
+        as_weight(self.teacher_weight)
         _single(self.learner, "learner")
         fits = as_real(self.fits, "fits")
         (wanted,) = on_host(fits, who="SelfDistilled.fit", over="fits")
@@ -242,7 +242,7 @@ def distill(teacher: Learner, student: Learner, teacher_weight: Number = 1.0, te
     """
     _single(teacher, "teacher")
     _learner(student, "student")
-    return Distilled(teacher, student, as_number(teacher_weight, "teacher_weight"), as_temperature(temperature))
+    return Distilled(teacher, student, as_weight(teacher_weight), as_temperature(temperature))
 
 
 def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[Number] = 1.0) -> Learner:

@@ -30,7 +30,7 @@ from kdtheory._checks import (
     on_host,
 )
 from kdtheory._record import of_path, record
-from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_problem
+from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner, check_problem
 from kdtheory.numerics import log1p, one_minus_exp
 from kdtheory.problems import Eigensystem, Problem
 
@@ -186,6 +186,8 @@ def margin_line(teacher: Learner, student: Learner, lead: Number, trail: Number)
     >>> print(kd.confidence.margin_line(flow, flow, 1.0, 0.1).slope.round(4))
     1.2094
     """
+    check_learner(teacher)
+    check_learner(student)
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)], axis=-1)
     h, s = teacher.filter(λ), student.filter(λ)
     check_pairs(teacher=h.shape[: -λ.ndim], student=s.shape[: -λ.ndim])
@@ -196,11 +198,12 @@ def margin_line(teacher: Learner, student: Learner, lead: Number, trail: Number)
     return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[..., 0], scale_free)
 
 
-def critical_time(lead, trail, teacher_time):
+def critical_time(lead: Number, trail: Number, teacher_time: Numbers) -> jax.Array:
     """The time above which a student's margins are steeper than its teacher's: log(h₁/h₂)/(λ₁ - λ₂).
 
     Gradient flow in the model of `margin_line`, h the filter of the teacher stopped at `teacher_time` > 0. It is
-    below log(λ₁/λ₂)/(λ₁ - λ₂), and tends to that for a teacher that has hardly learnt; infinite at λ₂ = 0. Own.
+    below log(λ₁/λ₂)/(λ₁ - λ₂), and tends to that for a teacher that has hardly learnt; infinite at λ₂ = 0. NaN at
+    λ₁ = λ₂, where all margins are the same. Own.
 
     >>> import kdtheory as kd
     >>> print(kd.confidence.critical_time(10.5, 0.5, teacher_time=0.2).round(4))
@@ -282,6 +285,8 @@ def margin_regression(
     >>> print(kd.confidence.margin_regression(flow, flow, [1.0, 0.1], [0.5, 0.5]).slope.round(4))
     1.2094
     """
+    check_learner(teacher)
+    check_learner(student)
     eigenvalues = as_spectrum(eigenvalues)
     own = eigenvalues if student_eigenvalues is None else as_spectrum(student_eigenvalues)
     eigenvalues, energy, own = as_floats(eigenvalues=eigenvalues, energy=energy, student_eigenvalues=own)

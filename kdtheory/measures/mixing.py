@@ -80,6 +80,8 @@ def noise_threshold(
 
 def _mixture(teacher, student, eigenvalues, signal, weights):
     """What the risk of a student is made of: w, θ², φ_S, r_S, r_T, and φ_S/λ."""
+    check_learner(teacher)
+    check_learner(student)
     eigenvalues = as_array(eigenvalues, float)
     seen, learnt = eigenvalues > 0, student.filter(eigenvalues)
     per_noise = jnp.where(seen, learnt / jnp.where(seen, eigenvalues, 1.0), 0.0)

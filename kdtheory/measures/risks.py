@@ -9,7 +9,7 @@ import numpy as np
 from kdtheory._checks import Number, Numbers, as_array, as_data, concrete
 from kdtheory._compilation import promptly
 from kdtheory._record import moments, record
-from kdtheory.learners import Learner
+from kdtheory.learners import Learner, check_learner
 from kdtheory.problems import Eigensystem, Problem
 from kdtheory.trajectories import Trajectory
 
@@ -50,6 +50,7 @@ def risk(
     >>> kd.measures.risk(kd.GradientFlow(0.0), [1.0, 0.5], [1.0, 2.0], 0.1, weights=[1.0, 1.0]).total.item()
     5.0
     """
+    check_learner(learner)
     check_noise(noise_variance)
     eigenvalues = as_array(eigenvalues, float)
     return _risk(

@@ -8,7 +8,7 @@ from jax import lax
 from kdtheory._checks import Number, Numbers, as_array, as_count, as_floats, as_real, concrete
 from kdtheory._compilation import elementwise
 from kdtheory._record import record
-from kdtheory.learners import Learner
+from kdtheory.learners import Learner, check_learner
 
 
 @record
@@ -125,13 +125,16 @@ def _effective_logit(z_T, y, w, τ):
         value, steepness = slope(z)
         low, high = jnp.where(value <= 0, z, low), jnp.where(value >= 0, z, high)
         newton = z - value / steepness  # by one at a time where both terms are exponentially small: so halve in between
-        halved = ~((newton >= low) & (newton <= high)) | ((turn % 2 == 1) & (turn < 90))
-        return low, high, jnp.where(halved, (low + high) / 2, newton)
+        halved = ~((newton >= low) & (newton <= high)) | ((turn % 2 == 1) & (turn < 110))
+        far = (low < high / 4) & (high > low / 4)  # the root may be smaller than the reach by any power of ten
+        middle = jnp.where(far, jnp.sinh((jnp.arcsinh(low) + jnp.arcsinh(high)) / 2), (low + high) / 2)
+        return low, high, jnp.where(halved, middle, newton)
 
     reach = jnp.abs(z_T) * jnp.maximum(1.0, 1.0 / τ) + jnp.abs(jnp.log1p((1.0 - w) / (w * τ))) + τ + 4.0
+    reach = jnp.minimum(reach, jnp.finfo(reach.dtype).max)
     root = (w <= 1.0) | (slope(-reach)[0] <= 0.0) & (slope(reach)[0] >= 0.0)  # else the slope need not rise throughout
     known = (y >= 0.0) & (y <= 1.0) & (w >= 0.0) & root & (τ > 0.0)
-    return jnp.where(known, lax.fori_loop(0, 100, narrow, (-reach, reach, z_T))[2], jnp.nan)
+    return jnp.where(known, lax.fori_loop(0, 120, narrow, (-reach, reach, z_T))[2], jnp.nan)
 
 
 def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Number, classes: int = 2) -> jax.Array:
@@ -148,6 +151,7 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     >>> print(kd.soft_labels.denoising_fits(0.2, kd.Ridge(0.8), 10.5, 0.5).round(3))
     1.112
     """
+    check_learner(learner)
     λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
     log_top, log_low = jnp.moveaxis(learner.log_filter(λ), -1, 0)
     classes = as_count(classes, "classes", 2)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_data, as_number, as_real, as_temperature, check_range, concrete
+from kdtheory._checks import Number, Numbers, as_data, as_real, as_temperature, as_weight, check_range, concrete
 from kdtheory._compilation import promptly
 from kdtheory.problems._eigensystems import Eigensystem
 
@@ -98,7 +98,7 @@ class SquaredLoss(Problem):
                 f"temperature is {temperature}, but squared loss compares predictions as they are: a temperature other"
                 " than 1 is for softmax (problems.softmax)"
             )
-        as_number(teacher_weight, "teacher_weight")
+        as_weight(teacher_weight)
         predictions = as_predictions(predictions, self.targets)
         mix = lambda w, f, y: (w * f + (1.0 - w) * y).astype(y.dtype)
         mixed = promptly(mix, teacher_weight, predictions, self.targets)

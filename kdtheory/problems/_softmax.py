@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._checks import Number, Numbers, as_array, as_data, as_number, as_temperature, check_range, concrete
+from kdtheory._checks import Number, Numbers, as_array, as_data, as_temperature, as_weight, check_range, concrete
 from kdtheory._record import record, static
 from kdtheory.problems._base import Problem, as_gram, as_predictions, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, along
@@ -104,7 +104,7 @@ class Softmax(Problem):
     def taught(self, predictions: Numbers, teacher_weight: Number = 1.0, temperature: Number = 1.0) -> "Softmax":
         """The student's problem: (1 - weight) · this loss + weight · τ² · cross-entropy from a teacher at τ, whose
         `predictions` are logits (N, C)."""
-        as_number(teacher_weight, "teacher_weight")
+        as_weight(teacher_weight)
         soft = jax.nn.softmax(as_predictions(predictions, self.targets) / as_temperature(temperature))
         own = (dataclasses.replace(term, weight=(1.0 - teacher_weight) * term.weight) for term in self.terms)
         return dataclasses.replace(self, terms=(*own, Term(soft, teacher_weight, temperature)))
