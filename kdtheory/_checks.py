@@ -43,7 +43,7 @@ def as_array(array: Any, dtype: Any = None) -> jax.Array:
     """
     if not isinstance(array, np.ndarray | np.generic):
         return jnp.asarray(array, dtype)
-    with jax.ensure_compile_time_eval():
+    with jax.core.eval_context():
         return jax.device_put(np.array(array, dtype))
 
 

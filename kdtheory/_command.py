@@ -70,7 +70,7 @@ def _interruptible(main):
 
     def ignored(what):
         if what.exc_type is KeyboardInterrupt:
-            threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()
+            threading.Timer(0.01, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
         else:
             usual(what)
 

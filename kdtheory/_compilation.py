@@ -95,7 +95,7 @@ def quickly(compiled, *arguments, **static):
         return compiled(*arguments, **static)
     # to JAX a plain number is of another type, for which it would make another program
     arguments = jax.tree.map(lambda leaf: np.float64(leaf) if type(leaf) is float else leaf, arguments)
-    with jax.ensure_compile_time_eval():  # also beside numbers that are traced
+    with jax.core.eval_context():  # also beside numbers that are traced
         return _quick_program(compiled.__wrapped__, tuple(static))(*arguments, **static)
 
 
@@ -119,7 +119,7 @@ def in_numpy(closed, tree, large=np.inf):
 
     def called(*arguments):
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
-        with np.errstate(all="ignore"), jax.ensure_compile_time_eval():
+        with np.errstate(all="ignore"), jax.core.eval_context():
             return jax.tree.unflatten(tree, _run(closed.jaxpr, closed.consts, leaves, large))
 
     return called

@@ -46,7 +46,7 @@ def at_points(learner: Learner, points: Any) -> tuple[Any, Any]:
     count = len(points)
     filled = np.pad(np.asarray(points), (0, room_for(count) - count), mode="edge")
     called = _both if len(filled) * np.size(learner.clock) >= MANY else partial(quickly, _both)
-    with jax.ensure_compile_time_eval():  # also where other learners are traced
+    with jax.core.eval_context():  # also where other learners are traced
         return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
 
 
