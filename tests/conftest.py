@@ -8,7 +8,9 @@ import types
 
 os.environ.setdefault("NPROC", "8")  # before JAX: batched LAPACK may deadlock on two cores
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its threads spin, each worker's against the other's
-os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")  # sweeps go on to the same bits: see `sweep`
+os.environ.setdefault(  # sweeps go on to the same bits: see `sweep`; and each worker has one processor to compile on
+    "XLA_FLAGS", "--xla_gpu_deterministic_ops=true --xla_cpu_parallel_codegen_split_count=1"
+)
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one file compiles, another file, worker or child need not
     _programs = tempfile.TemporaryDirectory(prefix="kdtheory-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
