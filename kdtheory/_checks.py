@@ -157,7 +157,13 @@ def as_temperature(temperature):
 def as_count(value, name, least=1, reason=""):
     """A whole number that is known before anything is traced."""
     if not concrete(value):
-        return operator.index(value)  # JAX says what is wrong, and `sweep` understands it
+        try:
+            return operator.index(value)  # raises what `sweep` understands
+        except jax.errors.JAXTypeError as traced:
+            raise TypeError(
+                f"{name} is being traced by JAX, but the sizes of arrays must be known before; use a loop, or kd.sweep,"
+                " which falls back on one"
+            ) from traced
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}{reason}; got {value!r}")
     return int(value)

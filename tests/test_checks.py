@@ -162,6 +162,17 @@ def test_what_numpy_makes_names_what_is_traced(name, call):
     np.testing.assert_array_equal(kd.sweep(swept, x=[0.5, 0.7]).swept[1], call(0.7))
 
 
+def test_sizes_that_are_traced_are_named():
+    for name, call in dict(
+        count=lambda x: kd.spectra.power_law(x, 1.0).sum(),
+        samples=lambda x: kd.problems.gaussian(0, [1.0], x).targets.mean(),
+    ).items():
+        for transform, x in ((jax.jit, 3), (jax.vmap, jnp.array([3]))):
+            with pytest.raises(TypeError, match=f"^{name} is being traced by JAX, but the sizes of arrays must be"):
+                transform(call)(x)
+        np.testing.assert_array_equal(kd.sweep(call, x=[2, 3])["lambda"], [call(2), call(3)])
+
+
 def test_chains_and_limits_may_be_made_where_learners_are_traced():
     stages = lambda c: [kd.generations.Stage(kd.Ridge(c), 9, 0.3, np.eye(2)), kd.generations.Stage(kd.Ridge(c), 9)]
     chain = lambda c: kd.generations.risk(stages(c), [1.0, 0.5], 1.0)[1]

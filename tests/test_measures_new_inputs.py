@@ -245,6 +245,17 @@ def test_units_and_ends():
     assert float(new_inputs.estimate(student(1.0), kd.problems.linear(x, 0 * y)).error) == 0.0
 
 
+def test_a_kernel_of_products_alone_is_a_kernel():
+    random = np.random.default_rng(1)
+    x, y, path = random.normal(size=(30, 5)), random.normal(size=30), kd.GradientFlow([1.0, 10.0])
+    kernel = kd.kernels.rbf
+    both = kd.problems.kernel(kernel(x), y), kd.problems.matrix_free(kernel, x, y)
+    whole, products = (new_inputs.estimate(path, problem) for problem in both)
+    np.testing.assert_allclose(products.risk, whole.risk, rtol=1e-12)
+    lags = [[row.exaggeration for row in kd.compare(problem).rows] for problem in both]
+    np.testing.assert_allclose(*lags, atol=1e-12)
+
+
 def test_refusals():
     random = np.random.default_rng(0)
     x, y = random.normal(size=(40, 20)), random.normal(size=40)

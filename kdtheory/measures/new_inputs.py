@@ -20,7 +20,7 @@ from kdtheory._checks import as_array, check_pairs
 from kdtheory._record import of_path, record
 from kdtheory.asymptotics import at_points
 from kdtheory.learners import Learner, check_learner, check_problem
-from kdtheory.problems import Eigensystem, Problem
+from kdtheory.problems import Eigensystem, Problem, SquaredLoss
 from kdtheory.trajectories import eigensystem_of
 
 _BLOCK = 1 << 17  # numbers at once, to stay in the cache
@@ -127,7 +127,7 @@ def read(problem: Problem, eigensystem: Eigensystem | None) -> "_Data":
     """What a problem's data say of new ones, after its rows were looked at."""
     check_problem(problem)
     targets = getattr(problem, "targets", None)
-    if problem.lacks or targets is None:
+    if targets is None or (problem.lacks and not isinstance(problem, SquaredLoss)):
         raise TypeError(f"the estimate needs squared loss; {type(problem).__name__} has none of its own: hold data out")
     system = eigensystem_of(problem, eigensystem)
     eigenvalues, basis = np.asarray(system.eigenvalues, float), np.asarray(system.samples_basis, float)
