@@ -139,7 +139,8 @@ def test_margins_are_sorted_coloured_and_counted(ax):
     margins = np.array([2.0, -1e-9, np.nan, 1e-3, 5.0])
     verdicts = np.array([HOLDS, VIOLATED, UNDECIDABLE, HOLDS, OUTSIDE])
     counts = {HOLDS: 2, VIOLATED: 1, UNDECIDABLE: 1, OUTSIDE: 1}
-    kd.plots.margins(ax, SimpleNamespace(name="a claim", margins=margins, verdicts=verdicts, counts=counts))
+    check = SimpleNamespace(name="a claim", dropped=None, margins=margins, verdicts=verdicts, counts=counts)
+    kd.plots.margins(ax, check)
     assert names(ax) == ["holds (2)", "violated (1)", "undecidable (1)", "outside hypotheses (1)"]
     holds, violated = ax.lines[:2]
     np.testing.assert_array_equal(holds.get_xydata(), [[2, 2.0], [1, 1e-3]])
@@ -524,7 +525,9 @@ def test_labels_of_margins_do_not_overprint():
     figure = Figure(figsize=(3.3, 2.5), layout="constrained")
     FigureCanvasAgg(figure)
     margins = 10.0 ** np.arange(-15.0, 0.0)
-    said = SimpleNamespace(name="a claim", margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15})
+    said = SimpleNamespace(
+        name="a claim", dropped=None, margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15}
+    )
     ax = kd.plots.margins(figure.subplots(), said)
     figure.draw_without_rendering()
     low, high = ax.get_window_extent().intervaly
@@ -547,3 +550,17 @@ def test_verdicts_stand_below_each_other_where_there_is_no_room_beside():
         assert legend._ncols == columns
         box = legend.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
+def test_legends_look_as_the_lines_do(ax, runs):
+    """Whatever goes to ax.plot goes to the legend too, but to nothing that was drawn without it."""
+    look = dict(color="red", linestyle=":", marker="x")
+    kd.plots.convergence(ax, *runs, directions=[0, 1], **look)
+    for handle in ax.get_legend_handles_labels()[0]:
+        assert {key: getattr(handle, f"get_{key}")() for key in look} == look
+    kd.plots.eigenspace(other := Figure().subplots(), *runs, **look)
+    handles = dict(zip(*reversed(other.get_legend_handles_labels()), strict=True))
+    assert handles["student"].get_color() == "red" and handles["student"].get_marker() == "x"
+    assert handles["equal speed"].get_color() == kd.plots.GREY and handles["target"].get_marker() == "*"
+    named = kd.plots.convergence(Figure().subplots(), runs[0], directions=[0], label="mine")
+    assert names(named) == ["mine", "direction 0, λ = 1"]

@@ -198,14 +198,18 @@ def _known(ax):
     return ax.get_legend_handles_labels()[1]
 
 
-def _legend(ax, entries, legend, line=None):
+def _with(line, entries):
+    """Entries that look as lines do which were drawn with what `line` says."""
+    return {name: style | line for name, style in entries.items()}
+
+
+def _legend(ax, entries, legend):
     """The entries, as lines without points, and the legend itself if it is wanted."""
     if legend not in (True, False, "outside"):
         raise ValueError(f'legend must be True, False or "outside", got {legend!r}')
-    shared = {key: value for key, value in (line or {}).items() if key in ("linewidth", "lw", "alpha")}
     for name, style in entries.items():
         if name not in _known(ax):
-            ax.plot([], [], label=name, **shared | style)
+            ax.plot([], [], **style | dict(label=name))
     if not _known(ax) or not legend:
         return ax
     if legend == "outside":

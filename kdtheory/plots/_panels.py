@@ -32,6 +32,7 @@ from kdtheory.plots._looks import (
     _shared,
     _sparse,
     _style,
+    _with,
 )
 from kdtheory.problems import Eigensystem
 from kdtheory.trajectories import Trajectory
@@ -112,7 +113,7 @@ def convergence(
     _sparse(ax.xaxis)
     styles = [_style(number, None, linestyles) for number in range(len(groups))]
     entries = _directions(teachers[0], directions, palette) | _runs(styles, labels) | _marked(marks)
-    return _legend(ax, entries, legend, line)
+    return _legend(ax, _with(line, entries), legend)
 
 
 def exaggeration(
@@ -161,7 +162,7 @@ def exaggeration(
         ax.plot(eigenvalues[k], lags[:, k].mean(), color=color, marker="o", linestyle="none")
     ax.set(xscale="log", xlabel="eigenvalue λ", ylabel="exaggeration  1 − ρ")
     _sparse(ax.xaxis)
-    return _legend(ax, _marked(marks), legend, line)
+    return _legend(ax, _with(line, _marked(marks)), legend)
 
 
 def eigenspace(
@@ -208,8 +209,8 @@ def eigenspace(
     ax.set_xlabel(f"progress along direction {x}, λ = {λ[x]:.3g}")
     ax.set_ylabel(f"progress along\ndirection {y}, λ = {λ[y]:.3g}")
     styles = [_style(number, None, linestyles) for number in range(len(groups))]
-    entries = _runs(styles, labels, palette) | _marked(marks)
-    return _legend(ax, entries | {"target": target, "equal speed": diagonal}, legend, line)
+    entries = _with(line, _runs(styles, labels, palette) | _marked(marks))
+    return _legend(ax, entries | {"target": target, "equal speed": diagonal}, legend)
 
 
 def confidence(
