@@ -1,5 +1,6 @@
 """Plots show what the trajectories hold, and importing the library does not import matplotlib."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -564,3 +565,14 @@ def test_legends_look_as_the_lines_do(ax, runs):
     assert handles["equal speed"].get_color() == kd.plots.GREY and handles["target"].get_marker() == "*"
     named = kd.plots.convergence(Figure().subplots(), runs[0], directions=[0], label="mine")
     assert names(named) == ["mine", "direction 0, λ = 1"]
+
+
+def test_points_that_stand_alone_can_be_seen(ax):
+    path = kd.GradientFlow([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    run = kd.closed_form(path, [1.0, 0.5])
+    gaps = dataclasses.replace(run, coordinates=run.coordinates.at[jnp.array([1, 3])].set(jnp.nan))
+    [line] = kd.plots.convergence(ax, gaps, directions=[0], legend=False).lines[:1]
+    assert line.get_marker() == "o" and line.get_markevery() == [0, 2]  # the last two are a line
+    for plot, how in (kd.plots.convergence, dict(directions=[0])), (kd.plots.eigenspace, {}):
+        [marks] = plot(Figure().subplots(), run[:1], marks="loop", **how).lines[:1]
+        assert marks.get_marker() == "o" and marks.get_markevery() is None

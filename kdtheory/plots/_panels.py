@@ -199,7 +199,7 @@ def eigenspace(
         for run in runs:
             progress, thin = np.asarray(run.progress), dict(linewidth=0.6) if len(runs) > 1 else {}
             style = dict(color=color) | _style(number, marks, linestyles) | thin | line
-            ax.plot(progress[:, x], progress[:, y], **_lone(progress[:, y]) | style)
+            ax.plot(progress[:, x], progress[:, y], **_lone(progress[:, y], style))
     diagonal = dict(color=GREY, linewidth=0.8, zorder=0)
     target = dict(color=BLACK, linestyle="none", marker="*", markersize=11)
     if "target" not in _known(ax):
@@ -281,7 +281,7 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     if not isinstance(eigenvalues, Eigensystem):
         λ = np.asarray(as_spectrum(eigenvalues))
         λ = np.where(λ > 0, λ, np.nan)  # zero has no place on a logarithmic axis
-        ax.plot(np.arange(1, len(λ) + 1), λ, **dict(color=BLUE) | _lone(λ) | line)
+        ax.plot(np.arange(1, len(λ) + 1), λ, **_lone(λ, dict(color=BLUE) | line))
         ax.set_ylabel("eigenvalue λ")
         return ax
     λ, target = np.asarray(eigenvalues.eigenvalues), np.asarray(eigenvalues.target)
@@ -290,7 +290,7 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     seen = 1 - float(eigenvalues.unseen)
     of_targets = dict(color=VERMILLION, marker=".", linestyle="none", label="of the targets")
     ax.plot(at, seen * signal / (signal.sum() or np.nan), **of_targets)
-    ax.plot(at, λ / λ.sum(), **dict(color=BLUE, label="of the features, λ / Σλ") | _lone(λ) | line)
+    ax.plot(at, λ / λ.sum(), **_lone(λ, dict(color=BLUE, label="of the features, λ / Σλ") | line))
     ax.set_ylabel("share of the direction")
     return _legend(ax, {}, legend)
 
@@ -326,9 +326,9 @@ def risk(
     for axis in ax.xaxis, ax.yaxis:
         _sparse(axis)
     total = parts["bias"] + parts["variance"]
-    ax.plot(clock, total, color=BLACK, label="bias + variance", **_lone(total))
+    ax.plot(clock, total, **_lone(total, dict(color=BLACK, label="bias + variance")))
     for (name, part), color, dashes in zip(parts.items(), (BLUE, VERMILLION), ("--", ":"), strict=True):
-        ax.plot(clock, part, color=color, linestyle=dashes, label=name, **_lone(part))
+        ax.plot(clock, part, **_lone(part, dict(color=color, linestyle=dashes, label=name)))
     if observed is not None:
         ax.plot(clock, np.asarray(observed), color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
     least = 1e-3 * min(total[total > 0], default=0.0)
