@@ -576,3 +576,23 @@ def test_points_that_stand_alone_can_be_seen(ax):
     for plot, how in (kd.plots.convergence, dict(directions=[0])), (kd.plots.eigenspace, {}):
         [marks] = plot(Figure().subplots(), run[:1], marks="loop", **how).lines[:1]
         assert marks.get_marker() == "o" and marks.get_markevery() is None
+
+
+def test_trajectories_are_of_one_set_of_directions(ax, runs):
+    fewer = kd.closed_form(kd.GradientFlow(CLOCK), EIGENVALUES[:2])
+    for trajectories in (runs[0], fewer), ([runs[0], fewer],):
+        for plot, how in (kd.plots.convergence, dict(directions=[0, 2])), (kd.plots.eigenspace, dict(y=2)):
+            with pytest.raises(ValueError, match="trajectories have 2 and 3 directions: project all on"):
+                plot(ax, *trajectories, **how)
+
+
+def test_one_label_is_no_list_of_letters(ax, runs):
+    with pytest.raises(ValueError, match="labels names 1 of the 2 trajectories; name each"):
+        kd.plots.convergence(ax, *runs, directions=[0], labels="teacher")
+
+
+def test_no_direction_is_refused_and_the_last_is_named_by_its_number(ax, runs):
+    with pytest.raises(ValueError, match="directions names none; give at least one"):
+        kd.plots.convergence(ax, *runs, directions=[])
+    kd.plots.convergence(ax, *runs, directions=[0], matched_on=-1)
+    assert ax.get_xlabel().endswith("matched on direction 2")

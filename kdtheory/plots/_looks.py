@@ -139,11 +139,18 @@ def _paths(trajectories, labels=("teacher", "student")):
     """The runs of each trajectory, all checked."""
     if not trajectories:
         raise ValueError("there is nothing to draw: give at least one trajectory")
+    labels = _several(labels, "labels")
     if len(labels) < len(trajectories):
         raise ValueError(f"labels names {len(labels)} of the {len(trajectories)} trajectories; name each")
     groups = [runs_of(each) for each in trajectories]
     if any(run.clock.ndim != 1 for runs in groups for run in runs):
         raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
+    counts = sorted({len(run.eigenvalues) for runs in groups for run in runs})
+    if len(counts) > 1:
+        raise ValueError(
+            f"trajectories have {' and '.join(map(str, counts))} directions: project all on the eigendirections of one"
+            " problem"
+        )
     return groups
 
 

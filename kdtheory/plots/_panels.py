@@ -29,6 +29,7 @@ from kdtheory.plots._looks import (
     _palette,
     _paths,
     _runs,
+    _several,
     _shared,
     _sparse,
     _style,
@@ -87,7 +88,8 @@ def convergence(
     """
     groups = _paths(trajectories, labels)
     palette, teachers = _palette(colours), groups[0]
-    directions = _numbered(directions, teachers[0])
+    directions = _several(_numbered(directions, teachers[0]), "directions")
+    matched_on = None if matched_on is None else as_direction(matched_on, len(teachers[0].eigenvalues))
     _shared(teachers[0], directions if matched_on is None else (*directions, matched_on))
     several = any(len(runs) > 1 for runs in groups)
     for number, runs in enumerate(groups):
