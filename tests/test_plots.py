@@ -596,3 +596,10 @@ def test_no_direction_is_refused_and_the_last_is_named_by_its_number(ax, runs):
         kd.plots.convergence(ax, *runs, directions=[])
     kd.plots.convergence(ax, *runs, directions=[0], matched_on=-1)
     assert ax.get_xlabel().endswith("matched on direction 2")
+
+
+def test_markers_that_are_all_edge_are_seen(ax):
+    logits = np.random.default_rng(0).normal(size=(9, 3))
+    assert kd.plots.confidence(ax, logits, 2 * logits, marker="x").lines[0].get_markeredgewidth() > 0
+    with pytest.raises(ValueError, match="student_logits times scale has 27 non-finite values"):
+        kd.plots.confidence(ax, logits, logits, scale=np.inf)

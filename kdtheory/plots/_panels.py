@@ -245,10 +245,12 @@ def confidence(
         name: as_data(logits, f"{name}_logits", ranks=(2,))
         for name, logits in dict(teacher=teacher_logits, student=student_logits).items()
     }
-    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], both["student"] * as_number(scale, "scale")))
+    scaled = as_data(both["student"] * as_number(scale, "scale"), "student_logits times scale", ranks=(2,))
+    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], scaled))
     fit = measures.confidence.of_points(x, y)
-    many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, markeredgewidth=0, rasterized=len(x) > 2000)
-    ax.plot(x, y, color=color, linestyle="none", **many | marker)
+    many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, rasterized=len(x) > 2000)
+    edge = {} if "marker" in marker else dict(markeredgewidth=0)  # a cross is all edge
+    ax.plot(x, y, color=color, linestyle="none", **many | edge | marker)
     ends = np.array([x.min(), x.max()])
     everywhere = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     line = dict(color=VERMILLION), dict(color=GREY, linewidth=0.8, zorder=0)
