@@ -603,3 +603,10 @@ def test_markers_that_are_all_edge_are_seen(ax):
     assert kd.plots.confidence(ax, logits, 2 * logits, marker="x").lines[0].get_markeredgewidth() > 0
     with pytest.raises(ValueError, match="student_logits times scale has 27 non-finite values"):
         kd.plots.confidence(ax, logits, logits, scale=np.inf)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_shares_of_targets_of_any_size(ax, size):
+    system = kd.problems.linear(np.diag([2.0, 1.0]), [size, 2 * size]).eigensystem()
+    kd.plots.spectrum(ax, system)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.2, 0.8])

@@ -290,7 +290,8 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
         return ax
     λ, target = np.asarray(eigenvalues.eigenvalues), np.asarray(eigenvalues.target)
     at = np.arange(1, len(λ) + 1)
-    signal = λ * np.sum(target.reshape(len(λ), -1) ** 2, axis=1)
+    size = np.max(np.abs(target)) or 1.0  # whose square may leave the range of floats
+    signal = λ * np.sum((target.reshape(len(λ), -1) / size) ** 2, axis=1)
     seen = 1 - float(eigenvalues.unseen)
     of_targets = dict(color=VERMILLION, marker=".", linestyle="none", label="of the targets")
     ax.plot(at, seen * signal / (signal.sum() or np.nan), **of_targets)
