@@ -610,3 +610,14 @@ def test_shares_of_targets_of_any_size(ax, size):
     system = kd.problems.linear(np.diag([2.0, 1.0]), [size, 2 * size]).eigensystem()
     kd.plots.spectrum(ax, system)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.2, 0.8])
+
+
+def test_a_risk_is_that_of_a_path(ax):
+    λ, times = [1.0, 0.5, 0.1], np.array([1.0, 2.0, 3.0])
+    moment, path = (kd.measures.risk(kd.GradientFlow(time), λ, 1.0, 0.1) for time in (2.0, times))
+    with pytest.raises(ValueError, match=r"clock has shape \(3,\) and bias \(\): one entry for each moment"):
+        kd.plots.risk(ax, moment, times)  # three directions are no three moments
+    with pytest.raises(ValueError, match="no moment of clock is after zero, where the logarithmic axis begins"):
+        kd.plots.risk(ax, path, -times)
+    with pytest.raises(TypeError, match="observed must hold real numbers"):
+        kd.plots.risk(ax, path, times, observed=times * 1j)

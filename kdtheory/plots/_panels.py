@@ -322,11 +322,16 @@ def risk(
     """
     if not hasattr(risk, "bias"):
         raise TypeError(f"risk must be that of measures.risk or of asymptotics.risk, got {risk!r}")
-    clock, parts = np.asarray(clock), {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
-    parts = {name: part.sum(axis=-1) if part.ndim > clock.ndim else part for name, part in parts.items()}
-    for name, values in {**parts, "observed": parts["bias"] if observed is None else np.asarray(observed)}.items():
+    parts = {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
+    if isinstance(risk, measures.Risk):
+        parts = {name: part.sum(axis=-1) for name, part in parts.items()}
+    clock = np.asarray(as_real(clock, "clock"))
+    observed = None if observed is None else np.asarray(as_real(observed, "observed"))
+    for name, values in {**parts, "observed": parts["bias"] if observed is None else observed}.items():
         if clock.ndim != 1 or values.shape != clock.shape:
             raise ValueError(f"clock has shape {clock.shape} and {name} {values.shape}: one entry for each moment")
+    if not np.any(clock > 0):
+        raise ValueError("no moment of clock is after zero, where the logarithmic axis begins; give more")
     ax.set(xscale="log", yscale="log", xlabel="clock  [1/λ]", ylabel="expected squared error")
     for axis in ax.xaxis, ax.yaxis:
         _sparse(axis)
@@ -335,7 +340,7 @@ def risk(
     for (name, part), color, dashes in zip(parts.items(), (BLUE, VERMILLION), ("--", ":"), strict=True):
         ax.plot(clock, part, **_lone(part, dict(color=color, linestyle=dashes, label=name)))
     if observed is not None:
-        ax.plot(clock, np.asarray(observed), color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
+        ax.plot(clock, observed, color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
     least = 1e-3 * min(total[total > 0], default=0.0)
     if ax.dataLim.y0 < least:  # a part that vanishes would press the sum into a line
         ax.set_ylim(least, 3 * ax.dataLim.y1)
