@@ -621,3 +621,26 @@ def test_a_risk_is_that_of_a_path(ax):
         kd.plots.risk(ax, path, -times)
     with pytest.raises(TypeError, match="observed must hold real numbers"):
         kd.plots.risk(ax, path, times, observed=times * 1j)
+
+
+def test_margins_without_a_hypothesis_say_so(ax):
+    check = kd.theorems.ridge_semigroup.falsify(0, drop="zero_start", count=5)
+    assert kd.plots.margins(ax, check).get_title() == "ridge_semigroup without zero_start"
+
+
+@pytest.mark.parametrize(
+    "low, high, signs", [(-2.3, -0.3, [-1]), (-6.7, 9.1, [-1, 1]), (0.5, 8.7, [1]), (-3e2, 0, [1])]
+)
+def test_labels_of_margins_leave_zero_free(low, high, signs):
+    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    margins = np.geomspace(10.0**low, 10.0**high, 20) * np.resize(signs, 20)
+    said = SimpleNamespace(
+        name="a claim", dropped=None, margins=margins, verdicts=np.full(20, HOLDS), counts={HOLDS: 20}
+    )
+    ax = kd.plots.margins(figure.subplots(), said)
+    figure.draw_without_rendering()
+    low, high = ax.get_window_extent().intervaly
+    boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
+    seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
+    assert len(seen) > 2 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))

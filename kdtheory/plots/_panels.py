@@ -371,13 +371,19 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
             )
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size:
-        least = max(sizes.min(), 1e-16 * sizes.max())
-        ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 7))
-        ax.locator_params(axis="y", numticks=7)  # labels of all powers would overprint
+        least = max(sizes.min(), 1e-16 * sizes.max(), 1e-300)
+        least = 10.0 ** np.floor(np.log10(least))  # a label of less would overprint zero
+        ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 4))
+        ax.locator_params(axis="y", numticks=6)  # labels of all powers would overprint
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set(title=check.name, xlabel="cases, by margin", ylabel="margin")
+    ax.set(title=_named(check), xlabel="cases, by margin", ylabel="margin")
     ax.legend()
     return ax
+
+
+def _named(check):
+    """The claim, and which hypothesis it was checked without."""
+    return check.name if check.dropped is None else f"{check.name} without {check.dropped}"
 
 
 def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, columns: int = 2) -> "Figure":
@@ -403,8 +409,7 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, co
         raise TypeError(f"checks must be those of claim.check, practice or falsify; got {wrong[0]!r}")
     lines = {}
     for check in checks:
-        name = check.name if check.dropped is None else f"{check.name} without {check.dropped}"
-        lanes = lines.setdefault(name, {})
+        lanes = lines.setdefault(_named(check), {})
         number = f"{len(check.verdicts):,} {'on data' if check.lane == 'practice' else 'instances'}"
         lanes.setdefault(check.verdict, []).append(number)
     handles = []
