@@ -644,3 +644,21 @@ def test_labels_of_margins_leave_zero_free(low, high, signs):
     boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
     seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
     assert len(seen) > 2 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+
+
+def test_a_verdict_wider_than_its_figure_is_broken():
+    check = SimpleNamespace(
+        name="a_claim_of_a_long_name",
+        lane="theory",
+        dropped="zero_start",
+        verdict=VIOLATED,
+        verdicts=np.full(9, VIOLATED),
+    )
+    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.subplots()
+    [legend] = kd.plots.verdicts(figure, [check]).legends
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    [text] = kd.plots.verdicts(Figure(layout="constrained"), [check]).legends[0].get_texts()
+    assert text.get_text() == "a_claim_of_a_long_name without zero_start: violated (9 instances)"

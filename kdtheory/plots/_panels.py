@@ -1,5 +1,6 @@
 """The pictures themselves."""
 
+import textwrap
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -412,16 +413,17 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, co
         lanes = lines.setdefault(_named(check), {})
         number = f"{len(check.verdicts):,} {'on data' if check.lane == 'practice' else 'instances'}"
         lanes.setdefault(check.verdict, []).append(number)
-    handles = []
+    handles, letter, room = [], 0.55 * 7.5, 72 * figure.get_figwidth()  # in points, about
     for name, lanes in lines.items():
         worst = min(lanes, key=(claims.VIOLATED, claims.UNDECIDABLE, claims.HOLDS, claims.OUTSIDE).index)
         said = ", ".join(f"{verdict} ({', '.join(numbers)})" for verdict, numbers in lanes.items())
-        handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=f"{name}: {said}"))
+        text = textwrap.fill(f"{name}: {said}", int(room / letter) - 4)
+        handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=text))
     if handles:
-        sizes = [0.5 * 7.5 * (len(handle.get_label()) + 4) for handle in handles]  # in points, about
+        sizes = [letter * (len(handle.get_label()) + 4) for handle in handles]
         wide = lambda count: sum(max(column) for column in np.array_split(sizes, count))
         most = range(min(columns, len(handles)), 1, -1)
-        columns = next((count for count in most if wide(count) <= 72 * figure.get_figwidth()), 1)
+        columns = next((count for count in most if wide(count) <= room), 1)
         small = dict(fontsize=7.5, markerscale=0.7, handlelength=1.0, labelspacing=0.3, borderpad=0.0)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, **small)
     return figure
