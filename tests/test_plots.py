@@ -662,3 +662,18 @@ def test_a_verdict_wider_than_its_figure_is_broken():
     assert legend.get_window_extent().x1 <= figure.bbox.x1
     [text] = kd.plots.verdicts(Figure(layout="constrained"), [check]).legends[0].get_texts()
     assert text.get_text() == "a_claim_of_a_long_name without zero_start: violated (9 instances)"
+
+
+@pytest.mark.parametrize("points, kind", [([1, 3, 2], "u1"), ([], float)])
+def test_an_axis_that_does_not_rise_is_refused_whatever_its_numbers(ax, points, kind):
+    xarray = pytest.importorskip("xarray")
+    table = xarray.DataArray(np.ones((len(points), 2)), dict(a=np.array(points, kind), b=[1.0, 2.0]))
+    with pytest.raises(ValueError, match="the axis a must"):
+        kd.plots.heat(ax, table)
+
+
+def test_an_axis_of_few_bits_is_an_axis(ax):
+    xarray = pytest.importorskip("xarray")
+    table = xarray.DataArray(np.ones((3, 2)), dict(a=np.array([-100, 100, 120], "i1"), b=[1.0, 2.0]))
+    corners = kd.plots.heat(ax, table).collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [-200, 0, 110, 130])

@@ -480,8 +480,9 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
 
 def _rising(points, name):
     """Coordinates of an axis of a map."""
-    if points.dtype.kind not in "iuf" or not np.isfinite(points).all():
+    if not points.size or points.dtype.kind not in "iuf" or not np.isfinite(points).all():
         raise ValueError(f"the axis {name} must have finite numbers for coordinates, got {points.tolist()[:4]}")
+    points = points.astype(float)  # whole numbers of few bits have no differences
     steps = np.diff(points)
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise ValueError(f"the axis {name} must rise or fall throughout; sort it by table.sortby({name!r})")
@@ -492,7 +493,7 @@ def _edges(points):
     """Of the cells around points, half-way between them on the axis as it is drawn."""
     if _scale(points) == "log":
         return np.exp(_between(np.log(points)))
-    return _between(np.asarray(points, float))
+    return _between(points)
 
 
 def _between(points):
