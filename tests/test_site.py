@@ -444,7 +444,7 @@ def test_sliders_by_keyboard_and_the_address(look):
     assert "kd.Ridge" in shown and "1 - 0.3" in shown
     again = look(browser.current_url.rpartition("/")[2])
     assert again.execute_script("return explorer.state()") == state
-    broken = look("explorer.html#exponent=1e9&count=many&learner=magic&stop=")
+    broken = look("explorer.html#exponent=1e9&count=many&learner=magic&stop=&toString=1")
     assert broken.execute_script("return explorer.state()") | dict(exponent=1.5) == broken.execute_script(
         "return explorer.first"
     )
