@@ -18,7 +18,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "bias_sets_confidence": dict(
         rows=40, sets=("mnist",), seeds=2, powers=(0.0, 1.0), times=(0.3, 1.0), curve=2, instances=0
     ),
-    "compression": dict(lines=3, marks=(22,), draws=8, widths=(10, 20), large=60, sizes=(200, 100, 100), seeds=2),
+    "compression": dict(lines=3, marks=(30,), draws=8, widths=(10, 20), large=60, sizes=(200, 100, 100), seeds=2),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
     "estimated_error": dict(draws=3, splits=2, sets=("diabetes", "digits")),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
@@ -275,7 +275,7 @@ def test_what_the_caption_of_model_collapse_says():
 def test_what_the_caption_of_compression_says():
     found = computed("compression")
     assert np.all(found.expected[1] < found.expected[2])  # of its teacher, against labels of its own
-    at = found.features.tolist().index(22)
+    at = found.features.tolist().index(30)
     assert np.all(abs(found.seen[:, 0] - found.expected[:, at]) < 5 * found.error[:, 0])
     assert np.all(found.misread[0] < found.misread[2].min(axis=1, keepdims=True))  # the teacher is the better one
 
