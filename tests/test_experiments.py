@@ -106,6 +106,11 @@ def test_what_the_caption_of_forecast_says():
     judged = errors.copy()
     judged[2] += 100 * errors[2]  # no stop is judged on what chose it
     np.testing.assert_allclose(module.honest(judged)[2], 101 * module.honest(errors)[2])
+    draws = [module.Draw("diabetes", *module.load("diabetes"), 4.0, seed) for seed in range(4)]
+    before = module.judged(draws)
+    for part in ("square", "product", "power"):
+        setattr(draws[2], part, 1e3 * getattr(draws[2], part))
+    np.testing.assert_allclose([each[2] for each in module.judged(draws)], [1e3 * each[2] for each in before])
 
 
 def test_what_the_caption_of_limiting_law_says():
