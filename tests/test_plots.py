@@ -625,7 +625,7 @@ def test_a_risk_is_that_of_a_path(ax):
 
 def test_margins_without_a_hypothesis_say_so(ax):
     check = kd.theorems.ridge_semigroup.falsify(0, drop="zero_start", count=5)
-    assert kd.plots.margins(ax, check).get_title() == "ridge_semigroup without zero_start"
+    assert kd.plots.margins(ax, check).get_title() == "ridge_semigroup\nwithout zero_start"
 
 
 @pytest.mark.parametrize(
@@ -662,6 +662,26 @@ def test_a_verdict_wider_than_its_figure_is_broken():
     assert legend.get_window_extent().x1 <= figure.bbox.x1
     [text] = kd.plots.verdicts(Figure(layout="constrained"), [check]).legends[0].get_texts()
     assert text.get_text() == "a_claim_of_a_long_name without zero_start: violated (9 instances)"
+
+
+def test_nothing_runs_over_a_column(runs):
+    figure = Figure(figsize=(3.3, 5.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2)
+    check = SimpleNamespace(
+        name="a_claim_whose_name_is_a_long_one",
+        dropped="zero_start",
+        margins=[1.0],
+        verdicts=[HOLDS],
+        counts={HOLDS: 1},
+    )
+    kd.plots.margins(above, check)
+    path = kd.closed_form(kd.GradientFlow(CLOCK[1:]), 1.1157 / np.arange(1.0, 11.0))
+    kd.plots.convergence(below, path, directions=range(10), colours=["k"] * 10, legend="outside")
+    figure.draw_without_rendering()
+    for thing in above.title, below.get_legend():
+        box = thing.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("points, kind", [([1, 3, 2], "u1"), ([], float)])

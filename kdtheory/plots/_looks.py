@@ -253,7 +253,7 @@ def _below(ax):
     legend = ax.legend(**_COMPACT)
     texts = legend.get_texts()
     size = texts[0].get_fontsize()
-    column = size * (0.5 * max(len(text.get_text()) for text in texts) + 3.0)  # the last needs no space beside it
+    column = size * (0.55 * max(len(text.get_text()) for text in texts) + 3.0)  # the last needs no space beside it
     down = ax.transAxes + ScaledTranslation(0, -room / 72, ax.figure.dpi_scale_trans)
     place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=down, borderaxespad=0.0, frameon=False)
     ax.legend(ncols=max(1, min(len(texts), int((72 * _width(ax) + size) / column))), **_COMPACT, **place)

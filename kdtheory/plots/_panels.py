@@ -34,6 +34,7 @@ from kdtheory.plots._looks import (
     _shared,
     _sparse,
     _style,
+    _width,
     _with,
 )
 from kdtheory.problems import Eigensystem
@@ -377,7 +378,8 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
         ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 4))
         ax.locator_params(axis="y", numticks=6)  # labels of all powers would overprint
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set(title=_named(check), xlabel="cases, by margin", ylabel="margin")
+    ax.set(xlabel="cases, by margin", ylabel="margin")
+    ax.set_title(_named(check).replace(" ", "\n", 1), **(dict(fontsize="small") if _width(ax) < 3.5 else {}))
     ax.legend()
     return ax
 
