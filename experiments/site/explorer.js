@@ -88,7 +88,6 @@ function python(state) {
     descent: `lambda clock: kd.GradientDescent(${STEP}, clock / ${STEP})`,
     ridge: "lambda clock: kd.Ridge(1 / clock)",
   }[state.learner];
-  const weight = 1 - state.truth;
   return `import jax.numpy as jnp, matplotlib.pyplot as plt
 import kdtheory as kd
 
