@@ -563,6 +563,8 @@ def test_legends_look_as_the_lines_do(ax, runs):
     handles = dict(zip(*reversed(other.get_legend_handles_labels()), strict=True))
     assert handles["student"].get_color() == "red" and handles["student"].get_marker() == "x"
     assert handles["equal speed"].get_color() == kd.plots.GREY and handles["target"].get_marker() == "*"
+    [hollow] = kd.plots.exaggeration(Figure().subplots(), *runs, marks="loop").get_legend_handles_labels()[0]
+    assert hollow.get_markerfacecolor() == "none"
     named = kd.plots.convergence(Figure().subplots(), runs[0], directions=[0], label="mine")
     assert names(named) == ["mine", "direction 0, λ = 1"]
 

@@ -203,8 +203,8 @@ def _runs(styles, labels, colours=(GREY,)):
     return {label: dict(style, color=color) for label, color, style in named}
 
 
-def _marked(marks):
-    return {} if marks is None else {marks: dict(_style(0, marks), color=GREY, markevery=None)}
+def _marked(marks, number=0):
+    return {} if marks is None else {marks: dict(_style(number, marks), color=GREY, markevery=None)}
 
 
 def _known(ax):

@@ -166,7 +166,7 @@ def exaggeration(
         ax.plot(eigenvalues[k], lags[:, k].mean(), color=color, marker="o", linestyle="none")
     ax.set(xscale="log", xlabel="eigenvalue λ", ylabel="exaggeration  1 − ρ")
     _sparse(ax.xaxis)
-    return _legend(ax, _with(line, _marked(marks)), legend)
+    return _legend(ax, _with(line, _marked(marks, 1)), legend)
 
 
 def eigenspace(
