@@ -575,6 +575,9 @@ def test_points_that_stand_alone_can_be_seen(ax):
     gaps = dataclasses.replace(run, coordinates=run.coordinates.at[jnp.array([1, 3])].set(jnp.nan))
     [line] = kd.plots.convergence(ax, gaps, directions=[0], legend=False).lines[:1]
     assert line.get_marker() == "o" and line.get_markevery() == [0, 2]  # the last two are a line
+    ends = kd.closed_form(kd.Ridge([1.0, 0.0]), [1.0, 0.5])  # the second at no clock that an axis has
+    [line] = kd.plots.convergence(Figure().subplots(), ends, directions=[0], legend=False).lines[:1]
+    assert line.get_xdata().tolist() == [1.0] and line.get_marker() == "o"
     for plot, how in (kd.plots.convergence, dict(directions=[0])), (kd.plots.eigenspace, {}):
         [marks] = plot(Figure().subplots(), run[:1], marks="loop", **how).lines[:1]
         assert marks.get_marker() == "o" and marks.get_markevery() is None

@@ -103,7 +103,7 @@ def convergence(
         elif number and matched_on is not None:
             clock = measures.matched_clock(teachers[0], runs[0], matched_on, isotonic=isotonic)
         order = np.argsort(clock, kind="stable")
-        started = order[clock[order] > 0]  # the axis is logarithmic
+        started = order[(clock[order] > 0) & np.isfinite(clock[order])]  # the axis is logarithmic
         if not started.size and np.isfinite(clock).any():
             raise ValueError(
                 f"no moment of trajectory {number} is after clock zero, where the logarithmic axis begins; give more"
