@@ -355,6 +355,9 @@ def test_the_command_lists_its_experiments_and_knows_their_names(capsys):
     with pytest.raises(SystemExit):
         runner.main(["no_such_figure"])
     assert "there is no experiment no_such_figure" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        runner.main(["lag", "report"])
+    assert "report is built alone: give no other name" in capsys.readouterr().err
 
 
 def test_progress_is_told_with_and_without_tqdm(monkeypatch, capsys):
