@@ -79,6 +79,13 @@ def test_marks_lay_the_loop_over_theory_under_one_name(ax, runs):
     assert names(ax) == ["direction 0, λ = 1", "teacher", "student", "loop"]
 
 
+def test_a_direction_keeps_its_colour_on_its_axes(ax, runs):
+    kd.plots.convergence(ax, *runs, directions=[0, 2])
+    kd.plots.convergence(ax, *runs, directions=[2, 2], marks="loop")
+    *_, line, mark_of_teacher, mark_of_student = drawn(ax)
+    assert len(drawn(ax)) == 6 and line.get_color() == mark_of_teacher.get_color() == mark_of_student.get_color()
+
+
 def test_grouped_directions_are_named_in_a_warning(ax):
     path = kd.GradientFlow(jnp.array([1.0, 2.0]))
     run = kd.closed_form(path, [1.0, 0.5, 0.5, 0.1])

@@ -191,9 +191,11 @@ def _sparse(axis):
 # Legends: one entry for each name, however often the axes are drawn on.
 
 
-def _directions(run, directions, palette=COLOURS):
-    λ = np.asarray(run.eigenvalues)
-    return {f"direction {k}, λ = {λ[k]:.3g}": dict(color=color) for k, color in _coloured(directions, palette)}
+def _directions(run, directions, palette, lines):
+    """Directions that are among the lines already keep their colours."""
+    λ, drawn = np.asarray(run.eigenvalues), {each.get_label(): each.get_color() for each in lines}
+    named = {f"direction {k}, λ = {λ[k]:.3g}": color for k, color in _coloured(directions, palette)}
+    return {name: dict(color=drawn.get(name, color)) for name, color in named.items()}
 
 
 def _runs(styles, labels, colours=(GREY,)):

@@ -72,9 +72,9 @@ def convergence(
     such teachers are matched each with its own. `marks` draws sparse markers instead of lines, and is their name in
     the legend.
 
-    `colours` go to the directions in turn (those of `axes.prop_cycle` if that was set, else of the library) and
-    `linestyles` to the trajectories; `line` goes to `ax.plot`. `legend` is True, False, or "outside" for one below the
-    axes; handles for one of your own are on the axes in any case.
+    `colours` go to the directions in turn (those of `axes.prop_cycle` if that was set, else of the library; one that is
+    on the axes already keeps its own) and `linestyles` to the trajectories; `line` goes to `ax.plot`. `legend` is True,
+    False, or "outside" for one below the axes; handles for one of your own are on the axes in any case.
 
     Raises ValueError for a trajectory of a single moment or without a label, and for runs of a band whose clocks
     differ. Warns when a direction shares its eigenvalue, and so its progress, with others.
@@ -90,10 +90,11 @@ def convergence(
     """
     groups = _paths(trajectories, labels)
     palette, teachers = _palette(colours), groups[0]
-    directions = _several(_numbered(directions, teachers[0]), "directions")
+    directions = _several(dict.fromkeys(_numbered(directions, teachers[0])), "directions")
     matched_on = None if matched_on is None else as_direction(matched_on, len(teachers[0].eigenvalues))
     _shared(teachers[0], directions if matched_on is None else (*directions, matched_on))
     several = any(len(runs) > 1 for runs in groups)
+    named = _directions(teachers[0], directions, palette, ax.lines if colours is None else ())
     for number, runs in enumerate(groups):
         clock = _clock_of(runs)
         progress = np.stack([np.asarray(run.progress) for run in runs])  # (S, T, K)
@@ -108,15 +109,15 @@ def convergence(
             raise ValueError(
                 f"no moment of trajectory {number} is after clock zero, where the logarithmic axis begins; give more"
             )
-        for k, color in _coloured(directions, palette):
-            style = dict(color=color) | _style(number, marks, linestyles) | line
+        for k, look in zip(directions, named.values(), strict=True):
+            style = look | _style(number, marks, linestyles) | line
             _banded(ax, clock[started], progress[:, started, k], style)
     unit, when = ("", "moment") if teachers[0].counted else ("  [1/λ]", "clock")
     name = f"{when}{unit}" if matched_on is None else f"teacher's {when}{unit}\nmatched on direction {matched_on}"
     ax.set(xscale="log", xlabel=name, ylabel="progress\n[of the target]")
     _sparse(ax.xaxis)
     styles = [_style(number, None, linestyles) for number in range(len(groups))]
-    entries = _directions(teachers[0], directions, palette) | _runs(styles, labels) | _marked(marks)
+    entries = named | _runs(styles, labels) | _marked(marks)
     return _legend(ax, _with(line, entries), legend)
 
 
