@@ -102,6 +102,8 @@ def main(arguments=None):
             print(f"{name:32} {caption(load(name))[0]}")
         return
     unknown = sorted(set(chosen.names) - set(known)) if chosen.names not in (["report"], ["site"]) else []
+    if alone := sorted({"report", "site"} & set(unknown)):
+        parser.error(f"{alone[0]} is built alone: give no other name")
     if unknown:
         parser.error(f"there is no experiment {', '.join(unknown)}; there are {', '.join(known)}")
     parser.needs_float64()

@@ -6,8 +6,8 @@ either way; of the labels' own noise its teacher has got rid. (a) Gaussian input
 error on new ones against the student's features, of which the teacher has 300; lines are `kd.generations.risk`, points
 runs with two standard errors. (b) Handwritten digits, random ReLU features, of which the teacher has 1000 and 2500
 images, and the student 500 others; one label in three is drawn at random; the penalty is 1e-4 throughout, near the best
-for noisy labels (with ten times as much the student's own labels are as good as its teacher's). The share of test
-images misread, means over seeds with two standard errors.
+for noisy labels (with ten times as much the student's own labels are as good as its teacher's and, with many features,
+better). The share of test images misread, means over seeds with two standard errors.
 """
 
 from typing import NamedTuple
@@ -84,7 +84,7 @@ def compute(
     sizes=(2500, 500, 1500),
     seeds=3,
 ):
-    features = np.unique(np.geomspace(5, 100, lines).astype(int))
+    features = np.union1d(np.geomspace(5, 100, lines).astype(int), marks)  # lines pass where the points are
     expected, mean, error = chains(features, marks, draws)
     return Study(
         features, expected, np.array(marks), mean, error, np.array(widths), misread(widths, large, sizes, seeds)

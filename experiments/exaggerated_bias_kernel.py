@@ -3,7 +3,7 @@
 Regression with a centred Gaussian kernel from 1000 images of handwritten digits to their ten classes, one-hot
 and centred. Lines are theory, markers are gradient descent in function space. Panels as in exaggerated_bias:
 progress along five eigendirections of the Gram matrix against the clock (a) and at equal progress on the top
-direction (b), and the lag of the student along all directions (c).
+direction (b), and the lag of the student along all directions down to 1e-4 of the largest eigenvalue (c).
 """
 
 import kdtheory as kd

@@ -3,7 +3,8 @@
 Linear regression from the 784 centred pixels of 5000 handwritten digits to their ten classes, one-hot and
 centred. Lines are theory, markers are full-batch gradient descent on the images. Panels as in
 exaggerated_bias: progress along five eigendirections of the pixels' covariance against the clock (a) and at
-equal progress on the top direction (b), and the lag of the student along all directions (c).
+equal progress on the top direction (b), and the lag of the student along all directions down to 1e-4 of the
+largest eigenvalue (c).
 """
 
 import kdtheory as kd

@@ -1,13 +1,13 @@
 """The gap of a factor r: one student against r, and what closing it costs
 
-With r eigenvalues from 1 - e to 1 + e, evenly spaced, and all signal along the middle one, r students of one ridge
-fit attain the least risk of all filters, while a single fit and one student, with any penalty and weight, have up to r
+With r eigenvalues from 1 - e to 1 + e, evenly spaced, and all signal along the middle one, r students of one ridge fit
+attain the least risk of all filters, while a single fit and one student, with any penalty and weight, have up to r
 times that (Pareek, Du & Oh 2024, as recalled, with an order; the constant is own). Lines are theory, marks are ridge
 solves on data with just this spectrum. (a) Risk over the least one against the strength S = θ²/v of the signal, e =
-0.1: of the best student (circles), which tends to r (dashed), and of r students with the best weights (diamonds). (b)
-Against the spread e, at S = 10⁴ and r = 3; dotted is the bound of the claim. (c) The price: the largest of the best
-weights of r students, which explodes as eigenvalues approach one another. Marks are filled where the chain, run on
-data, reached the least risk within one in a thousand, hollow where rounding kept it away.
+0.1: of the best student (circles), which comes close to r (dashed), and of r students with the best weights
+(diamonds). (b) Against the spread e, at S = 10⁴ and r = 3; dotted is the bound of the claim. (c) The price: the
+largest of the best weights of r students, which explodes as eigenvalues approach one another. Marks are filled where
+the chain, run on data, reached the least risk within one in a thousand, hollow where rounding kept it away.
 """
 
 import warnings

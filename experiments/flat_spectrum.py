@@ -1,11 +1,11 @@
 """Negative control: on a flat spectrum nothing is exaggerated
 
 Bias can only be exaggerated where there is a bias. Lines are theory, markers are gradient descent on the
-data. (a) All eigenvalues are equal: at equal time the student is behind its teacher here too, so that being
-behind shows nothing. (b) The same runs along two directions: both follow the diagonal, at equal progress
-there is no lag. (Any basis is one of eigendirections here; shown are two arbitrary directions, each on its
-own.) (c) Power-law spectra whose exponent goes to zero: the lag, when direction 0 is half learnt, goes to
-zero with it. The loops are read between their steps.
+data. (a) All eigenvalues are equal, and all directions one line: at equal time the student is behind its
+teacher here too, so that being behind shows nothing. (b) The same runs along two directions: both follow
+the diagonal, at equal progress there is no lag. (Any basis is one of eigendirections here; shown are two
+arbitrary directions, each on its own.) (c) Power-law spectra whose exponent goes to zero: the lag, when
+direction 0 is half learnt, goes to zero with it. The loops are read between their steps.
 """
 
 import dataclasses

@@ -5,10 +5,10 @@ signal and noise (Ali, Kolter & Tibshirani 2019, with 1.6862; the sharp constant
 flow and ridge run on data with just this spectrum. (a) Along one direction, over x = λt: the ratio of the variances,
 which attains C² (dashed) at x = 1.793; that of the squared biases, never above one; and those of the risks in between,
 for a signal of a few strengths θ²λ/v. (b) Risks of the predictions on random problems: spectrum, signal and noise are
-drawn anew for each, and stopped at thirteen times; two fits by flow against two by ridge, of any times, stay below C⁴.
-(c) With an isotropic signal the best ridge fit is the best of all filters. Flow at t = θ²/v has at most 1.21466 times
-its risk in any direction (their 1.2147), along the line, and at its best clock between 1 and 1.07485, the supremum over
-spectra (own): dots are random spectra, tuned on the filter and run on data.
+drawn anew for each, and stopped at thirteen times; two fits by flow against two by ridge, of any times, over that of
+the second, stay below C⁴. (c) With an isotropic signal the best ridge fit is the best of all filters. Flow at t = θ²/v
+has at most 1.21466 times its risk in any direction (their 1.2147), along the line, and at its best clock between 1 and
+1.07485, the supremum over spectra (own): dots are random spectra, tuned on the filter and run on data.
 """
 
 from functools import partial
@@ -134,7 +134,8 @@ def draw(result):
 
     for ax, level in (alone, C2), (bayes, BAYES), (bayes, TUNED), (bayes, 1.0), (alone, 1.0):
         ax.axhline(level, color=kd.plots.GREY, linestyle="--" if level > 1 else "-", linewidth=1, zorder=0)
-        ax.annotate(f"{level:.5g}", (1, level), (-2, 3), ("axes fraction", "data"), "offset points", ha="right")
+        if level > 1:  # one is on the axis
+            ax.annotate(f"{level:.5g}", (1, level), (-2, 3), ("axes fraction", "data"), "offset points", ha="right")
     for ax in axes:
         ax.set(xscale="log", ylabel="flow over ridge")
         ax.legend(loc="upper left", fontsize=8)

@@ -17,6 +17,7 @@ closed form; those of a teacher and a student of the first split that were run b
 """
 
 import warnings
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -161,17 +162,33 @@ def judged(draws):
     smallest = max(min(draw.eigenvalues[-1] for draw in draws), 1e-12 * largest)
     coarse = np.linspace(-2 - np.log(largest), 5 - np.log(smallest), 36)
     finer = lambda best, count: np.exp(coarse[best] + (coarse[1] - coarse[0]) * np.linspace(-1.5, 1.5, count))
-    single, twice = (alone(finer(np.argmin(alone(np.exp(coarse), fits).mean(axis=0)), 19), fits) for fits in (1, 2))
-    first, then = divmod(np.argmin(pairs(np.exp(coarse), np.exp(coarse)).mean(axis=0)), len(coarse))
-    student = np.hstack([pairs(finer(first, 10), finer(then, 10)), single])  # it may go on for ever
-    least = honest(single)
-    return least - honest(student), least - honest(twice), least
+
+    @cache
+    def near(best, fits):
+        return alone(finer(best, 19), fits)
+
+    @cache
+    def students(best, single):
+        first, then = divmod(best, len(coarse))
+        return np.hstack([pairs(finer(first, 10), finer(then, 10)), near(single, 1)])  # it may go on for ever
+
+    one, two = (elsewhere(alone(np.exp(coarse), fits)).tolist() for fits in (1, 2))
+    both = elsewhere(pairs(np.exp(coarse), np.exp(coarse))).tolist()
+    least, student, twice = (
+        np.array([honest(errors)[i] for i, errors in enumerate(found)])
+        for found in ([near(a, 1) for a in one], map(students, both, one), [near(a, 2) for a in two])
+    )
+    return least - student, least - twice, least
+
+
+def elsewhere(errors):
+    """Of errors (draws, choices), the choice that is best on the other draws: (draws,)."""
+    return np.argmin(errors.sum(axis=0) - errors, axis=1)
 
 
 def honest(errors):
     """Of errors (draws, choices), each draw's with the choice that is best on the other draws: (draws,)."""
-    others = errors.sum(axis=0) - errors
-    return errors[np.arange(len(errors)), np.argmin(others, axis=1)]
+    return errors[np.arange(len(errors)), elsewhere(errors)]
 
 
 def looped(draw, stop=300, step_size=0.1):

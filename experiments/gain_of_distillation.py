@@ -51,7 +51,7 @@ def best(method, eigenvalues, exponent):
 
 
 def compute(
-    *, seed=0, count=40, exponents=13, every=2, draws=4000, methods=("flow", "ridge"), instances=2000, loops=20
+    *, seed=0, count=40, exponents=37, every=6, draws=4000, methods=("flow", "ridge"), instances=2000, loops=20
 ):
     eigenvalues, fine = kd.spectra.power_law(count, 1.5), np.linspace(-1.0, 2.0, exponents)
     base = kd.problems.with_spectrum(seed, eigenvalues)
@@ -100,5 +100,5 @@ def draw(result):
     for letter, ax, title in zip("abc", axes, titles, strict=False):
         ax.set_xlabel("exponent r of the signal, θ² = 2 λ^r")
         ax.set_title(f"{letter}  {title}", loc="left")
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", frameon=True, framealpha=1, edgecolor="white")
     return kd.plots.verdicts(figure, result.checks)

@@ -151,7 +151,7 @@ def draw(result):
     curves.set(xscale="log", xlabel="eigenvalue λ  [λ₁]", ylabel="learnt by the student − by the single fit")
     curves.set_ylim(top=0.34)
     curves.set_title("b  One run of each kind, α = 0.5", loc="left")
-    curves.legend(loc="upper left")
+    curves.legend(loc="upper left", frameon=True, framealpha=1, edgecolor="white")
 
     edge = np.geomspace(0.016, 1.1, 300)
     kinds = result.kinds(result.ridge)

@@ -1,14 +1,14 @@
 """The semigroup defect: how far a network is from lazy training, without a Jacobian
 
 In linear and kernel regression one run of a teacher gives every student, f_KD = f(T) + f(s) - f(T + s), with f
-what training has changed since the start. A network with one hidden layer of tanh units, 1/√width in front
-of the second layer, obeys this the better the wider it is, since its tangent kernel moves the less. Both
-layers are trained by gradient descent on 20 points; the student starts at the same weights and fits what its
-teacher has learnt. (a) |f_KD - (f(T) + f(s) - f(T + s))| / |f_KD| on 200 new points, each dot a seed, which
-draws points, targets and weights; for the network linearised in its weights the defect is rounding, at most
-the number in the corner. (b) The relative change of the tangent kernel on the training points during the
-teacher's run, which the defect follows. Lines are least squares in the logarithms; exponents have their 95 %
-intervals over seeds.
+what training has changed since the start. A network with one hidden layer of tanh units, 1/√width in front of
+the second layer, obeys this the better the wider it is, since its tangent kernel moves the less. Both layers
+are trained by gradient descent on 20 points; the student starts at the same weights and fits what its teacher
+has learnt. (a) |f_KD - (f(T) + f(s) - f(T + s))| / |f_KD| on 200 new points, each dot a seed, which draws
+points, targets and weights; for the network linearised in its weights the defect is rounding, at most the
+number in the corner. (b) The relative change of the tangent kernel on the training points during the teacher's
+run: both fall with the width, the defect somewhat more slowly. Lines are least squares in the logarithms;
+exponents have their 95 % intervals over seeds.
 """
 
 from typing import NamedTuple

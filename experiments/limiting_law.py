@@ -5,8 +5,8 @@ gives (`kd.asymptotics.density`); triangles mark the population's own eigenvalue
 sample eigenvalues spread until they touch. (b) Three spikes over a flat bulk, on a logarithmic axis: each has a little
 interval of its own. (c) The error of the limit: the mean over draws of the expected error on new inputs, over
 `kd.asymptotics.risk`, minus one, against N, with P = N/2 flat directions, P = 2N of them, or a power law of P = N;
-gradient flow (dots) and its student (squares), with two standard errors. The line is 1/N. Simulation is NumPy's
-singular values alone: for each draw the error is its mean over labels and signs of the signal.
+gradient flow until 3 (dots) and a student of two runs until 6 (squares), with two standard errors. The line is 1/N.
+Simulation is NumPy's singular values alone: for each draw the error is its mean over labels and signs of the signal.
 """
 
 from typing import NamedTuple

@@ -3,10 +3,10 @@
 Each generation is trained on labels of the one before, with fresh noise. Expected error on new inputs against the
 generation; lines are `kd.generations.risk`, points are runs, with two standard errors. (a) Least squares of 40
 features, 160 inputs each: data that is replaced makes the error grow without end, data that is kept stops it, fresh
-inputs sooner than the same; half of the labels real stop it too, and on the same inputs a weight of 0.618 is best. (b)
-Ridge: on replaced data the noise is bounded and the truth is forgotten instead; where data is kept on fresh inputs
-there is no theory, but runs. (c) Handwritten digits, 400 random ReLU features, 400 new images for each generation,
-labels of the one before with noise: the share of test images misread, means over seeds with two standard errors.
+inputs sooner than the same; half of the labels real stop it too, and of all weights 0.618 is best. (b) Ridge: on
+replaced data the noise is bounded and the truth is forgotten instead; where data is kept on fresh inputs there is
+no theory, but runs. (c) Handwritten digits, 400 random ReLU features, 400 new images for each generation, labels of
+the one before with noise: the share of test images misread, means over seeds with two standard errors.
 """
 
 from typing import NamedTuple

@@ -3,8 +3,9 @@
 The prediction error of gradient flow on new inputs against its time, and of its students, whose teacher stopped at one
 of two times: lines are what the population spectrum alone says (`kd.asymptotics.risk`), points are means over draws of
 60 samples of the same learners run on data by exponentials of the affine system, with two standard errors. With as many
-directions as samples the error rises again as the last of them is learnt; with a power law or spikes it does less so.
-Grey crosses are what `kd.measures.estimated_risk` says of the single runs from their training data alone, on average.
+directions as samples the error rises again as the last of them is learnt, beyond the top of (a); with a power law or
+spikes it does less so. Grey crosses are what `kd.measures.estimated_risk` says of the single runs from their training
+data alone, on average.
 """
 
 from typing import NamedTuple

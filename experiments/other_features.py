@@ -120,7 +120,7 @@ def draw(result):
         left.plot(np.degrees(turned.angles), line, color=color, label=f"T = s = {time:g}")
         left.plot(np.degrees(turned.marks), points, "o", color=color, markersize=4)
     left.axhline(1, color="0.4", linewidth=0.8)
-    left.set(xlabel="angle between the features  [degrees]", ylabel="progress on direction 2\nover the matched run's")
+    left.set(xlabel="angle between the features  [degrees]", ylabel="progress on direction 1\nover the matched run's")
     left.set_yscale("log")
     left.set_title("a  Two directions, turned", loc="left")
     left.legend()
@@ -138,7 +138,7 @@ def draw(result):
     shown = sorted({0, len(widths.widths) // 2, len(widths.widths) - 1})
     for place, own in zip(shown, color, strict=False):
         mean, run, alone = widths.means[place]
-        at = np.arange(1, len(mean) + 1)
+        at = np.arange(len(mean))
         right.plot(at, mean, color=own, label=f"{widths.widths[place]} features")
         right.plot(at, run, "o", color=own, markersize=3)
     right.plot(at, alone, color="0.6", linewidth=1.2, label="the same features")

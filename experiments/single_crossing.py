@@ -92,7 +92,7 @@ def draw(result):
     for ax, title in zip(axes, titles, strict=True):
         ax.set(xscale="log", xlabel="eigenvalue λ")
         ax.set_title(title, loc="left")
-        ax.legend(loc="lower left" if ax is delay else "upper left")
+        ax.legend(loc="lower left" if ax is delay else "upper left", frameon=True, framealpha=1, edgecolor="white")
     for ax in learnt, difference:
         ax.axvline(seen[LEAD], color=kd.plots.GREY, linestyle=":", zorder=0)
     return kd.plots.verdicts(figure, result.checks)

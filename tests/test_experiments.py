@@ -18,7 +18,7 @@ TOY = {  # shapes are shared where they can be: compilation is what these tests 
     "bias_sets_confidence": dict(
         rows=40, sets=("mnist",), seeds=2, powers=(0.0, 1.0), times=(0.3, 1.0), curve=2, instances=0
     ),
-    "compression": dict(lines=3, marks=(22,), draws=8, widths=(10, 20), large=60, sizes=(200, 100, 100), seeds=2),
+    "compression": dict(lines=3, marks=(30,), draws=8, widths=(10, 20), large=60, sizes=(200, 100, 100), seeds=2),
     "eigenspace_trajectories": dict(count=12, samples=40, longest=100),
     "estimated_error": dict(draws=3, splits=2, sets=("diabetes", "digits")),
     "exaggerated_bias": dict(count=12, samples=48, stop=20, longest=100),
@@ -106,6 +106,11 @@ def test_what_the_caption_of_forecast_says():
     judged = errors.copy()
     judged[2] += 100 * errors[2]  # no stop is judged on what chose it
     np.testing.assert_allclose(module.honest(judged)[2], 101 * module.honest(errors)[2])
+    draws = [module.Draw("diabetes", *module.load("diabetes"), 4.0, seed) for seed in range(4)]
+    before = module.judged(draws)
+    for part in ("square", "product", "power"):
+        setattr(draws[2], part, 1e3 * getattr(draws[2], part))
+    np.testing.assert_allclose([each[2] for each in module.judged(draws)], [1e3 * each[2] for each in before])
 
 
 def test_what_the_caption_of_limiting_law_says():
@@ -275,7 +280,7 @@ def test_what_the_caption_of_model_collapse_says():
 def test_what_the_caption_of_compression_says():
     found = computed("compression")
     assert np.all(found.expected[1] < found.expected[2])  # of its teacher, against labels of its own
-    at = found.features.tolist().index(22)
+    at = found.features.tolist().index(30)
     assert np.all(abs(found.seen[:, 0] - found.expected[:, at]) < 5 * found.error[:, 0])
     assert np.all(found.misread[0] < found.misread[2].min(axis=1, keepdims=True))  # the teacher is the better one
 
@@ -350,6 +355,9 @@ def test_the_command_lists_its_experiments_and_knows_their_names(capsys):
     with pytest.raises(SystemExit):
         runner.main(["no_such_figure"])
     assert "there is no experiment no_such_figure" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        runner.main(["lag", "report"])
+    assert "report is built alone: give no other name" in capsys.readouterr().err
 
 
 def test_progress_is_told_with_and_without_tqdm(monkeypatch, capsys):

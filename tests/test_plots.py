@@ -1,5 +1,6 @@
 """Plots show what the trajectories hold, and importing the library does not import matplotlib."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -78,6 +79,13 @@ def test_marks_lay_the_loop_over_theory_under_one_name(ax, runs):
     assert names(ax) == ["direction 0, λ = 1", "teacher", "student", "loop"]
 
 
+def test_a_direction_keeps_its_colour_on_its_axes(ax, runs):
+    kd.plots.convergence(ax, *runs, directions=[0, 2])
+    kd.plots.convergence(ax, *runs, directions=[2, 2], marks="loop")
+    *_, line, mark_of_teacher, mark_of_student = drawn(ax)
+    assert len(drawn(ax)) == 6 and line.get_color() == mark_of_teacher.get_color() == mark_of_student.get_color()
+
+
 def test_grouped_directions_are_named_in_a_warning(ax):
     path = kd.GradientFlow(jnp.array([1.0, 2.0]))
     run = kd.closed_form(path, [1.0, 0.5, 0.5, 0.1])
@@ -139,7 +147,8 @@ def test_margins_are_sorted_coloured_and_counted(ax):
     margins = np.array([2.0, -1e-9, np.nan, 1e-3, 5.0])
     verdicts = np.array([HOLDS, VIOLATED, UNDECIDABLE, HOLDS, OUTSIDE])
     counts = {HOLDS: 2, VIOLATED: 1, UNDECIDABLE: 1, OUTSIDE: 1}
-    kd.plots.margins(ax, SimpleNamespace(name="a claim", margins=margins, verdicts=verdicts, counts=counts))
+    check = SimpleNamespace(name="a claim", dropped=None, margins=margins, verdicts=verdicts, counts=counts)
+    kd.plots.margins(ax, check)
     assert names(ax) == ["holds (2)", "violated (1)", "undecidable (1)", "outside hypotheses (1)"]
     holds, violated = ax.lines[:2]
     np.testing.assert_array_equal(holds.get_xydata(), [[2, 2.0], [1, 1e-3]])
@@ -524,7 +533,9 @@ def test_labels_of_margins_do_not_overprint():
     figure = Figure(figsize=(3.3, 2.5), layout="constrained")
     FigureCanvasAgg(figure)
     margins = 10.0 ** np.arange(-15.0, 0.0)
-    said = SimpleNamespace(name="a claim", margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15})
+    said = SimpleNamespace(
+        name="a claim", dropped=None, margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15}
+    )
     ax = kd.plots.margins(figure.subplots(), said)
     figure.draw_without_rendering()
     low, high = ax.get_window_extent().intervaly
@@ -547,3 +558,154 @@ def test_verdicts_stand_below_each_other_where_there_is_no_room_beside():
         assert legend._ncols == columns
         box = legend.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
+def test_legends_look_as_the_lines_do(ax, runs):
+    """Whatever goes to ax.plot goes to the legend too, but to nothing that was drawn without it."""
+    look = dict(color="red", linestyle=":", marker="x")
+    kd.plots.convergence(ax, *runs, directions=[0, 1], **look)
+    for handle in ax.get_legend_handles_labels()[0]:
+        assert {key: getattr(handle, f"get_{key}")() for key in look} == look
+    kd.plots.eigenspace(other := Figure().subplots(), *runs, **look)
+    handles = dict(zip(*reversed(other.get_legend_handles_labels()), strict=True))
+    assert handles["student"].get_color() == "red" and handles["student"].get_marker() == "x"
+    assert handles["equal speed"].get_color() == kd.plots.GREY and handles["target"].get_marker() == "*"
+    [hollow] = kd.plots.exaggeration(Figure().subplots(), *runs, marks="loop").get_legend_handles_labels()[0]
+    assert hollow.get_markerfacecolor() == "none"
+    named = kd.plots.convergence(Figure().subplots(), runs[0], directions=[0], label="mine")
+    assert names(named) == ["mine", "direction 0, λ = 1"]
+
+
+def test_points_that_stand_alone_can_be_seen(ax):
+    path = kd.GradientFlow([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    run = kd.closed_form(path, [1.0, 0.5])
+    gaps = dataclasses.replace(run, coordinates=run.coordinates.at[jnp.array([1, 3])].set(jnp.nan))
+    [line] = kd.plots.convergence(ax, gaps, directions=[0], legend=False).lines[:1]
+    assert line.get_marker() == "o" and line.get_markevery() == [0, 2]  # the last two are a line
+    ends = kd.closed_form(kd.Ridge([1.0, 0.0]), [1.0, 0.5])  # the second at no clock that an axis has
+    [line] = kd.plots.convergence(Figure().subplots(), ends, directions=[0], legend=False).lines[:1]
+    assert line.get_xdata().tolist() == [1.0] and line.get_marker() == "o"
+    for plot, how in (kd.plots.convergence, dict(directions=[0])), (kd.plots.eigenspace, {}):
+        [marks] = plot(Figure().subplots(), run[:1], marks="loop", **how).lines[:1]
+        assert marks.get_marker() == "o" and marks.get_markevery() is None
+
+
+def test_trajectories_are_of_one_set_of_directions(ax, runs):
+    fewer = kd.closed_form(kd.GradientFlow(CLOCK), EIGENVALUES[:2])
+    for trajectories in (runs[0], fewer), ([runs[0], fewer],):
+        for plot, how in (kd.plots.convergence, dict(directions=[0, 2])), (kd.plots.eigenspace, dict(y=2)):
+            with pytest.raises(ValueError, match="trajectories have 2 and 3 directions: project all on"):
+                plot(ax, *trajectories, **how)
+
+
+def test_one_label_is_no_list_of_letters(ax, runs):
+    with pytest.raises(ValueError, match="labels names 1 of the 2 trajectories; name each"):
+        kd.plots.convergence(ax, *runs, directions=[0], labels="teacher")
+
+
+def test_no_direction_is_refused_and_the_last_is_named_by_its_number(ax, runs):
+    with pytest.raises(ValueError, match="directions names none; give at least one"):
+        kd.plots.convergence(ax, *runs, directions=[])
+    kd.plots.convergence(ax, *runs, directions=[0], matched_on=-1)
+    assert ax.get_xlabel().endswith("matched on direction 2")
+
+
+def test_markers_that_are_all_edge_are_seen(ax):
+    logits = np.random.default_rng(0).normal(size=(9, 3))
+    assert kd.plots.confidence(ax, logits, 2 * logits, marker="x").lines[0].get_markeredgewidth() > 0
+    with pytest.raises(ValueError, match="student_logits times scale has 27 non-finite values"):
+        kd.plots.confidence(ax, logits, logits, scale=np.inf)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_shares_of_targets_of_any_size(ax, size):
+    system = kd.problems.linear(np.diag([2.0, 1.0]), [size, 2 * size]).eigensystem()
+    kd.plots.spectrum(ax, system)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.2, 0.8])
+
+
+def test_a_risk_is_that_of_a_path(ax):
+    λ, times = [1.0, 0.5, 0.1], np.array([1.0, 2.0, 3.0])
+    moment, path = (kd.measures.risk(kd.GradientFlow(time), λ, 1.0, 0.1) for time in (2.0, times))
+    with pytest.raises(ValueError, match=r"clock has shape \(3,\) and bias \(\): one entry for each moment"):
+        kd.plots.risk(ax, moment, times)  # three directions are no three moments
+    with pytest.raises(ValueError, match="no moment of clock is after zero, where the logarithmic axis begins"):
+        kd.plots.risk(ax, path, -times)
+    with pytest.raises(TypeError, match="observed must hold real numbers"):
+        kd.plots.risk(ax, path, times, observed=times * 1j)
+
+
+def test_margins_without_a_hypothesis_say_so(ax):
+    check = kd.theorems.ridge_semigroup.falsify(0, drop="zero_start", count=5)
+    assert kd.plots.margins(ax, check).get_title() == "ridge_semigroup\nwithout zero_start"
+
+
+@pytest.mark.parametrize(
+    "low, high, signs", [(-2.3, -0.3, [-1]), (-6.7, 9.1, [-1, 1]), (0.5, 8.7, [1]), (-3e2, 0, [1])]
+)
+def test_labels_of_margins_leave_zero_free(low, high, signs):
+    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    margins = np.geomspace(10.0**low, 10.0**high, 20) * np.resize(signs, 20)
+    said = SimpleNamespace(
+        name="a claim", dropped=None, margins=margins, verdicts=np.full(20, HOLDS), counts={HOLDS: 20}
+    )
+    ax = kd.plots.margins(figure.subplots(), said)
+    figure.draw_without_rendering()
+    low, high = ax.get_window_extent().intervaly
+    boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
+    seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
+    assert len(seen) > 2 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+
+
+def test_a_verdict_wider_than_its_figure_is_broken():
+    check = SimpleNamespace(
+        name="a_claim_of_a_long_name",
+        lane="theory",
+        dropped="zero_start",
+        verdict=VIOLATED,
+        verdicts=np.full(9, VIOLATED),
+    )
+    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.subplots()
+    [legend] = kd.plots.verdicts(figure, [check]).legends
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    [text] = kd.plots.verdicts(Figure(layout="constrained"), [check]).legends[0].get_texts()
+    assert text.get_text() == "a_claim_of_a_long_name without zero_start: violated (9 instances)"
+
+
+def test_nothing_runs_over_a_column(runs):
+    figure = Figure(figsize=(3.3, 5.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2)
+    check = SimpleNamespace(
+        name="a_claim_whose_name_is_a_long_one",
+        dropped="zero_start",
+        margins=[1.0],
+        verdicts=[HOLDS],
+        counts={HOLDS: 1},
+    )
+    kd.plots.margins(above, check)
+    path = kd.closed_form(kd.GradientFlow(CLOCK[1:]), 1.1157 / np.arange(1.0, 11.0))
+    kd.plots.convergence(below, path, directions=range(10), colours=["k"] * 10, legend="outside")
+    figure.draw_without_rendering()
+    for thing in above.title, below.get_legend():
+        box = thing.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("points, kind", [([1, 3, 2], "u1"), ([], float)])
+def test_an_axis_that_does_not_rise_is_refused_whatever_its_numbers(ax, points, kind):
+    xarray = pytest.importorskip("xarray")
+    table = xarray.DataArray(np.ones((len(points), 2)), dict(a=np.array(points, kind), b=[1.0, 2.0]))
+    with pytest.raises(ValueError, match="the axis a must"):
+        kd.plots.heat(ax, table)
+
+
+def test_an_axis_of_few_bits_is_an_axis(ax):
+    xarray = pytest.importorskip("xarray")
+    table = xarray.DataArray(np.ones((3, 2)), dict(a=np.array([-100, 100, 120], "i1"), b=[1.0, 2.0]))
+    corners = kd.plots.heat(ax, table).collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [-200, 0, 110, 130])

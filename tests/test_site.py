@@ -78,17 +78,36 @@ def pages(site):
 
 
 class Anchors(html.parser.HTMLParser):
-    """The ids of a page, and where it leads."""
+    """The ids of a page, where it leads, and its tags that no tag closes, or that stand in links and are links."""
 
     def __init__(self, text):
         super().__init__()
-        self.ids, self.leads = [], []
+        self.ids, self.leads, self.open, self.wrong = [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         told = dict(attributes)
+        self.wrong += [self.getpos()] if tag == "a" and "a" in self.open else []
+        self.open += [] if tag in ("br", "hr", "img", "input", "link", "meta", "wbr") else [tag]
         self.ids += [told["id"]] if "id" in told else []
         self.leads += [told[name] for name in ("href", "src") if name in told]
+
+    def handle_endtag(self, tag):
+        self.wrong += [] if self.open and self.open.pop() == tag else [self.getpos()]
+
+
+def test_tags_are_closed_and_no_link_stands_in_a_link(site):
+    for name in pages(site):
+        page = Anchors((site / name).read_text())
+        assert not page.open and not page.wrong, name
+
+
+def test_nothing_is_said_to_be_refuted_that_was_not(site):
+    told = dict(theory={}, hypotheses=dict(a=dict(necessary=True), b=dict(necessary=False)), passed=False, power=0.0)
+    claim = _claims.known()[0]
+    row = lambda told: next(row for row in _claims.table(told).split("<tr>") if f"#{claim.name}" in row)
+    assert "<td>FAILS</td><td>none</td><td>a</td>" in row({claim.name: told})
+    assert "<td>not run</td><td></td><td></td>" in row({})
 
 
 def test_no_link_is_broken(site):
@@ -444,7 +463,7 @@ def test_sliders_by_keyboard_and_the_address(look):
     assert "kd.Ridge" in shown and "1 - 0.3" in shown
     again = look(browser.current_url.rpartition("/")[2])
     assert again.execute_script("return explorer.state()") == state
-    broken = look("explorer.html#exponent=1e9&count=many&learner=magic&stop=")
+    broken = look("explorer.html#exponent=1e9&count=many&learner=magic&stop=&toString=1")
     assert broken.execute_script("return explorer.state()") | dict(exponent=1.5) == broken.execute_script(
         "return explorer.first"
     )

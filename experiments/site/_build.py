@@ -236,7 +236,6 @@ def reference(site, modules, found):
         for title, address, text in entries:
             site.search("reference", title, address, text)
         first = " ".join((module.docstring.value if module.docstring else "").split("\n\n")[0].split("\n"))
-        rows.append(
-            f'<li><a href="{_reference.page(path)}"><b>{path}</b><span>{site.writer.line(first)}</span></a></li>'
-        )
+        told = re.sub(r"</?a\b[^>]*>", "", site.writer.line(first))  # no link in a link
+        rows.append(f'<li><a href="{_reference.page(path)}"><b>{path}</b><span>{told}</span></a></li>')
     site.write("api.html", "Reference", f'<h1>Reference</h1><ul class="cards">{"".join(rows)}</ul>', aside)

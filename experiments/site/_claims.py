@@ -75,7 +75,7 @@ def table(told):
         first = html.escape(claim.statement.split("\n\n")[0])
         broken = claim.name.replace("_", "_<wbr>")  # where a narrow page may break it
         name = f'<a href="{page(claim)}#{claim.name}" title="{first}"><code>{broken}</code></a>'
-        dropped = ", ".join(claim.hypotheses)
+        dropped = ", ".join(name for name, each in trial["hypotheses"].items() if each["necessary"]) if trial else ""
         parts.append(
             f"<tr><td>{name}</td><td>{verdict}</td><td>{power}</td><td>{dropped}</td><td>{claim.standing}</td></tr>"
         )

@@ -88,7 +88,6 @@ function python(state) {
     descent: `lambda clock: kd.GradientDescent(${STEP}, clock / ${STEP})`,
     ridge: "lambda clock: kd.Ridge(1 / clock)",
   }[state.learner];
-  const weight = 1 - state.truth;
   return `import jax.numpy as jnp, matplotlib.pyplot as plt
 import kdtheory as kd
 
@@ -130,7 +129,7 @@ function read(hash, allowed) {
   const state = { ...FIRST };
   for (const [name, value] of new URLSearchParams(hash.slice(1))) {
     if (name === "learner" && ["flow", "descent", "ridge"].includes(value)) state.learner = value;
-    else if (name in allowed && value.trim() && Number.isFinite(Number(value))) {
+    else if (Object.hasOwn(allowed, name) && value.trim() && Number.isFinite(Number(value))) {
       const [low, high] = allowed[name];
       state[name] = Math.min(high, Math.max(low, Number(value)));
     }

@@ -95,20 +95,26 @@ def _listed(array):
     return array if array.ndim == 3 else array[None]
 
 
-def _lone(y):
-    """A marker for a single point, of which a line shows nothing."""
-    return dict(marker="o", markersize=4) if np.isfinite(y).sum() == 1 else {}
+def _lone(y, style):
+    """The style of y (T,), with a marker on points that stand alone, of which a line shows nothing."""
+    seen = np.pad(np.isfinite(y), 1)
+    alone = np.flatnonzero(seen[1:-1] & ~seen[:-2] & ~seen[2:]).tolist()
+    if not alone:
+        return style
+    if "marker" in style:
+        return style | dict(markevery=None)
+    return dict(marker="o", markersize=4, markevery=alone) | style
 
 
 def _banded(ax, x, values, style):
     """A line through values (T,) of one run; of several, (S, T), through their mean, with a band for its interval."""
     if len(values) == 1:
-        ax.plot(x, values[0], **_lone(values[0]) | style)
+        ax.plot(x, values[0], **_lone(values[0], style))
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the line ends where the first run has no number
         mean, low, high = measures.confidence.mean_interval(values)
-    ax.plot(x, mean, **_lone(mean) | style)
+    ax.plot(x, mean, **_lone(mean, style))
     known = np.isfinite(x) & np.isfinite(low)
     if known.any():
         ax.fill_between(x, low, high, where=known, color=style["color"], alpha=0.2, linewidth=0)
@@ -133,11 +139,18 @@ def _paths(trajectories, labels=("teacher", "student")):
     """The runs of each trajectory, all checked."""
     if not trajectories:
         raise ValueError("there is nothing to draw: give at least one trajectory")
+    labels = _several(labels, "labels")
     if len(labels) < len(trajectories):
         raise ValueError(f"labels names {len(labels)} of the {len(trajectories)} trajectories; name each")
     groups = [runs_of(each) for each in trajectories]
     if any(run.clock.ndim != 1 for runs in groups for run in runs):
         raise ValueError("a trajectory has a single moment; give its learner an array as the last field")
+    counts = sorted({len(run.eigenvalues) for runs in groups for run in runs})
+    if len(counts) > 1:
+        raise ValueError(
+            f"trajectories have {' and '.join(map(str, counts))} directions: project all on the eigendirections of one"
+            " problem"
+        )
     return groups
 
 
@@ -178,9 +191,11 @@ def _sparse(axis):
 # Legends: one entry for each name, however often the axes are drawn on.
 
 
-def _directions(run, directions, palette=COLOURS):
-    λ = np.asarray(run.eigenvalues)
-    return {f"direction {k}, λ = {λ[k]:.3g}": dict(color=color) for k, color in _coloured(directions, palette)}
+def _directions(run, directions, palette, lines):
+    """Directions that are among the lines already keep their colours."""
+    λ, drawn = np.asarray(run.eigenvalues), {each.get_label(): each.get_color() for each in lines}
+    named = {f"direction {k}, λ = {λ[k]:.3g}": color for k, color in _coloured(directions, palette)}
+    return {name: dict(color=drawn.get(name, color)) for name, color in named.items()}
 
 
 def _runs(styles, labels, colours=(GREY,)):
@@ -190,22 +205,26 @@ def _runs(styles, labels, colours=(GREY,)):
     return {label: dict(style, color=color) for label, color, style in named}
 
 
-def _marked(marks):
-    return {} if marks is None else {marks: dict(_style(0, marks), color=GREY, markevery=None)}
+def _marked(marks, number=0):
+    return {} if marks is None else {marks: dict(_style(number, marks), color=GREY, markevery=None)}
 
 
 def _known(ax):
     return ax.get_legend_handles_labels()[1]
 
 
-def _legend(ax, entries, legend, line=None):
+def _with(line, entries):
+    """Entries that look as lines do which were drawn with what `line` says."""
+    return {name: style | line for name, style in entries.items()}
+
+
+def _legend(ax, entries, legend):
     """The entries, as lines without points, and the legend itself if it is wanted."""
     if legend not in (True, False, "outside"):
         raise ValueError(f'legend must be True, False or "outside", got {legend!r}')
-    shared = {key: value for key, value in (line or {}).items() if key in ("linewidth", "lw", "alpha")}
     for name, style in entries.items():
         if name not in _known(ax):
-            ax.plot([], [], label=name, **shared | style)
+            ax.plot([], [], **style | dict(label=name))
     if not _known(ax) or not legend:
         return ax
     if legend == "outside":
@@ -236,7 +255,7 @@ def _below(ax):
     legend = ax.legend(**_COMPACT)
     texts = legend.get_texts()
     size = texts[0].get_fontsize()
-    column = size * (0.5 * max(len(text.get_text()) for text in texts) + 3.0)  # the last needs no space beside it
+    column = size * (0.55 * max(len(text.get_text()) for text in texts) + 3.0)  # the last needs no space beside it
     down = ax.transAxes + ScaledTranslation(0, -room / 72, ax.figure.dpi_scale_trans)
     place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=down, borderaxespad=0.0, frameon=False)
     ax.legend(ncols=max(1, min(len(texts), int((72 * _width(ax) + size) / column))), **_COMPACT, **place)

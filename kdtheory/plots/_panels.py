@@ -1,5 +1,6 @@
 """The pictures themselves."""
 
+import textwrap
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,12 @@ from kdtheory.plots._looks import (
     _palette,
     _paths,
     _runs,
+    _several,
     _shared,
     _sparse,
     _style,
+    _width,
+    _with,
 )
 from kdtheory.problems import Eigensystem
 from kdtheory.trajectories import Trajectory
@@ -68,9 +72,9 @@ def convergence(
     such teachers are matched each with its own. `marks` draws sparse markers instead of lines, and is their name in
     the legend.
 
-    `colours` go to the directions in turn (those of `axes.prop_cycle` if that was set, else of the library) and
-    `linestyles` to the trajectories; `line` goes to `ax.plot`. `legend` is True, False, or "outside" for one below the
-    axes; handles for one of your own are on the axes in any case.
+    `colours` go to the directions in turn (those of `axes.prop_cycle` if that was set, else of the library; one that is
+    on the axes already keeps its own) and `linestyles` to the trajectories; `line` goes to `ax.plot`. `legend` is True,
+    False, or "outside" for one below the axes; handles for one of your own are on the axes in any case.
 
     Raises ValueError for a trajectory of a single moment or without a label, and for runs of a band whose clocks
     differ. Warns when a direction shares its eigenvalue, and so its progress, with others.
@@ -86,9 +90,11 @@ def convergence(
     """
     groups = _paths(trajectories, labels)
     palette, teachers = _palette(colours), groups[0]
-    directions = _numbered(directions, teachers[0])
+    directions = _several(dict.fromkeys(_numbered(directions, teachers[0])), "directions")
+    matched_on = None if matched_on is None else as_direction(matched_on, len(teachers[0].eigenvalues))
     _shared(teachers[0], directions if matched_on is None else (*directions, matched_on))
     several = any(len(runs) > 1 for runs in groups)
+    named = _directions(teachers[0], directions, palette, ax.lines if colours is None else ())
     for number, runs in enumerate(groups):
         clock = _clock_of(runs)
         progress = np.stack([np.asarray(run.progress) for run in runs])  # (S, T, K)
@@ -98,21 +104,21 @@ def convergence(
         elif number and matched_on is not None:
             clock = measures.matched_clock(teachers[0], runs[0], matched_on, isotonic=isotonic)
         order = np.argsort(clock, kind="stable")
-        started = order[clock[order] > 0]  # the axis is logarithmic
+        started = order[(clock[order] > 0) & np.isfinite(clock[order])]  # the axis is logarithmic
         if not started.size and np.isfinite(clock).any():
             raise ValueError(
                 f"no moment of trajectory {number} is after clock zero, where the logarithmic axis begins; give more"
             )
-        for k, color in _coloured(directions, palette):
-            style = dict(color=color) | _style(number, marks, linestyles) | line
+        for k, look in zip(directions, named.values(), strict=True):
+            style = look | _style(number, marks, linestyles) | line
             _banded(ax, clock[started], progress[:, started, k], style)
     unit, when = ("", "moment") if teachers[0].counted else ("  [1/λ]", "clock")
     name = f"{when}{unit}" if matched_on is None else f"teacher's {when}{unit}\nmatched on direction {matched_on}"
     ax.set(xscale="log", xlabel=name, ylabel="progress\n[of the target]")
     _sparse(ax.xaxis)
     styles = [_style(number, None, linestyles) for number in range(len(groups))]
-    entries = _directions(teachers[0], directions, palette) | _runs(styles, labels) | _marked(marks)
-    return _legend(ax, entries, legend, line)
+    entries = named | _runs(styles, labels) | _marked(marks)
+    return _legend(ax, _with(line, entries), legend)
 
 
 def exaggeration(
@@ -161,7 +167,7 @@ def exaggeration(
         ax.plot(eigenvalues[k], lags[:, k].mean(), color=color, marker="o", linestyle="none")
     ax.set(xscale="log", xlabel="eigenvalue λ", ylabel="exaggeration  1 − ρ")
     _sparse(ax.xaxis)
-    return _legend(ax, _marked(marks), legend, line)
+    return _legend(ax, _with(line, _marked(marks, 1)), legend)
 
 
 def eigenspace(
@@ -198,7 +204,7 @@ def eigenspace(
         for run in runs:
             progress, thin = np.asarray(run.progress), dict(linewidth=0.6) if len(runs) > 1 else {}
             style = dict(color=color) | _style(number, marks, linestyles) | thin | line
-            ax.plot(progress[:, x], progress[:, y], **_lone(progress[:, y]) | style)
+            ax.plot(progress[:, x], progress[:, y], **_lone(progress[:, y], style))
     diagonal = dict(color=GREY, linewidth=0.8, zorder=0)
     target = dict(color=BLACK, linestyle="none", marker="*", markersize=11)
     if "target" not in _known(ax):
@@ -208,8 +214,8 @@ def eigenspace(
     ax.set_xlabel(f"progress along direction {x}, λ = {λ[x]:.3g}")
     ax.set_ylabel(f"progress along\ndirection {y}, λ = {λ[y]:.3g}")
     styles = [_style(number, None, linestyles) for number in range(len(groups))]
-    entries = _runs(styles, labels, palette) | _marked(marks)
-    return _legend(ax, entries | {"target": target, "equal speed": diagonal}, legend, line)
+    entries = _with(line, _runs(styles, labels, palette) | _marked(marks))
+    return _legend(ax, entries | {"target": target, "equal speed": diagonal}, legend)
 
 
 def confidence(
@@ -242,10 +248,12 @@ def confidence(
         name: as_data(logits, f"{name}_logits", ranks=(2,))
         for name, logits in dict(teacher=teacher_logits, student=student_logits).items()
     }
-    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], both["student"] * as_number(scale, "scale")))
+    scaled = as_data(both["student"] * as_number(scale, "scale"), "student_logits times scale", ranks=(2,))
+    x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], scaled))
     fit = measures.confidence.of_points(x, y)
-    many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, markeredgewidth=0, rasterized=len(x) > 2000)
-    ax.plot(x, y, color=color, linestyle="none", **many | marker)
+    many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, rasterized=len(x) > 2000)
+    edge = {} if "marker" in marker else dict(markeredgewidth=0)  # a cross is all edge
+    ax.plot(x, y, color=color, linestyle="none", **many | edge | marker)
     ends = np.array([x.min(), x.max()])
     everywhere = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     line = dict(color=VERMILLION), dict(color=GREY, linewidth=0.8, zorder=0)
@@ -280,16 +288,17 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     if not isinstance(eigenvalues, Eigensystem):
         λ = np.asarray(as_spectrum(eigenvalues))
         λ = np.where(λ > 0, λ, np.nan)  # zero has no place on a logarithmic axis
-        ax.plot(np.arange(1, len(λ) + 1), λ, **dict(color=BLUE) | _lone(λ) | line)
+        ax.plot(np.arange(1, len(λ) + 1), λ, **_lone(λ, dict(color=BLUE) | line))
         ax.set_ylabel("eigenvalue λ")
         return ax
     λ, target = np.asarray(eigenvalues.eigenvalues), np.asarray(eigenvalues.target)
     at = np.arange(1, len(λ) + 1)
-    signal = λ * np.sum(target.reshape(len(λ), -1) ** 2, axis=1)
+    size = np.max(np.abs(target)) or 1.0  # whose square may leave the range of floats
+    signal = λ * np.sum((target.reshape(len(λ), -1) / size) ** 2, axis=1)
     seen = 1 - float(eigenvalues.unseen)
     of_targets = dict(color=VERMILLION, marker=".", linestyle="none", label="of the targets")
     ax.plot(at, seen * signal / (signal.sum() or np.nan), **of_targets)
-    ax.plot(at, λ / λ.sum(), **dict(color=BLUE, label="of the features, λ / Σλ") | _lone(λ) | line)
+    ax.plot(at, λ / λ.sum(), **_lone(λ, dict(color=BLUE, label="of the features, λ / Σλ") | line))
     ax.set_ylabel("share of the direction")
     return _legend(ax, {}, legend)
 
@@ -316,20 +325,25 @@ def risk(
     """
     if not hasattr(risk, "bias"):
         raise TypeError(f"risk must be that of measures.risk or of asymptotics.risk, got {risk!r}")
-    clock, parts = np.asarray(clock), {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
-    parts = {name: part.sum(axis=-1) if part.ndim > clock.ndim else part for name, part in parts.items()}
-    for name, values in {**parts, "observed": parts["bias"] if observed is None else np.asarray(observed)}.items():
+    parts = {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
+    if isinstance(risk, measures.Risk):
+        parts = {name: part.sum(axis=-1) for name, part in parts.items()}
+    clock = np.asarray(as_real(clock, "clock"))
+    observed = None if observed is None else np.asarray(as_real(observed, "observed"))
+    for name, values in {**parts, "observed": parts["bias"] if observed is None else observed}.items():
         if clock.ndim != 1 or values.shape != clock.shape:
             raise ValueError(f"clock has shape {clock.shape} and {name} {values.shape}: one entry for each moment")
+    if not np.any(clock > 0):
+        raise ValueError("no moment of clock is after zero, where the logarithmic axis begins; give more")
     ax.set(xscale="log", yscale="log", xlabel="clock  [1/λ]", ylabel="expected squared error")
     for axis in ax.xaxis, ax.yaxis:
         _sparse(axis)
     total = parts["bias"] + parts["variance"]
-    ax.plot(clock, total, color=BLACK, label="bias + variance", **_lone(total))
+    ax.plot(clock, total, **_lone(total, dict(color=BLACK, label="bias + variance")))
     for (name, part), color, dashes in zip(parts.items(), (BLUE, VERMILLION), ("--", ":"), strict=True):
-        ax.plot(clock, part, color=color, linestyle=dashes, label=name, **_lone(part))
+        ax.plot(clock, part, **_lone(part, dict(color=color, linestyle=dashes, label=name)))
     if observed is not None:
-        ax.plot(clock, np.asarray(observed), color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
+        ax.plot(clock, observed, color=BLACK, marker="o", markersize=4, linestyle="none", label="runs")
     least = 1e-3 * min(total[total > 0], default=0.0)
     if ax.dataLim.y0 < least:  # a part that vanishes would press the sum into a line
         ax.set_ylim(least, 3 * ax.dataLim.y1)
@@ -360,13 +374,20 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
             )
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size:
-        least = max(sizes.min(), 1e-16 * sizes.max())
-        ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 7))
-        ax.locator_params(axis="y", numticks=7)  # labels of all powers would overprint
+        least = max(sizes.min(), 1e-16 * sizes.max(), 1e-300)
+        least = 10.0 ** np.floor(np.log10(least))  # a label of less would overprint zero
+        ax.set_yscale("symlog", linthresh=least, linscale=max(1.0, np.log10(sizes.max() / least) / 4))
+        ax.locator_params(axis="y", numticks=6)  # labels of all powers would overprint
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set(title=check.name, xlabel="cases, by margin", ylabel="margin")
+    ax.set(xlabel="cases, by margin", ylabel="margin")
+    ax.set_title(_named(check).replace(" ", "\n", 1), **(dict(fontsize="small") if _width(ax) < 3.5 else {}))
     ax.legend()
     return ax
+
+
+def _named(check):
+    """The claim, and which hypothesis it was checked without."""
+    return check.name if check.dropped is None else f"{check.name} without {check.dropped}"
 
 
 def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, columns: int = 2) -> "Figure":
@@ -392,20 +413,20 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, co
         raise TypeError(f"checks must be those of claim.check, practice or falsify; got {wrong[0]!r}")
     lines = {}
     for check in checks:
-        name = check.name if check.dropped is None else f"{check.name} without {check.dropped}"
-        lanes = lines.setdefault(name, {})
+        lanes = lines.setdefault(_named(check), {})
         number = f"{len(check.verdicts):,} {'on data' if check.lane == 'practice' else 'instances'}"
         lanes.setdefault(check.verdict, []).append(number)
-    handles = []
+    handles, letter, room = [], 0.55 * 7.5, 72 * figure.get_figwidth()  # in points, about
     for name, lanes in lines.items():
         worst = min(lanes, key=(claims.VIOLATED, claims.UNDECIDABLE, claims.HOLDS, claims.OUTSIDE).index)
         said = ", ".join(f"{verdict} ({', '.join(numbers)})" for verdict, numbers in lanes.items())
-        handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=f"{name}: {said}"))
+        text = textwrap.fill(f"{name}: {said}", int(room / letter) - 4)
+        handles.append(Line2D([], [], color=_VERDICTS[worst], marker="o", linestyle="none", label=text))
     if handles:
-        sizes = [0.5 * 7.5 * (len(handle.get_label()) + 4) for handle in handles]  # in points, about
+        sizes = [letter * (len(handle.get_label()) + 4) for handle in handles]
         wide = lambda count: sum(max(column) for column in np.array_split(sizes, count))
         most = range(min(columns, len(handles)), 1, -1)
-        columns = next((count for count in most if wide(count) <= 72 * figure.get_figwidth()), 1)
+        columns = next((count for count in most if wide(count) <= room), 1)
         small = dict(fontsize=7.5, markerscale=0.7, handlelength=1.0, labelspacing=0.3, borderpad=0.0)
         figure.legend(handles=handles, loc="outside lower left", ncols=columns, **small)
     return figure
@@ -462,8 +483,9 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
 
 def _rising(points, name):
     """Coordinates of an axis of a map."""
-    if points.dtype.kind not in "iuf" or not np.isfinite(points).all():
+    if not points.size or points.dtype.kind not in "iuf" or not np.isfinite(points).all():
         raise ValueError(f"the axis {name} must have finite numbers for coordinates, got {points.tolist()[:4]}")
+    points = points.astype(float)  # whole numbers of few bits have no differences
     steps = np.diff(points)
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise ValueError(f"the axis {name} must rise or fall throughout; sort it by table.sortby({name!r})")
@@ -474,7 +496,7 @@ def _edges(points):
     """Of the cells around points, half-way between them on the axis as it is drawn."""
     if _scale(points) == "log":
         return np.exp(_between(np.log(points)))
-    return _between(np.asarray(points, float))
+    return _between(points)
 
 
 def _between(points):
