@@ -24,6 +24,7 @@ from kdtheory._checks import (
     as_real,
     as_spectrum,
     as_start,
+    check_known,
     check_memory,
     concrete,
 )
@@ -267,6 +268,7 @@ def project(
     if run.shape[run.ndim - len(shape) :] != shape:
         raise ValueError(f"{name} must end in the shape {shape} of the problem's, got {run.shape}")
     path = run.shape[: run.ndim - len(shape)]
+    check_known("a trajectory", clock=clock)
     counted = clock is None
     if counted:
         clock = np.broadcast_to(np.arange(path[-1], dtype=float) if path else 0.0, path)
@@ -353,7 +355,8 @@ class Recorder:
         count, reading = self._shape[0], self._reading
         if rows is not None:
             try:
-                rows = np.atleast_1d(np.arange(count)[rows if isinstance(rows, slice) or np.size(rows) else slice(0)])
+                rows = rows if isinstance(rows, slice) else np.asarray(rows) if np.size(rows) else slice(0)
+                rows = np.atleast_1d(np.arange(count)[rows])
             except IndexError as problem:
                 raise IndexError(
                     f"rows must be numbers of training rows, from 0 to {count - 1}, a slice, or a mask with one entry"
