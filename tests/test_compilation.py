@@ -9,6 +9,7 @@ from jax import lax
 import kdtheory as kd
 from kdtheory import _compilation
 from kdtheory._checks import as_array
+from kdtheory.learners import _solvers
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(2, 5, 4))
@@ -179,3 +180,14 @@ def test_plain_numbers_beside_traced_ones(call):
         jax.jacfwd(lambda x: x * beside(x))(1.0),
     ):
         np.testing.assert_allclose(found, 2.0 * alone, rtol=1e-14)
+
+
+def test_long_loops_on_large_tables_are_worth_a_better_program(monkeypatch):
+    def refused(*given):
+        raise AssertionError("made quickly")
+
+    monkeypatch.setattr(_solvers, "quickly", refused)
+    problem = kd.problems.linear(RANDOM.normal(size=(100, 60)), RANDOM.normal(size=100))
+    assert kd.GradientDescent(0.1, 100_000).fit(problem).shape == (60,)
+    with pytest.raises(AssertionError, match="made quickly"):
+        kd.GradientDescent(0.1, 100).fit(problem)
