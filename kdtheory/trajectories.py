@@ -215,11 +215,11 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
         rows = eigensystem.eigenvalues if bare else eigensystem.reading
         begin = _as_start(start, rows.shape[:1] + eigensystem.target.shape[1:])
         begin = begin if bare else eigensystem.of_parameters(begin)
-    return _trajectory(
-        eigensystem,
-        quickly(_coordinates, learner, eigensystem.eigenvalues, eigensystem.target, begin),
-        learner.clock,
-    )
+    given = learner, eigensystem.eigenvalues, eigensystem.target, begin
+    few = (
+        math.prod(jnp.shape(learner.clock)) * eigensystem.target.size <= FEW
+    )  # else it is run for longer, in more memory
+    return _trajectory(eigensystem, quickly(_coordinates, *given) if few else _coordinates(*given), learner.clock)
 
 
 @jax.jit
