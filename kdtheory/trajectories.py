@@ -9,6 +9,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ from kdtheory._checks import (
     check_memory,
     concrete,
 )
-from kdtheory._compilation import FEW, quickly
+from kdtheory._compilation import FEW, LIGHT, quickly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner, check_learner, check_path, check_problem
 from kdtheory.problems import Eigensystem, Problem
@@ -215,11 +216,9 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
         rows = eigensystem.eigenvalues if bare else eigensystem.reading
         begin = _as_start(start, rows.shape[:1] + eigensystem.target.shape[1:])
         begin = begin if bare else eigensystem.of_parameters(begin)
-    given = learner, eigensystem.eigenvalues, eigensystem.target, begin
-    few = (
-        math.prod(jnp.shape(learner.clock)) * eigensystem.target.size <= FEW
-    )  # else it is run for longer, in more memory
-    return _trajectory(eigensystem, quickly(_coordinates, *given) if few else _coordinates(*given), learner.clock)
+    entries = math.prod(jnp.shape(learner.clock)) * eigensystem.target.size
+    run = partial(quickly, _coordinates) if entries <= LIGHT else _coordinates  # of more it takes less time and memory
+    return _trajectory(eigensystem, run(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock)
 
 
 @jax.jit
