@@ -264,7 +264,9 @@ def _as_labels(labels, name):
         missing = [label is None or label != label for label in labels.ravel().tolist()]
         distinct = np.unique(labels[~np.reshape(missing, labels.shape).astype(bool)])
     except Exception as problem:
-        raise TypeError(f"{name} cannot be sorted ({problem}): make them all numbers, or all texts") from problem
+        raise TypeError(
+            f"{name} cannot be sorted ({problem}): make them all numbers, or all texts, and drop rows without one"
+        ) from problem
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(
             f"{name} must be (N,), one class for each row and at least one row, got shape {labels.shape}; of (N, 1)"

@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 
 import numpy as np
+import pandas
 import pytest
 
 import kdtheory as kd
@@ -118,6 +119,7 @@ def test_standardise_refuses_in_words(table, error, message):
         (["a", None], ValueError, "labels: 1 missing, first at 1"),
         (np.ma.array([1, 2], mask=[0, 1]), TypeError, "labels is a masked array"),
         (np.array([1, "a"], object), TypeError, "labels cannot be sorted"),
+        (pandas.Series(["a", None], dtype="string"), TypeError, "labels cannot be sorted .* drop rows without one"),
     ],
 )
 def test_labels_are_refused_in_words(labels, error, message):
