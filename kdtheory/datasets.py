@@ -58,9 +58,12 @@ def fashion_mnist(
 
     Read from files in MNIST's format, gzipped or not, such as those of the Debian package
     dataset-fashion-mnist, whose folder is the default. Xiao, Rasul & Vollgraf 2017 (MIT). Raises
-    FileNotFoundError, saying how to get them, and ValueError for a file that is damaged.
+    FileNotFoundError, saying how to get them, and ValueError for files that are damaged or of different sets.
     """
-    return tuple(_idx(Path(folder), f"{split}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    images, labels = (_idx(Path(folder), f"{split}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    if len(images) != len(labels):
+        raise ValueError(f"{folder} holds {len(images)} {split} images and {len(labels)} labels; get both anew")
+    return images, labels
 
 
 def _idx(folder, name):
@@ -130,15 +133,22 @@ def text_features(
 
     Latent semantic analysis (Deerwester et al. 1990), learnt on the training texts alone: words and pairs of
     words that occur twice, logarithmic counts, randomised SVD seeded with `key`, rows of unit length. The
-    sign of each column makes its largest loading positive.
+    sign of each column makes its largest loading positive. Of fewer training texts than `dimensions` there is a
+    column for each. Raises ValueError for more dimensions than there are such words and pairs.
     """
     _carrier("sklearn", "text_features")
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     weigh = TfidfVectorizer(sublinear_tf=True, min_df=2, ngram_range=(1, 2))
+    counts = weigh.fit_transform(train)
+    if as_count(dimensions, "dimensions") > counts.shape[1]:
+        raise ValueError(
+            f"dimensions must be at most {counts.shape[1]}, the words and pairs of words that occur in two training"
+            f" texts; got {dimensions}"
+        )
     reduce = TruncatedSVD(dimensions, random_state=key)
-    rows = [reduce.fit_transform(weigh.fit_transform(train)), reduce.transform(weigh.transform(test))]
+    rows = [reduce.fit_transform(counts), reduce.transform(weigh.transform(test))]
     loadings = reduce.components_
     signs = np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])
     lengths = [np.linalg.norm(table, axis=1, keepdims=True) for table in rows]
@@ -254,7 +264,9 @@ def _as_labels(labels, name):
         missing = [label is None or label != label for label in labels.ravel().tolist()]
         distinct = np.unique(labels[~np.reshape(missing, labels.shape).astype(bool)])
     except Exception as problem:
-        raise TypeError(f"{name} cannot be sorted ({problem}): make them all numbers, or all texts") from problem
+        raise TypeError(
+            f"{name} cannot be sorted ({problem}): make them all numbers, or all texts, and drop rows without one"
+        ) from problem
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(
             f"{name} must be (N,), one class for each row and at least one row, got shape {labels.shape}; of (N, 1)"
@@ -291,7 +303,7 @@ def label_noise(key: Key, labels: Numbers, share: float, confusable: Mapping[Any
     Exactly round(share · N) rows, chosen at random, get another class: any of the others, alike (symmetric
     noise), or, with `confusable`, the class that this mapping gives for theirs; rows whose class it does not
     name stay as they are. `key`, a JAX key or an int, seeds NumPy's generator. Raises ValueError for a share outside
-    [0, 1], and for labels that are missing or of one class only.
+    [0, 1], for labels that are missing or of one class only, and for `confusable` that names none of the classes.
 
     >>> import kdtheory as kd
     >>> int(sum(kd.datasets.label_noise(0, [0] * 5 + [1] * 5, 0.3) != [0] * 5 + [1] * 5))
@@ -304,6 +316,8 @@ def label_noise(key: Key, labels: Numbers, share: float, confusable: Mapping[Any
     (labels, classes), random = _as_labels(labels, "labels"), as_random(key)
     hit = random.permutation(len(labels))[: round(share * len(labels))]
     if confusable is not None:
+        if not isinstance(confusable, Mapping) or set(classes.tolist()).isdisjoint(confusable):
+            raise ValueError(f"confusable must map some of the classes {classes.tolist()}, got {confusable!r}")
         new = [confusable.get(label, label) for label in labels[hit].tolist()]
         labels = labels.astype(np.result_type(labels, *map(np.asarray, new)))  # room for a longer name, or a fraction
         labels[hit] = new

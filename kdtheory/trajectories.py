@@ -9,6 +9,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +25,11 @@ from kdtheory._checks import (
     as_real,
     as_spectrum,
     as_start,
+    check_known,
     check_memory,
     concrete,
 )
-from kdtheory._compilation import FEW, quickly
+from kdtheory._compilation import FEW, LIGHT, quickly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner, check_learner, check_path, check_problem
 from kdtheory.problems import Eigensystem, Problem
@@ -214,11 +216,9 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
         rows = eigensystem.eigenvalues if bare else eigensystem.reading
         begin = _as_start(start, rows.shape[:1] + eigensystem.target.shape[1:])
         begin = begin if bare else eigensystem.of_parameters(begin)
-    return _trajectory(
-        eigensystem,
-        quickly(_coordinates, learner, eigensystem.eigenvalues, eigensystem.target, begin),
-        learner.clock,
-    )
+    entries = math.prod(jnp.shape(learner.clock)) * eigensystem.target.size
+    run = partial(quickly, _coordinates) if entries <= LIGHT else _coordinates  # of more it takes less time and memory
+    return _trajectory(eigensystem, run(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock)
 
 
 @jax.jit
@@ -267,6 +267,7 @@ def project(
     if run.shape[run.ndim - len(shape) :] != shape:
         raise ValueError(f"{name} must end in the shape {shape} of the problem's, got {run.shape}")
     path = run.shape[: run.ndim - len(shape)]
+    check_known("a trajectory", clock=clock)
     counted = clock is None
     if counted:
         clock = np.broadcast_to(np.arange(path[-1], dtype=float) if path else 0.0, path)
@@ -353,7 +354,8 @@ class Recorder:
         count, reading = self._shape[0], self._reading
         if rows is not None:
             try:
-                rows = np.atleast_1d(np.arange(count)[rows if isinstance(rows, slice) or np.size(rows) else slice(0)])
+                rows = rows if isinstance(rows, slice) else np.asarray(rows) if np.size(rows) else slice(0)
+                rows = np.atleast_1d(np.arange(count)[rows])
             except IndexError as problem:
                 raise IndexError(
                     f"rows must be numbers of training rows, from 0 to {count - 1}, a slice, or a mask with one entry"

@@ -112,7 +112,7 @@ def test_learners_and_problems_of_your_own():
 def test_a_level_that_the_student_never_reaches_is_nan():
     problem = kd.problems.with_spectrum(0, [1.0, 0.5])
     found = kd.compare(problem, teacher=kd.GradientDescent(0.1, 2), student=PATH, directions=(0, 1))
-    assert np.isnan(found.rows[1].exaggeration) and "nan" in str(found)
+    assert np.isnan(found.rows[1].exaggeration) and "of direction 0, which one of them never has; " in str(found)
 
 
 def test_features_without_targets_are_refused():
@@ -195,6 +195,17 @@ def test_targets_without_anything_to_learn():
         kd.compare(np.eye(3), np.zeros(3))
     with pytest.raises(ValueError, match="targets have no component along direction 0; lead with another"):
         kd.compare(np.diag([3.0, 2.0, 1.0]), [0.0, 1.0, 1.0])
+    features = np.random.default_rng(0).standard_normal((40, 5))
+    with pytest.raises(ValueError, match="targets have no component along direction 0"):  # but for rounding
+        kd.compare(features - features.mean(axis=0), np.ones(40))
+    assert kd.compare(np.diag([3.0, 2.0, 1.0]), [1e-20, 1.0, 1.0]).rows[0].share == pytest.approx(5e-41)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e80])
+def test_shares_of_targets_of_any_size(size, diabetes):
+    features, targets = kd.datasets.diabetes()
+    rows = kd.compare(1e-80 * features, size * targets).rows
+    np.testing.assert_allclose([row.share for row in rows], [row.share for row in diabetes.rows])
 
 
 def test_directions_and_levels_that_are_none():

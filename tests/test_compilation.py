@@ -7,8 +7,9 @@ import pytest
 from jax import lax
 
 import kdtheory as kd
-from kdtheory import _compilation
+from kdtheory import _compilation, trajectories
 from kdtheory._checks import as_array
+from kdtheory.learners import _solvers
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(2, 5, 4))
@@ -179,3 +180,18 @@ def test_plain_numbers_beside_traced_ones(call):
         jax.jacfwd(lambda x: x * beside(x))(1.0),
     ):
         np.testing.assert_allclose(found, 2.0 * alone, rtol=1e-14)
+
+
+def test_long_loops_on_large_tables_and_long_paths_are_worth_a_better_program(monkeypatch):
+    def refused(*given):
+        raise AssertionError("made quickly")
+
+    for module in _solvers, trajectories:
+        monkeypatch.setattr(module, "quickly", refused)
+    assert kd.closed_form(kd.GradientFlow(np.arange(2000.0)), np.linspace(0.0, 1.0, 600)).clock.shape == (2000,)
+    with pytest.raises(AssertionError, match="made quickly"):
+        kd.closed_form(kd.GradientFlow(np.arange(20.0)), np.linspace(0.0, 1.0, 600))
+    problem = kd.problems.linear(RANDOM.normal(size=(100, 60)), RANDOM.normal(size=100))
+    assert kd.GradientDescent(0.1, 100_000).fit(problem).shape == (60,)
+    with pytest.raises(AssertionError, match="made quickly"):
+        kd.GradientDescent(0.1, 100).fit(problem)

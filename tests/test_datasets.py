@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 
 import numpy as np
+import pandas
 import pytest
 
 import kdtheory as kd
@@ -118,6 +119,7 @@ def test_standardise_refuses_in_words(table, error, message):
         (["a", None], ValueError, "labels: 1 missing, first at 1"),
         (np.ma.array([1, 2], mask=[0, 1]), TypeError, "labels is a masked array"),
         (np.array([1, "a"], object), TypeError, "labels cannot be sorted"),
+        (pandas.Series(["a", None], dtype="string"), TypeError, "labels cannot be sorted .* drop rows without one"),
     ],
 )
 def test_labels_are_refused_in_words(labels, error, message):
@@ -156,6 +158,10 @@ def test_fashion_mnist_reads_mnists_format(tmp_path, packed):
     assert classes.tolist() == [7, 1]
     with pytest.raises(FileNotFoundError, match="apt-get install dataset-fashion-mnist"):
         kd.datasets.fashion_mnist(tmp_path, split="t10k")
+    if not packed:
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x03abc")
+        with pytest.raises(ValueError, match="holds 2 train images and 3 labels; get both anew"):
+            kd.datasets.fashion_mnist(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +186,9 @@ def test_reviews_and_their_features():
     assert train.shape == (300, 20) and test.shape == (100, 20)
     np.testing.assert_allclose(np.linalg.norm(train, axis=1), 1)
     np.testing.assert_array_equal(kd.datasets.text_features(texts[:300], texts[300:400], dimensions=20)[1], test)
+    assert kd.datasets.text_features(texts[:30], texts[300:400], dimensions=40)[1].shape == (100, 30)
+    with pytest.raises(ValueError, match=r"dimensions must be at most \d+, the words .*; got 2000"):
+        kd.datasets.text_features(texts[:30], texts[300:400], dimensions=2000)
 
 
 def test_nace():
@@ -224,3 +233,9 @@ def test_label_noise_is_seeded_and_of_the_given_share():
 def test_confusable_classes_keep_their_whole_name():
     assert kd.datasets.label_noise(0, ["cat", "dog"], 1.0, {"cat": "tiger"}).tolist() == ["tiger", "dog"]
     assert kd.datasets.label_noise(0, [4, 4], 1.0, {4: 9.5}).tolist() == [9.5, 9.5]
+
+
+@pytest.mark.parametrize("confusable", [{4: 9, "7": "1"}, [4, 9]])
+def test_confusable_classes_are_among_the_labels(confusable):
+    with pytest.raises(ValueError, match=r"confusable must map some of the classes \['4', '9'\], got "):
+        kd.datasets.label_noise(0, ["4", "9"], 1.0, confusable)

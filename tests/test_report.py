@@ -109,6 +109,14 @@ def test_what_is_kept_comes_back(tmp_path, monkeypatch):
     assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".npz"]
 
 
+def test_arms_of_a_switch_differ_in_their_labels_alone(monkeypatch):
+    monkeypatch.setattr(
+        switching.kd, "distill", lambda teacher, student, temperature: student
+    )  # its labels are the labels
+    arms = switching.one("nace", 80, 0.3, 0, (40, 40)).arms
+    np.testing.assert_array_equal(arms, np.tile(arms[:, :1], 4))
+
+
 def test_controls_at_toy_size():
     seen = together.control(0, 420)
     assert seen.squared_ratio == pytest.approx(1.0, abs=1e-9) and seen.excess < 1e-12

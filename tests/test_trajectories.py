@@ -309,8 +309,8 @@ def test_mini_batches_add_up_to_a_moment():
     np.testing.assert_array_equal(recorder.trajectory.clock, whole.trajectory.clock)
     # batches each at a clock of its own: the mean over the pass, of coordinates as of clocks
     moving = kd.Recorder(TALL)
-    for step, rows in enumerate((slice(0, 10), slice(10, 15), np.arange(20) >= 15)):
-        moving(float(step), log[step][rows], rows)
+    for step, rows in enumerate((slice(0, 10), (10, 11, 12, 13, 14), np.arange(20) >= 15)):
+        moving(float(step), log[step][np.asarray(rows) if step == 1 else rows], rows)
     assert moving.trajectory.clock.tolist() == [(0.0 * 10 + 1.0 * 5 + 2.0 * 5) / 20]
     mixed = np.concatenate([log[0][:10], log[1][10:15], log[2][15:]])
     np.testing.assert_allclose(moving.trajectory.coordinates[0], TALL.eigensystem().of_predictions(mixed), atol=1e-13)
@@ -350,6 +350,8 @@ def test_what_a_recorder_refuses():
         ValueError, match=r"start must have the shape \(20, 2\).*, or \(3, 20, 2\) for each run; got \(4"
     ):
         kd.project(TALL, predictions=np.ones((3, 5, 20, 2)), clock=np.arange(5.0), start=np.ones((4, 20, 2)))
+    with pytest.raises(TypeError, match="clock is being traced by JAX, but a trajectory is made by NumPy"):
+        jax.jit(lambda clock: kd.project(TALL, predictions=np.ones((2, 20, 2)), clock=clock).clock)(jnp.arange(2.0))
     with pytest.raises(ValueError, match="clock is NaN at entry 1"):
         kd.project(TALL, predictions=np.ones((2, 20, 2)), clock=[0.0, np.nan])
     with pytest.raises(ValueError, match=r"start must have the shape \(6, 2\) of the target"):

@@ -268,6 +268,14 @@ def test_softmax_by_the_loop_alone():
         kd.transfer(kd.Ridge(0.1), student, first, second)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-170, 1e160])
+def test_runs_and_theory_agree_whatever_the_size_of_the_students_own_targets(size):
+    y = TARGETS["one"]
+    for taught in y, size * y:
+        found = kd.transfer(kd.Ridge(0.1), kd.GradientFlow(3.0), PROBLEMS["thin"](taught), PROBLEMS["wide"](size * y))
+        assert found.disagreement < 1e-12 and "of theory" in str(found)
+
+
 def test_what_is_refused():
     y = TARGETS["one"]
     thin, wide = PROBLEMS["thin"](y), PROBLEMS["wide"](y)
@@ -279,6 +287,8 @@ def test_what_is_refused():
         kd.transfer(ridge, ridge, PROBLEMS["thin"](TARGETS["three"]), wide)
     with pytest.raises(ValueError, match="teacher must be a single stopped learner"):
         kd.transfer(kd.Ridge(np.array([0.1, 0.2])), ridge, thin, wide)
+    with pytest.raises(ValueError, match="student is a path of no moments; give it one moment at least"):
+        kd.transfer(ridge, kd.GradientFlow(np.zeros(0)), thin, wide)
     with pytest.raises(TypeError, match="student must be a learner"):
         kd.transfer(ridge, 0.1, thin, wide)
     with pytest.raises(TypeError, match="problem must be made by"):

@@ -7,9 +7,9 @@ student's progress over its teacher's at equal *time*, half of the teacher's ste
 one in every direction, and so it is where the spectrum is flat: at equal time a student only trails, which
 shows nothing of bias. Middle: the same runs at matched progress on the first direction; now the flat spectrum
 is at one. Right: the excess error of students of the best early-stopped teacher, relative to that teacher's
-own: trained for as many steps as it, and at their best moment. With the signal below, where distillation
-learns last, it must hurt, and all that a student can do is to train until it is its teacher. Lines and dots
-are means over five seeds of signal and noise, with 95 % intervals.
+own: trained for as many steps as it, and at their best moment; the truth says which moments are best. With the
+signal below, where distillation learns last, it must hurt, and all that a student can do is to train until it
+is its teacher. Lines and dots are means over five seeds of rows, signal and noise, with 95 % intervals.
 """
 
 import numpy as np

@@ -1,13 +1,13 @@
 """The third claim: exaggerated bias, exaggerated confidence and better generalisation in the same runs
 
 For each set, clean labels and 30 % wrong ones, the student (τ = 4) of the teacher that fits its labels, as in
-P4 and P6, judged on the same runs at the same moment, that of P4: (a) ρ of the trailing directions, where below
-one is exaggerated bias; (b) the slope of confidence on training and on test inputs; (c) the fall of the test
-error in points, against its own teacher and against the best early-stopped one. On the right the control:
-digits with whitened pixels (100 components, fewer than the 2000 rows), 30 % wrong labels, on which no bias is
-left to exaggerate. With squared loss the student is there exactly its own filter times the teacher, so that
-its slope is below one; with softmax it is so but for the curvature of the loss. Dots are seeds, or seeds and
-folds, bars means with 95 % intervals. For the causal test see P5.
+P4 and P6, judged on the same runs: (a) ρ of the trailing directions when half of the leading ones is learnt,
+where below one is exaggerated bias; and at the moment of P4 (b) the slope of confidence on training and on test
+inputs, (c) the fall of the test error in points, against its own teacher and against the best early-stopped
+one. On the right the control: digits with whitened pixels (100 components, fewer than the 2000 rows), 30 %
+wrong labels, on which no bias is left to exaggerate. With squared loss the student is there exactly its own
+filter times the teacher, so that its slope is below one; with softmax it is so but for the curvature of the
+loss. Dots are seeds, or seeds and folds, bars means with 95 % intervals. For the causal test see P5.
 """
 
 import numpy as np
@@ -97,7 +97,7 @@ def control(seed, rows, teacher_steps=400, student_steps=40) -> Control:
 
 
 def seen(studies):
-    """At the moment of P4: ρ, slopes on train and test, points over the own teacher and the best stop, (S,) each."""
+    """ρ; at the moment of P4 slopes on train and test, points over the own teacher and the best stop: (S,) each."""
     at, who = studies.chosen.steepest, generalisation.student(studies)
     return (
         np.array([study.ratio[HOT, INTERPOLATING] for study in studies.fresh]),
@@ -148,8 +148,8 @@ def abstract(found):
     best = [who for who in both if by[f"{who}: the same against the best early stop"].verdict == "shown"]
     return (
         f"(c) in the same runs bias and confidence (train and test) are exaggerated in {len(both)} of {len(settings)}"
-        f" settings; at that moment the student generalises better than its own teacher in {len(gain)} of these, and"
-        f" than the best early stop in {len(best)}."
+        f" settings; at the moment of P4 the student generalises better than its own teacher in {len(gain)} of these,"
+        f" and than the best early stop in {len(best)}."
     )
 
 

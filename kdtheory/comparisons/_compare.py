@@ -57,8 +57,9 @@ class Comparison:
         """The lag on each direction when both have learnt `level` of the lead. NaN if one of them never
         has."""
         lead, λ, targets = self.directions[0], np.asarray(self.teacher.eigenvalues), np.asarray(self.problem.targets)
-        target = np.asarray(self.teacher.target).reshape(len(λ), -1)
-        share = len(targets) * λ * np.sum(target**2, axis=1) / np.sum(targets**2)
+        unit = np.max(np.abs(targets))  # lest squares leave the range
+        along = np.sqrt(len(targets) * λ)[:, None] * (np.asarray(self.teacher.target) / unit).reshape(len(λ), -1)
+        share = np.sum(along**2, axis=1) / np.sum((targets / unit) ** 2)
         none = np.full(len(λ), np.nan)
         theory = measures.observed_exaggeration(*self.theory, self.level, lead) if self.theory else none
         learnt = measures.progress_at(self.teacher, self.level, lead)
@@ -120,6 +121,8 @@ class Comparison:
             for r in self.rows
         ]
         when = f"when both have learnt {self.level:g} of direction {self.directions[0]}"
+        if math.isnan(self.rows[0].exaggeration):
+            when += ", which one of them never has"
         stop = f"the teacher stopped at clock {float(self.stopped.clock):.4g}"
         if self.theory is None:
             return "\n".join([head, *lines, f"{when}; {stop}; practice only, without a closed form"])
@@ -199,7 +202,9 @@ def compare(
     directions = tuple(dict.fromkeys(as_direction(_at_most(k, len(λ) - 1), len(λ)) for k in directions))
     if not np.any(np.asarray(problem.targets)):
         raise ValueError("targets are zero, so there is nothing to learn")
-    if not np.any(np.asarray(eigensystem.target)[directions[0]]):
+    lead, taught = np.asarray(eigensystem.samples_basis)[:, directions[0]], np.asarray(problem.targets)
+    rounding = len(lead) * np.finfo(lead.dtype).eps * (np.abs(lead) @ np.abs(taught))
+    if np.all(np.abs(lead @ taught) <= rounding):
         raise ValueError(f"targets have no component along direction {directions[0]}; lead with another of directions")
 
     descent = GradientDescent(0.1 / λ[0], steps=0)

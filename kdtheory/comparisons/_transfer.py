@@ -172,12 +172,14 @@ class Transfer:
     @property
     def disagreement(self) -> float:
         """The largest difference between runs and theory, in predictions along single directions, as a share of the
-        length of the targets. NaN without theory."""
+        length of the targets, the longer of the two problems'. NaN without theory."""
         if self.theory is None:
             return float("nan")
-        size = np.sqrt(np.sum(np.asarray(self.problems[1].targets) ** 2))
+        targets = [np.asarray(each.targets) for each in self.problems]
+        unit = max(np.max(np.abs(each)) for each in targets) or 1.0  # lest squares leave the range
+        size = max(np.linalg.norm(each / unit) for each in targets) or 1.0
         gaps = [
-            np.max(np.abs(_components(run) - _components(expected)) * np.sqrt(len(self._predicted)) / size)
+            np.max(np.abs(_components(run) - _components(expected)) / unit * np.sqrt(len(targets[0])) / size)
             for run, expected in zip((self.teacher, self.student), self.theory, strict=True)
         ]
         return float(np.max(gaps))
@@ -242,8 +244,9 @@ def transfer(
     Trajectories that theory says, None where there is none: for softmax problems, whose logits are taught, and for
     learners without a filter. `measures.transfer` has the numbers of the overlap by themselves.
 
-    Raises ValueError for problems of different numbers of samples or outputs, for a teacher that is a path and for a
-    weight that is not finite; TypeError for what is no learner or problem; and what the problems and learners raise.
+    Raises ValueError for problems of different numbers of samples or outputs, for a teacher that is a path, a student
+    that is one of no moments and a weight that is not finite; TypeError for what is no learner or problem; and what the
+    problems and learners raise.
 
     >>> import kdtheory as kd, numpy as np
     >>> x, y = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]), [1.0, 2.0, 4.0]
@@ -266,6 +269,8 @@ def transfer(
             f" {shapes[1]}"
         )
     teacher, student = teacher.tuned(first.eigenvalues[0]), student.tuned(second.eigenvalues[0])
+    if 0 in np.shape(student.clock):
+        raise ValueError("student is a path of no moments; give it one moment at least")
 
     check_learner(teacher, teacher_problem.curvature * first.eigenvalues[0])
     parameters = teacher.fit(teacher_problem)

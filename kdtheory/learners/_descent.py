@@ -82,7 +82,7 @@ class _Loop(Learner):
 
         def run(problem, start, steps):
             hessian = run_tridiagonal(problem) if turn else run_dense(problem) if on_gram else None
-            work = start.size * np.max(np.asarray(steps), initial=0) if concrete(steps) else np.inf
+            work = start.size * len(start) * np.max(np.asarray(steps), initial=0) if concrete(steps) else np.inf
             return brief(run_descent, work)(learner, problem, start, steps, hessian)
 
         most = len(self.step_size) if self.scheduled else np.inf
