@@ -120,7 +120,7 @@ def test_a_hundred_thousand_steps_lose_no_digit(shape, momentum):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("samples", [3, 40])
+@pytest.mark.parametrize("samples", [3, 40, 520])  # the last is too large to be refined
 def test_a_hundred_thousand_steps_on_a_kernel(samples, momentum):
     # F0: the same on every kind of processor
     features, targets = steep(samples, 60)
