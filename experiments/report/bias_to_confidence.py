@@ -13,9 +13,8 @@ eigenvalue, and where the student of γ = 1 drops most, λ*. With energy above �
 energy below it does not: so an interpolating teacher's does, and an early one's does not, which is the
 mechanism of P7 too. (d), (e): the same with softmax and τ = 4, teachers of 20 and of 320 steps; measured, for
 there is no formula. (f) The slope as it is, of (a) and (b), clean labels: early below one, interpolating
-above. The rank correlation over kernels, noise and stops that stood here before said the opposite: it
-compared students of different teachers, labels and eigenvectors, each of which moves the slope more than the
-bias does.
+above. A rank correlation over kernels, noise and stops would say the opposite: it compares students of
+different teachers, labels and eigenvectors, each of which moves the slope more than the bias does.
 """
 
 import numpy as np

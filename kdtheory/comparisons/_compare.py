@@ -114,19 +114,19 @@ class Comparison:
         return figure
 
     def __repr__(self) -> str:
-        head = "direction  eigenvalue  share of |y|²  teacher  student  exaggeration"
+        head, rows = "direction  eigenvalue  share of |y|²  teacher  student  exaggeration", self.rows
         lines = [
             f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.share:13.4f}  {r.teacher:7.4f}  {r.student:7.4f}"
             f"  {r.exaggeration:z12.4f}"
-            for r in self.rows
+            for r in rows
         ]
         when = f"when both have learnt {self.level:g} of direction {self.directions[0]}"
-        if math.isnan(self.rows[0].exaggeration):
+        if math.isnan(rows[0].exaggeration):
             when += ", which one of them never has"
         stop = f"the teacher stopped at clock {float(self.stopped.clock):.4g}"
         if self.theory is None:
             return "\n".join([head, *lines, f"{when}; {stop}; practice only, without a closed form"])
-        lines = [f"{line}  {r.theory:z9.4f}" for line, r in zip(lines, self.rows, strict=True)]
+        lines = [f"{line}  {r.theory:z9.4f}" for line, r in zip(lines, rows, strict=True)]
         foot = [f"{when}; {stop}; {plots.loop(self.disagreement)}"]
         if self.gain is not None:
             least = int(np.argmin(np.asarray(self.student_risk.risk)))
