@@ -529,19 +529,22 @@ def test_checks_are_asked_for(ax):
     assert len(kd.plots.verdicts(Figure(layout="constrained"), check).legends) == 1
 
 
-def test_labels_of_margins_do_not_overprint():
-    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
+def labels_of(margins):
+    """How many labels stand on the axis of margins that hold, in a column; none overprints another."""
+    figure, size = Figure(figsize=(3.3, 2.5), layout="constrained"), len(margins)
     FigureCanvasAgg(figure)
-    margins = 10.0 ** np.arange(-15.0, 0.0)
-    said = SimpleNamespace(
-        name="a claim", dropped=None, margins=margins, verdicts=np.full(15, HOLDS), counts={HOLDS: 15}
-    )
-    ax = kd.plots.margins(figure.subplots(), said)
+    said = dict(name="a claim", dropped=None, margins=margins, verdicts=np.full(size, HOLDS), counts={HOLDS: size})
+    ax = kd.plots.margins(figure.subplots(), SimpleNamespace(**said))
     figure.draw_without_rendering()
     low, high = ax.get_window_extent().intervaly
     boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
     seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
-    assert len(seen) > 3 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+    assert all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+    return len(seen)
+
+
+def test_labels_of_margins_do_not_overprint():
+    assert labels_of(10.0 ** np.arange(-15.0, 0.0)) > 3
 
 
 def test_verdicts_stand_below_each_other_where_there_is_no_room_beside():
@@ -644,18 +647,7 @@ def test_margins_without_a_hypothesis_say_so(ax):
     "low, high, signs", [(-2.3, -0.3, [-1]), (-6.7, 9.1, [-1, 1]), (0.5, 8.7, [1]), (-3e2, 0, [1])]
 )
 def test_labels_of_margins_leave_zero_free(low, high, signs):
-    figure = Figure(figsize=(3.3, 2.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    margins = np.geomspace(10.0**low, 10.0**high, 20) * np.resize(signs, 20)
-    said = SimpleNamespace(
-        name="a claim", dropped=None, margins=margins, verdicts=np.full(20, HOLDS), counts={HOLDS: 20}
-    )
-    ax = kd.plots.margins(figure.subplots(), said)
-    figure.draw_without_rendering()
-    low, high = ax.get_window_extent().intervaly
-    boxes = [tick.label1.get_window_extent() for tick in ax.yaxis.get_major_ticks() if tick.label1.get_text()]
-    seen = sorted((box.y0, box.y1) for box in boxes if low <= (box.y0 + box.y1) / 2 <= high)
-    assert len(seen) > 2 and all(top <= bottom for (_, top), (bottom, _) in itertools.pairwise(seen))
+    assert labels_of(np.geomspace(10.0**low, 10.0**high, 20) * np.resize(signs, 20)) > 2
 
 
 def test_a_verdict_wider_than_its_figure_is_broken():
