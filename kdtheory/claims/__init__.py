@@ -31,6 +31,7 @@ from kdtheory.claims.margins import filters as filters
 from kdtheory.claims.margins import measured as measured
 from kdtheory.claims.margins import practice as practice
 from kdtheory.claims.margins import same as same
+from kdtheory.claims.margins import searched as searched
 from kdtheory.claims.margins import theory as theory
 from kdtheory.claims.margins import uncertainty as uncertainty
 from kdtheory.claims.quantities import Quantity as Quantity

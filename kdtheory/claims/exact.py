@@ -4,8 +4,10 @@ A claim is traced once more, with filters from their definitions instead of the 
 every operation is done in decimal arithmetic. What is left of it for one instance is a straight line of formulas.
 """
 
+import contextlib
 import decimal
 import functools
+import gc
 import inspect
 import math
 import re
@@ -256,6 +258,7 @@ MOVES = frozenset(
 RESERVED = {function.__name__ for needed in HELPERS.values() for function in needed}  # names that scripts use
 RESERVED |= {"D", "Context", "setcontext", "margin", "print", "abs", "max", "min"}
 LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as floats find it
+SEARCH = "found_in_floats"  # the function in which `searched` calls one that is more than a loop
 BITS = "bitcast_convert_type"  # the leading bits of a float, of which what follows takes the rest
 
 
@@ -276,7 +279,8 @@ def _done(equation, inputs):
     if name == "cond":
         chosen = settings["branches"][int(inputs[0])]
         return _interpret(chosen.jaxpr, chosen.consts, inputs[1:])
-    if inner is not None and name not in LOOPS:
+    searches = name in LOOPS or settings.get("name") == SEARCH
+    if inner is not None and not searches:
         return _interpret(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
     if name in MOVES and any(each.dtype == object for each in inputs):
         return _moved(equation, inputs)
@@ -302,7 +306,7 @@ def _done(equation, inputs):
         return [out.astype(bool) if equation.outvars[0].aval.dtype == bool else np.asarray(out, object)]
     doubles = [_doubles(each) for each in inputs]
     outputs = _compilation.done(equation, doubles)
-    if name not in {*LOOPS, BITS} and any(each.dtype == object for each in inputs):
+    if not searches and name != BITS and any(each.dtype == object for each in inputs):
         raise NotImplementedError(f"no exact rule for {name}")
     return list(map(_numbers, outputs))
 
@@ -412,14 +416,28 @@ def signs(claim: "Claim", instances: dict[str, Any]) -> list[int | None]:
     numbers, closed = _jaxpr(claim, instances, jax.vmap)
     if _reads_bits(closed.jaxpr):
         raise NotImplementedError("it calls functions of the library that have the digits of floats only")
-    with decimal.localcontext(CONTEXT):
-        found = []
-        for digits in (DIGITS, 2 * DIGITS):
-            with decimal.localcontext(decimal.Context(prec=digits, traps=[], Emin=-(10**9), Emax=10**9)):
-                given = [_numbers(array, lambda value: D(float(value))) for array in jax.tree.leaves(numbers)]
-                said = _interpret(closed.jaxpr, closed.consts, given)
+    found = []
+    for digits in (DIGITS, 2 * DIGITS):
+        with _collector_at_rest(), decimal.localcontext(CONTEXT) as context:
+            context.prec = digits
+            given = [_numbers(array, lambda value: D(float(value))) for array in jax.tree.leaves(numbers)]
+            said = _interpret(closed.jaxpr, closed.consts, given)
             found.append([[_plain(number) for number in each] for each in said])
+    with decimal.localcontext(CONTEXT):
         return list(map(_sign_of, zip(*found[0], strict=True), zip(*found[1], strict=True)))
+
+
+@contextlib.contextmanager
+def _collector_at_rest():
+    """Numbers that know how they were made are millions of objects without a circle, and would be looked through for
+    one again and again."""
+    working = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if working:
+            gc.enable()
 
 
 def _reads_bits(jaxpr):

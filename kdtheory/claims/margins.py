@@ -336,6 +336,16 @@ def face(run: Run, formula: _T, algorithm: _T) -> _T:
     return algorithm if run is practice else formula
 
 
+def searched(search: Callable[[], jax.Array]) -> jax.Array:
+    """What a search finds. A claim that is judged in 60 digits takes it as floats find it, like what a loop finds."""
+
+    @jax.jit
+    def found_in_floats():
+        return search()
+
+    return found_in_floats()
+
+
 @traced_once
 def measured(learnt: jax.Array, error: Number) -> Seen:
     """Fractions known up to an absolute error."""
