@@ -103,13 +103,14 @@ def fewest_steps(learner, lead, seen, most):
     """The fewest steps after which a single run has learnt of `lead` as much as was `seen`, if it learns
     steadily and `most` are enough."""
 
-    def halve(_, bracket):
+    def halve(bracket):
         low, high = bracket
         middle = jnp.floor((low + high) / 2)
-        there = ahead(theory(learner(middle), lead[None])[0], seen).value >= 0
+        there = lax.stop_gradient(ahead(theory(learner(middle), lead[None])[0], seen).value >= 0)
         return jnp.where(there, low, middle), jnp.where(there, middle, high)
 
-    return lax.fori_loop(0, 32, halve, (jnp.zeros_like(most), most))[1]
+    most = lax.stop_gradient(most)
+    return lax.while_loop(lambda bracket: bracket[1] - bracket[0] > 1, halve, (-jnp.ones_like(most), most))[1]
 
 
 def in_steps(run, single, chained, trail, most, moment, start=0.0):
