@@ -68,5 +68,5 @@ from kdtheory.trajectories import closed_form as closed_form
 from kdtheory.trajectories import project as project
 from kdtheory.trajectories import simulate as simulate
 
-counterexamples = claims.exact
+counterexamples = claims.counterexamples
 __version__ = _metadata.version("kdtheory")

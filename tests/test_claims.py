@@ -20,8 +20,8 @@ from kdtheory.claims import (
     Margin,
     among,
     both,
+    counterexamples,
     either,
-    exact,
     exceeds,
     positive,
     practice,
@@ -323,7 +323,7 @@ def test_sixty_digits_decide(made):
     assert check.verdict == HOLDS and check.certified.all() and check.margins[0] <= check.rounding[0]
     assert larger_first.at(**(near | dict(trail=1.0 + 1e-15))).verdict == VIOLATED
     assert larger_first.at(**(near | dict(trail=1.0))).verdict == UNDECIDABLE  # equal is neither
-    assert exact.signs(larger_first, {name: np.array([value]) for name, value in near.items()}) == [1]
+    assert counterexamples.signs(larger_first, {name: np.array([value]) for name, value in near.items()}) == [1]
 
 
 def test_digits_do_not_forgive_a_rounding_that_is_written_down(made):

@@ -10,7 +10,7 @@ import pytest
 
 import kdtheory as kd
 import kdtheory.__main__ as command
-from kdtheory.claims import CLAIMS, HOLDS, UNDECIDABLE, VIOLATED, Margin, among, exact
+from kdtheory.claims import CLAIMS, HOLDS, UNDECIDABLE, VIOLATED, Margin, among, counterexamples
 
 WIDE = (0.01, 100.0)
 
@@ -81,7 +81,7 @@ def test_lists_are_spectra_starts_and_targets(made):
         return kd.claims.same(one.learnt[1], other.learnt[1], 1e-15)
 
     assert alike.check(0, count=50).holds and alike.practice(0, count=2).holds
-    assert exact.margin(alike, lead=1.0, trail=0.5, time=1.0) > 0
+    assert counterexamples.margin(alike, lead=1.0, trail=0.5, time=1.0) > 0
 
 
 # A bare number becomes a margin.
@@ -97,7 +97,7 @@ def test_a_bare_number_knows_its_rounding(made):
     check = bare.check(0)
     assert check.holds and not check.blind and bare.practice(0).holds  # near ties are decided in 60 digits
     for case in (0, 17, 101, check.worst):
-        true = float(exact.margin(bare, **check.instance(case)))
+        true = float(counterexamples.margin(bare, **check.instance(case)))
         assert abs(check.margins[case] - true) <= check.rounding[case] + 4e-16 * abs(true)
     assert bare.falsify(0, drop="o").verdict == VIOLATED
 

@@ -17,6 +17,7 @@ from kdtheory.claims import (
     UNDECIDABLE,
     VIOLATED,
     Margin,
+    counterexamples,
     positive,
     search,
     several,
@@ -24,7 +25,6 @@ from kdtheory.claims import (
     uniform,
     whole,
 )
-from kdtheory.claims import exact as counterexamples
 
 mpmath.mp.dps = 70
 bias = kd.theorems.exaggerated_bias

@@ -621,7 +621,7 @@ def test_progress_is_told_and_can_be_silent(capsys, monkeypatch):
 
     kd.sweep(slow, a=np.arange(3.0))
     assert capsys.readouterr().err == ""  # too short to need it
-    monkeypatch.setattr(kd.sweeps._running, "PATIENCE", 0.1)
+    monkeypatch.setattr(kd.sweeps._chunks, "PATIENCE", 0.1)
     kd.sweep(slow, a=np.arange(4.0))
     told = capsys.readouterr().err
     assert "slow:" in told and "4/4" in told and "<" in told  # with the time left

@@ -45,7 +45,7 @@ def test_claims_are_listed_by_topic():
         "spectral bias",
         "confidence",
         "self distillation",
-        "constrained",
+        "constrained self distillation",
         "early stopping",
         "ground truth weight",
         "linear classifiers",

@@ -15,7 +15,7 @@ from kdtheory._checks import (
     concrete,
 )
 from kdtheory._record import record, static
-from kdtheory.asymptotics import _law
+from kdtheory.asymptotics import _curve
 
 MOST = 2.0**1008  # of errors, which leaves their sums some room
 
@@ -91,12 +91,12 @@ def limit(
     )
     samples = as_count(samples, "samples")
     scale = s[-1]
-    population = _law.Population(s / scale, c, samples)
+    population = _curve.Population(s / scale, c, samples)
     s, parameters = population.s, np.sum(c)
     weighted = test_covariance is not None
     columns = [s * s * b2, s * b2] + ([s * mb2, s * cm / samples] if weighted else [])
-    ends = _law.edges(population)
-    nodes = _law.nodes(population, ends, np.column_stack(columns))
+    ends = _curve.edges(population)
+    nodes = _curve.nodes(population, ends, np.column_stack(columns))
     curve, ν = nodes.curve, nodes.ν
     check_memory((3, len(ν), len(ν)), float, f"forms of {len(ν):,} nodes", "group eigenvalues that are nearly equal")
     κ = _null_ridge(population) if parameters > samples else 0.0
@@ -118,7 +118,7 @@ def limit(
     def sized(part):  # as the signal and what is tested on are
         return unit * size * part * size
 
-    low, high = _law.curve(population, ends.ravel(), np.empty((len(s), 0)))[0].λ.reshape(-1, 2).T
+    low, high = _curve.curve(population, ends.ravel(), np.empty((len(s), 0)))[0].λ.reshape(-1, 2).T
     last = np.sum(counts[nodes.interval == len(ends) - 1])
     arrays = dict(
         nodes=scale * curve.λ,
@@ -218,7 +218,7 @@ def _shifted(population, nodes, b2, mb2, cm, κ):
     s, _, samples = population
     u, λ, dλ, ν = nodes.curve.x + 1j * nodes.curve.y, nodes.curve.λ, nodes.dλ, nodes.ν
     columns = np.column_stack([s * b2, mb2, s * cm / samples])
-    q, q_m, t = np.concatenate([(1.0 / (s - u[rows, None])) @ columns for rows in _law.blocks(len(u), 2 * len(s))]).T
+    q, q_m, t = np.concatenate([(1.0 / (s - u[rows, None])) @ columns for rows in _curve.blocks(len(u), 2 * len(s))]).T
 
     def bracket(on, other):  # G_m(z, w) without its factor u v / z w
         (u, q, q_m, t, λ), (v, q_v, q_m_v, t_v, μ) = on, other
@@ -229,7 +229,7 @@ def _shifted(population, nodes, b2, mb2, cm, κ):
     form = np.empty((len(u), len(u)))
     row = (u, q, q_m, t, λ)
     across = (*map(np.conj, row[:-1]), λ)
-    for rows in _law.blocks(len(u), 8 * len(u)):
+    for rows in _curve.blocks(len(u), 8 * len(u)):
         down = tuple(each[rows, None] for each in row)
         jump = bracket(down, row) - bracket(down, across)
         form[rows] = np.where(down[-1] == λ, 0.0, -jump.real / (2.0 * np.pi**2 * np.outer(λ[rows], λ)))
@@ -267,7 +267,7 @@ def effective_ridge(limit: Limit, penalty: Numbers) -> jax.Array:
     if not np.all(np.isfinite(penalty) & (penalty >= 0)):
         raise ValueError(f"penalty must be finite and >= 0, got {penalty}")
     s, c = limit.population
-    population, unit = _law.Population(s, c, limit.samples), power_of_two(s)
+    population, unit = _curve.Population(s, c, limit.samples), power_of_two(s)
     least = unit * _null_ridge(population._replace(s=s / unit)) if np.sum(c) > limit.samples else 0.0
     return as_array(np.vectorize(lambda c: _effective(population, c) if c else least, otypes=[float])(penalty))
 
@@ -300,14 +300,14 @@ def density(limit: Limit, eigenvalues: Numbers) -> jax.Array:
     wanted = np.asarray(as_real(eigenvalues, "eigenvalues"), float)
     s, c = limit.population
     scale, flat = s[-1], wanted.ravel() / s[-1]
-    population = _law.Population(s / scale, c, limit.samples)
-    ends = _law.edges(population)
+    population = _curve.Population(s / scale, c, limit.samples)
+    ends = _curve.edges(population)
     at = np.clip(np.searchsorted(limit.edges[:, 0] / scale, flat, side="right") - 1, 0, None)
     inside = (flat > limit.edges[at, 0] / scale) & (flat < limit.edges[at, 1] / scale)
     low, high = ends[at].T
     for _ in range(200):  # λ rises with x
         x = (low + high) / 2
-        curve, _ = _law.curve(population, x, np.empty((len(s), 0)))
+        curve, _ = _curve.curve(population, x, np.empty((len(s), 0)))
         low, high = np.where(curve.λ < flat, x, low), np.where(curve.λ < flat, high, x)
         if np.all(high - low <= 4e-16 * np.maximum(abs(low), abs(high))):
             break

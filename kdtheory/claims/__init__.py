@@ -7,7 +7,7 @@ be dropped and the search for a counterexample must then succeed.
 """
 
 from kdtheory.claims import certify as certify
-from kdtheory.claims import exact as exact
+from kdtheory.claims import counterexamples as counterexamples
 from kdtheory.claims.checks import CONTRADICTED as CONTRADICTED
 from kdtheory.claims.checks import HOLDS as HOLDS
 from kdtheory.claims.checks import OUTSIDE as OUTSIDE

@@ -18,7 +18,7 @@ from jax.extend.core import jaxpr_as_fun
 from kdtheory._checks import Key, as_key
 from kdtheory._compilation import evaluated, room_for
 from kdtheory._record import LISTED
-from kdtheory.claims import certify, exact, search
+from kdtheory.claims import certify, counterexamples, search
 from kdtheory.claims.checks import CONTRADICTED, HOLDS, OUTSIDE, UNDECIDABLE, VIOLATED, Check, Trial, near
 from kdtheory.claims.margins import MOST_PARTS, Lies, Margin, practice, returned, theory
 from kdtheory.claims.quantities import Quantity, on_edges, plain
@@ -280,7 +280,9 @@ class Claim:
         some = {name: values[unknown] for name, values in instances.items()}
         for fixed, cases in self.alternatives(some) if len(unknown) else ():
             try:
-                signs = exact.signs(self, {name: values[cases] for name, values in some.items()} | dict(fixed))
+                signs = counterexamples.signs(
+                    self, {name: values[cases] for name, values in some.items()} | dict(fixed)
+                )
             except NotImplementedError:
                 break
             for case, sign in zip(unknown[cases], signs, strict=True):

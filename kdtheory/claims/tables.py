@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kdtheory.claims import exact as counterexamples
+from kdtheory.claims import counterexamples
 
 if TYPE_CHECKING:
     from kdtheory.claims.checks import Trial

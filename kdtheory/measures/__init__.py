@@ -1,7 +1,7 @@
 """Numbers read off spectra, learners and trajectories, one file a topic.
 
-All names of `spectral_bias`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained` and `forecasts` are here too,
-and `estimated_risk` of `new_inputs`.
+All names of `spectral_bias`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained_self_distillation` and
+`forecasts` are here too, and `estimated_risk` of `new_inputs`; those of `intervals` are in `confidence`.
 """
 
 from kdtheory.measures import confidence as confidence
@@ -11,7 +11,7 @@ from kdtheory.measures import new_inputs as new_inputs
 from kdtheory.measures import soft_labels as soft_labels
 from kdtheory.measures import status as status
 from kdtheory.measures import transfer as transfer
-from kdtheory.measures.constrained import constrained_penalty as constrained_penalty
+from kdtheory.measures.constrained_self_distillation import constrained_penalty as constrained_penalty
 from kdtheory.measures.early_stopping import best_stop as best_stop
 from kdtheory.measures.forecasts import Forecast as Forecast
 from kdtheory.measures.forecasts import forecast as forecast

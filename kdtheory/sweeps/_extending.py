@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from kdtheory.files import _folders
-from kdtheory.sweeps._running import gathered
+from kdtheory.sweeps._chunks import gathered
 
 _AXES = "axes.npz"
 

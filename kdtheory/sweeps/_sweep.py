@@ -21,8 +21,8 @@ import numpy as np
 from kdtheory._checks import Number, Numbers, as_array
 from kdtheory.files import _fingerprint, _folders
 from kdtheory.sweeps import _extending
+from kdtheory.sweeps._chunks import opened, run
 from kdtheory.sweeps._programs import computer
-from kdtheory.sweeps._running import opened, run
 
 if TYPE_CHECKING:
     from xarray import Dataset

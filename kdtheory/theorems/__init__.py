@@ -50,7 +50,7 @@ their t is ours over N; products λt, and with them every statement below, are t
 from kdtheory.theorems import spectral_bias as spectral_bias
 from kdtheory.theorems import confidence as confidence
 from kdtheory.theorems import self_distillation as self_distillation
-from kdtheory.theorems import constrained as constrained
+from kdtheory.theorems import constrained_self_distillation as constrained_self_distillation
 from kdtheory.theorems import early_stopping as early_stopping
 from kdtheory.theorems import ground_truth_weight as ground_truth_weight
 from kdtheory.theorems import linear_classifiers as linear_classifiers
@@ -82,12 +82,16 @@ from kdtheory.theorems.confidence import scale_free_slope_exceeds_one as scale_f
 from kdtheory.theorems.confidence import (
     slope_exceeds_one_beyond_critical_eigenvalue as slope_exceeds_one_beyond_critical_eigenvalue,
 )
-from kdtheory.theorems.constrained import constrained_penalty_between_bounds as constrained_penalty_between_bounds
-from kdtheory.theorems.constrained import constrained_rounds_sparsify as constrained_rounds_sparsify
-from kdtheory.theorems.constrained import each_round_costs_one as each_round_costs_one
-from kdtheory.theorems.constrained import equal_eigenvalues_collapse_first as equal_eigenvalues_collapse_first
-from kdtheory.theorems.constrained import norm_above_its_tangent as norm_above_its_tangent
-from kdtheory.theorems.constrained import (
+from kdtheory.theorems.constrained_self_distillation import (
+    constrained_penalty_between_bounds as constrained_penalty_between_bounds,
+)
+from kdtheory.theorems.constrained_self_distillation import constrained_rounds_sparsify as constrained_rounds_sparsify
+from kdtheory.theorems.constrained_self_distillation import each_round_costs_one as each_round_costs_one
+from kdtheory.theorems.constrained_self_distillation import (
+    equal_eigenvalues_collapse_first as equal_eigenvalues_collapse_first,
+)
+from kdtheory.theorems.constrained_self_distillation import norm_above_its_tangent as norm_above_its_tangent
+from kdtheory.theorems.constrained_self_distillation import (
     one_fit_favours_by_less_than_eigenvalues as one_fit_favours_by_less_than_eigenvalues,
 )
 from kdtheory.theorems.early_stopping import (

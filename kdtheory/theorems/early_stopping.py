@@ -23,7 +23,7 @@ from kdtheory.claims import (
     among,
     both,
     claim,
-    exact,
+    counterexamples,
     exceeds,
     face,
     filters,
@@ -503,7 +503,7 @@ def equal_fits_reach_lowest(run, method, fits, lead, ratio, clocks):
         flow=lambda h, m: m * jnp.log(1.0 - (1.0 - jnp.exp(jnp.log(h) / m)) ** ratio),
         ridge=lambda h, m: -m * jnp.log(1.0 + (jnp.exp(-jnp.log(h) / m) - 1.0) / ratio),
     )[method]
-    lowest = written if run is exact.exact else lambda h, m: public(h, ratio, m).log
+    lowest = written if run is counterexamples.exact else lambda h, m: public(h, ratio, m).log
 
     def error(seen):
         """With that of the top, to which the formulas are at most so sensitive."""
