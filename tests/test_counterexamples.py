@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import kdtheory as kd
+from kdtheory import claims
 from kdtheory.claims import (
     CLAIMS,
     HOLDS,
@@ -102,6 +103,24 @@ LEARNERS = [
     kd.distill(kd.Ridge(0.3), kd.GradientFlow(2.0), 0.7),
     kd.distill(kd.distill(kd.Ridge(0.3), kd.HeavyBall(0.4, 0.6, 3)), kd.GradientDescent(0.1, 3), 1.5),
 ]
+
+
+@pytest.mark.parametrize("search", [claims.searched, lambda find: find()], ids=["searched", "in digits"])
+def test_a_search_is_taken_as_floats_find_it(search, listed):
+    @kd.claim(source="", standing="own", goal=positive(0.1, 10.0), hypotheses={})
+    def found(run, goal):
+        """Words."""
+        place = search(lambda: jnp.sort(jnp.stack([goal, goal / 3.0]))[0])
+        return Margin(3.0 * place - goal, 0.0)
+
+    if search is not claims.searched:
+        with pytest.raises(NotImplementedError, match="sort"):
+            counterexamples.margin(found, goal=0.7)
+        return
+    third, goal = decimal.Decimal(repr(0.7 / 3.0)), decimal.Decimal("0.7")
+    assert counterexamples.margin(found, goal=0.7) == 3 * third - goal != 0
+    sign = 1 if 3 * third > decimal.Decimal.from_float(0.7) else -1  # there to the last bit
+    assert counterexamples.signs(found, dict(goal=np.array([0.7]))) == [sign]
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: type(learner).__name__)
