@@ -152,9 +152,8 @@ def best_single_with_error(learner, spectrum, power, noise, ulp=EPS) -> Best:
         pull = jnp.abs(noise * h - power * left) + weight * rate * reach
         return 2.0 * jnp.sum(pull * bend), 2.0 * jnp.sum(3.0 * weight * rate * bend + pull * twist)
 
-    f, slope = (lambda u, which=which: slopes(u)[which] for which in (0, 1))
-    start = lambda: jnp.log(best_clock(lambda clock: f(jnp.log(clock)), first, last))
-    u = searched(lambda: downhill(slope, start(), low, high))
+    start = lambda: jnp.log(best_clock(lambda clock: slopes(jnp.log(clock))[0], first, last))
+    u = searched(lambda: downhill(lambda u: slopes(u)[1], start(), low, high))
     for _ in range(4):
         _, slope, curvature, _ = slopes(u)
         u = jnp.clip(u - jnp.where(curvature > 0.0, slope / curvature, 0.0), low, high)

@@ -106,7 +106,7 @@ def fewest_steps(learner, lead, seen, most):
     def halve(bracket):
         low, high = bracket
         middle = jnp.floor((low + high) / 2)
-        there = lax.stop_gradient(ahead(theory(learner(middle), lead[None])[0], seen).value >= 0)
+        there = ahead(theory(learner(middle), lead[None])[0], seen).value >= 0
         return jnp.where(there, low, middle), jnp.where(there, middle, high)
 
     most = lax.stop_gradient(most)
