@@ -520,6 +520,45 @@ def test_a_map_is_of_real_numbers(ax):
         kd.plots.heat(ax, table * 1j)
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax, runs: kd.plots.convergence(ax, *runs, directions=[0]),
+        lambda ax, runs: kd.plots.exaggeration(ax, *runs),
+        lambda ax, runs: kd.plots.eigenspace(ax, *runs),
+        lambda ax, runs: kd.plots.confidence(ax, np.eye(3), np.eye(3)),
+        lambda ax, runs: kd.plots.spectrum(ax, EIGENVALUES),
+        lambda ax, runs: kd.plots.risk(ax, kd.measures.risk(kd.GradientFlow(CLOCK), EIGENVALUES, 1.0, 0.1), CLOCK),
+        lambda ax, runs: kd.plots.margins(ax, kd.theorems.ridge_semigroup.check(0, 5)),
+        lambda ax, runs: kd.plots.heat(ax, kd.sweep(lambda x, y: x * y, x=[1.0, 2.0], y=[1.0, 2.0])["lambda"]),
+    ],
+)
+def test_axes_are_asked_for(draw, runs):
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    for given, said in (
+        (axes, r"got an array of shape \(2,\); write one of them, such as ax\.flat\[0\]"),
+        (figure, "got Figure: .*; write figure, ax = plt.subplots"),
+        (None, "got NoneType: None; write"),
+    ):
+        with pytest.raises(TypeError, match=f"ax must be the axes to draw on, {said}"):
+            draw(given, runs)
+    draw(axes[0], runs)
+    with pytest.raises(TypeError, match=r"figure must be one of matplotlib, such as ax\.figure, got Axes"):
+        kd.plots.verdicts(axes[0], [])
+
+
+def test_more_directions_than_colours_are_shades(ax):
+    path = kd.closed_form(kd.GradientFlow(CLOCK), np.geomspace(1.0, 0.01, 10))
+    kd.plots.convergence(ax, path, directions=range(10))
+    colours = [to_hex(line.get_color()) for line in drawn(ax)]
+    assert len(set(colours)) == 10
+    dark = [sum(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in colours]
+    assert dark[0] == min(dark) and dark[-1] == max(dark)
+    kd.plots.exaggeration(other := Figure().subplots(), path, path, directions=range(10))
+    assert [to_hex(line.get_color()) for line in other.lines[-10:]] == colours
+
+
 def test_checks_are_asked_for(ax):
     with pytest.raises(TypeError, match=r"check must be that of claim\.check, practice or falsify; got 'x'"):
         kd.plots.margins(ax, "x")

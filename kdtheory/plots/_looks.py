@@ -55,6 +55,17 @@ def above(number: float) -> str:
     return f"1e{math.ceil(math.log10(max(number, 1e-12)))}" if math.isfinite(number) else str(float(number))
 
 
+# What is drawn on.
+
+
+def _check_axes(ax):
+    """Refuses what is no single axes: nothing, a figure, or all the axes of one."""
+    if not hasattr(ax, "get_legend_handles_labels"):
+        given = f"an array of shape {ax.shape}" if isinstance(ax, np.ndarray) else f"{type(ax).__name__}: {ax!r}"
+        one = "one of them, such as ax.flat[0]" if isinstance(ax, np.ndarray) else "figure, ax = plt.subplots()"
+        raise TypeError(f"ax must be the axes to draw on, got {given}; write {one}")
+
+
 # What trajectories look like.
 
 
@@ -77,6 +88,11 @@ def _several(names, what):
 
 
 def _coloured(things, palette=COLOURS):
+    """Things with a colour each, in turn. More than the library has are in shades, from the first to the last."""
+    if palette is COLOURS and len(things) > len(COLOURS):
+        import matplotlib
+
+        palette = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, len(things)))
     return zip(things, itertools.cycle(palette), strict=False)
 
 

@@ -18,6 +18,7 @@ from kdtheory.plots._looks import (
     SKY,
     VERMILLION,
     _banded,
+    _check_axes,
     _clock_of,
     _coloured,
     _directions,
@@ -88,6 +89,7 @@ def convergence(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['direction 0, λ = 1', 'direction 1, λ = 0.1', 'teacher', 'student']
     """
+    _check_axes(ax)
     groups = _paths(trajectories, labels)
     palette, teachers = _palette(colours), groups[0]
     directions = _several(dict.fromkeys(_numbered(directions, teachers[0])), "directions")
@@ -151,6 +153,7 @@ def exaggeration(
     >>> ax.lines[0].get_ydata()[1].round(1).item()
     0.6
     """
+    _check_axes(ax)
     (first, *_), _ = _paths((teacher, student))
     directions, lead = _numbered(directions, first), as_direction(lead, len(first.eigenvalues))
     _shared(first, (*directions, lead))
@@ -197,6 +200,7 @@ def eigenspace(
     >>> kd.plots.eigenspace(Figure().subplots(), teacher, student).get_xlabel()
     'progress along direction 0, λ = 1'
     """
+    _check_axes(ax)
     groups, palette = _paths(trajectories, labels), _palette(colours)
     x, y = _numbered((x, y), groups[0][0])
     _shared(groups[0][0], (x, y))
@@ -244,6 +248,7 @@ def confidence(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['fit, slope 1.95', 'equal confidence']
     """
+    _check_axes(ax)
     both = {
         name: as_data(logits, f"{name}_logits", ranks=(2,))
         for name, logits in dict(teacher=teacher_logits, student=student_logits).items()
@@ -278,6 +283,7 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     >>> kd.plots.spectrum(Figure().subplots(), kd.spectra.power_law(10)).get_ylabel()
     'eigenvalue λ'
     """
+    _check_axes(ax)
     from matplotlib.ticker import FuncFormatter
 
     few = lambda: ax.get_xlim()[1] < 10 and ax.get_xlim()[0] > 0.5
@@ -323,6 +329,7 @@ def risk(
     >>> kd.plots.risk(Figure().subplots(), seen, times).get_ylabel()
     'expected squared error'
     """
+    _check_axes(ax)
     if not hasattr(risk, "bias"):
         raise TypeError(f"risk must be that of measures.risk or of asymptotics.risk, got {risk!r}")
     parts = {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
@@ -357,6 +364,7 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
     tiny margins keep their sign. The legend counts the cases of each verdict, those without a margin (NaN)
     too.
     """
+    _check_axes(ax)
     if not hasattr(check, "margins"):
         raise TypeError(f"check must be that of claim.check, practice or falsify; got {check!r}")
     values = np.asarray(check.margins, float)
@@ -408,6 +416,8 @@ def verdicts(figure: "Figure", checks: Iterable[claims.Check] | claims.Check, co
     """
     from matplotlib.lines import Line2D
 
+    if not hasattr(figure, "get_figwidth"):
+        raise TypeError(f"figure must be one of matplotlib, such as ax.figure, got {type(figure).__name__}")
     checks = [checks] if isinstance(checks, claims.Check) else list(checks)
     if wrong := [each for each in checks if not hasattr(each, "verdicts")]:
         raise TypeError(f"checks must be those of claim.check, practice or falsify; got {wrong[0]!r}")
@@ -452,6 +462,7 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
     >>> ax.get_xscale(), ax.get_yscale()
     ('linear', 'log')
     """
+    _check_axes(ax)
     if not hasattr(table, "dims") or hasattr(table, "data_vars"):
         names = f", such as table.{next(iter(table.data_vars))}" if getattr(table, "data_vars", None) else ""
         raise TypeError(
