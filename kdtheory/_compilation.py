@@ -116,44 +116,97 @@ def evaluated(function, *shapes, large=LARGE):
 
 def in_numpy(closed, tree, large=np.inf):
     """A traced function as one of trees of NumPy's arrays, which returns such a tree."""
+    run = _straight(closed, large, {})
 
     def called(*arguments):
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
         with np.errstate(all="ignore"), jax.core.eval_context():
-            return jax.tree.unflatten(tree, _run(closed.jaxpr, closed.consts, leaves, large))
+            return jax.tree.unflatten(tree, run(*leaves))
 
     return called
 
 
-def _run(jaxpr, consts, arguments, large):
-    known = dict(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
-    known |= zip(jaxpr.invars, arguments, strict=True)
-    value = lambda at: np.asarray(at.val, at.aval.dtype) if hasattr(at, "val") else known[at]
-    for equation in jaxpr.eqns:
-        known |= zip(equation.outvars, done(equation, [value(at) for at in equation.invars], large), strict=True)
-    return [value(at) for at in jaxpr.outvars]
+def _straight(function, large, known):
+    """A traced function as a straight line of what is done, one after the other, on numbered places.
+
+    What is not needed any more is let go, so that the next numbers find its memory. `known` are the functions inside
+    that have been written so.
+    """
+    jaxpr, numbers, places = getattr(function, "jaxpr", function), [], {}
+
+    def place(at):
+        if hasattr(at, "val"):
+            numbers.append(np.asarray(at.val, at.aval.dtype))
+            return len(numbers) - 1
+        if at not in places:
+            places[at] = len(numbers)
+            numbers.append(None)
+        return places[at]
+
+    for at, value in zip(jaxpr.constvars, getattr(function, "consts", ()), strict=True):
+        numbers[place(at)] = np.asarray(value)
+    given = list(map(place, jaxpr.invars))
+    steps = [
+        (*_doing(equation, large, known), list(map(place, equation.invars)), list(map(place, equation.outvars)))
+        for equation in jaxpr.eqns
+    ]
+    ends = list(map(place, jaxpr.outvars))
+    needed, line = {*ends, *(i for i, value in enumerate(numbers) if value is not None)}, []
+    for act, several, inputs, outputs in reversed(steps):
+        spent = {*inputs, *outputs} - needed
+        needed |= spent
+        line.append((act, several, inputs, outputs if several else outputs[0], tuple(spent)))
+    line.reverse()
+
+    def run(*arguments):
+        held = numbers.copy()
+        for i, argument in zip(given, arguments, strict=True):
+            held[i] = argument
+        for act, several, inputs, outputs, spent in line:
+            found = act(*[held[i] for i in inputs])
+            if several:
+                for i, one in zip(outputs, found, strict=True):
+                    held[i] = one
+            else:
+                held[outputs] = found
+            for i in spent:
+                held[i] = None
+        return [held[i] for i in ends]
+
+    return run
 
 
-def done(equation, inputs, large=LARGE):
+def done(equation, inputs):
     """The outputs of one operation on NumPy's arrays."""
+    act, several = _doing(equation, LARGE, {})
+    return list(act(*inputs)) if several else [act(*inputs)]
+
+
+def _doing(equation, large, known):
+    """What does one operation on NumPy's arrays, and whether it has a list of outputs."""
     name, settings, inner = equation.primitive.name, equation.params, _inner(equation)
     if inner is not None:
         if name in CALLS and _size(inner) >= large:
-            return list(map(np.asarray, _compiled(inner)(*inputs)))
-        return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs, large)
+            compiled = _compiled(inner)
+            return lambda *inputs: list(map(np.asarray, compiled(*inputs))), True
+        if inner not in known:
+            known[inner] = _straight(inner, large, known)
+        return known[inner], True
     if name == "optimization_barrier":
-        return inputs
+        return lambda *inputs: inputs, True
     if name == "scan" and large == np.inf and (shared := _shared(equation)) is not None:
-        closed = _mapped(settings["jaxpr"], shared, settings["length"])
-        return _run(closed.jaxpr, closed.consts, inputs, large)
-    if name in ELEMENTWISE and (name not in OF_FLOATS or inputs[0].dtype.kind == "f"):
-        return [ELEMENTWISE[name](*inputs)]
+        return _straight(_mapped(settings["jaxpr"], shared, settings["length"]), large, known), True
+    if name in ELEMENTWISE and (name not in OF_FLOATS or equation.invars[0].aval.dtype.kind == "f"):
+        return ELEMENTWISE[name], False
     if name in SHAPED:
-        return [SHAPED[name](equation.outvars[0].aval, settings, *inputs)]
+        return functools.partial(SHAPED[name], equation.outvars[0].aval, settings), False
     if name in LOOPS:  # by the settings, so that the same loop elsewhere finds it
-        return list(map(np.asarray, _loop(equation.primitive, tuple(settings.items()))(*inputs)))
-    outputs = equation.primitive.bind(*map(as_array, inputs), **settings)
-    return list(map(np.asarray, outputs if equation.primitive.multiple_results else [outputs]))
+        loop = _loop(equation.primitive, tuple(settings.items()))
+        return lambda *inputs: list(map(np.asarray, loop(*inputs))), True
+    bound = lambda *inputs: equation.primitive.bind(*map(as_array, inputs), **settings)
+    if equation.primitive.multiple_results:
+        return lambda *inputs: list(map(np.asarray, bound(*inputs))), True
+    return lambda *inputs: np.asarray(bound(*inputs)), False
 
 
 def _shared(equation):
