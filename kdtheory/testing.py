@@ -17,6 +17,7 @@ import numpy as np
 
 from kdtheory import problems
 from kdtheory._checks import as_key
+from kdtheory._compilation import quick_options
 from kdtheory.learners import Algorithm, Learner
 from kdtheory.problems import Problem, SquaredLoss
 from kdtheory.trajectories import closed_form
@@ -271,9 +272,11 @@ def _slopes(learner, name, eigenvalues):
 
     count = 1 + len(places)
     try:
-        slopes = np.asarray(jax.jit(jax.jacfwd(scaled))(jnp.ones(count)))
+        slopes = np.asarray(jax.jit(jax.jacfwd(scaled), compiler_options=quick_options())(jnp.ones(count)))
         around = 1.0 + np.array([1e-5, -1e-5, 2e-5, -2e-5])[:, None, None] * np.eye(count)
-        right, left, further_right, further_left = np.asarray(jax.jit(jax.vmap(jax.vmap(scaled)))(around))
+        right, left, further_right, further_left = np.asarray(
+            jax.jit(jax.vmap(jax.vmap(scaled)), compiler_options=quick_options())(around)
+        )
     except Exception as problem:
         raise AssertionError(
             f"{name}.filter cannot be differentiated ({type(problem).__name__}: {problem}); write it with jax.numpy"
