@@ -257,7 +257,13 @@ def test_softmax_by_the_loop_alone():
         found.student.coordinates, second.eigensystem().of_parameters(student.fit(taught)), atol=1e-14
     )
     assert found.theory is None and found.student.coordinates.shape == (2, SAMPLES, 3)
-    assert "practice only" in str(found)
+    lines = str(found).splitlines()
+    assert "practice only" in lines[-1] and "nan" not in str(found)
+    basis = np.asarray(first.eigensystem().samples_basis)  # of predictions, not of parameters
+    logits = first.predict(teacher.fit(first)), second.predict(student.fit(taught))[-1]
+    sizes = [np.linalg.norm(basis.T @ np.asarray(each), axis=1) / np.sqrt(SAMPLES) for each in logits]
+    shown = np.array([[float(word) for word in line.split()[-2:]] for line in lines[1:-1]])
+    np.testing.assert_allclose(shown, np.stack(sizes, axis=1)[: len(shown)], atol=5.1e-5)
     with pytest.raises(TypeError, match="errors are squared, and softmax problems have none"):
         found.errors()
     with pytest.raises(TypeError, match="errors are squared, and softmax problems have none"):

@@ -212,6 +212,15 @@ class Transfer:
         ]
         if len(self.rows) > len(rows):
             foot = f"the first {len(rows)} of {len(self.rows)} of {foot}"
+        if np.isnan(np.asarray(self.teacher.target)).all():  # of softmax, which has no end to progress to
+            head, unit = head.replace("teacher  student", "|teacher|  |student|"), "root mean square of logits along"
+            runs = (self.teacher, self.student_along_teacher)
+            sizes = [np.linalg.norm(_last(_components(run), 2), axis=1).tolist() for run in runs]
+            lines = [
+                f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.overlap:15.4f}  {one:9.4f}  {two:9.4f}"
+                for r, one, two in zip(rows, *sizes, strict=False)
+            ]
+            return "\n".join([head, *lines, f"{unit} {foot}; practice only, without a closed form"])
         if self.theory is None:
             return "\n".join([head, *lines, f"{foot}; practice only, without a closed form"])
         lines = [
