@@ -267,6 +267,7 @@ def test_law_of_spikes_and_gaps():
         mass = np.sum(density(made, λ) * weights * np.pi / 2 * (high - low) / 2 * np.sin(θ))
         assert 300 * float(mass) == pytest.approx(float(count), rel=1e-10)
     assert np.all(density(made, (made.edges[1:, 0] + made.edges[:-1, 1]) / 2) == 0)
+    assert np.isnan(density(made, np.nan)) and density(made, np.inf) == density(made, -1.0) == 0
     outliers = [each * (1 + 298 / 200 / (each - 1)) for each in (6.0, 12.0)]  # where spikes are seen
     centres = [np.average(made.nodes, weights=made.counts * (abs(made.nodes - at) < 1)) for at in outliers]
     np.testing.assert_allclose(centres, outliers, rtol=0.01)

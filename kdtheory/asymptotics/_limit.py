@@ -286,7 +286,7 @@ def _effective(population, penalty):
 
 
 def density(limit: Limit, eigenvalues: Numbers) -> jax.Array:
-    """The density of the P eigenvalues of XᵀX/N, at some `eigenvalues` of any shape.
+    """The density of the P eigenvalues of XᵀX/N, at some `eigenvalues` of any shape; NaN at what is no number.
 
     It integrates to min(N, P)/P, or less where eigenvalues of the population are zero: the `zeros` of the limit are
     not in it.
@@ -313,4 +313,5 @@ def density(limit: Limit, eigenvalues: Numbers) -> jax.Array:
             break
     count = limit.zeros + min(limit.samples, np.sum(c))
     found = limit.samples * curve.y / (np.pi * (x * x + curve.y**2)) / count
-    return as_array(np.where(inside, found, 0.0).reshape(wanted.shape) / scale)
+    found = np.where(inside, found, np.where(np.isnan(flat), np.nan, 0.0))
+    return as_array(found.reshape(wanted.shape) / scale)
