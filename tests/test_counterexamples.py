@@ -19,6 +19,7 @@ from kdtheory.claims import (
     VIOLATED,
     Margin,
     counterexamples,
+    decimals,
     positive,
     search,
     several,
@@ -79,18 +80,18 @@ def test_what_holds_is_said_to_hold():
 
 @pytest.mark.parametrize("x", ["-3", "-0.2", "1e-9", "0.7", "2", "40"])
 def test_functions_that_decimal_lacks(x):
-    with decimal.localcontext(counterexamples.CONTEXT):
+    with decimal.localcontext(decimals.CONTEXT):
         given, there = decimal.Decimal(x), mpmath.mpf(x)
-        near(counterexamples.sin(given), mpmath.sin(there))
-        near(counterexamples.cos(given), mpmath.cos(there))
+        near(decimals.sin(given), mpmath.sin(there))
+        near(decimals.cos(given), mpmath.cos(there))
         for other in ("0.3", "-0.3", "-1e9"):
-            near(counterexamples.arctan2(given, decimal.Decimal(other)), mpmath.atan2(there, mpmath.mpf(other)))
+            near(decimals.arctan2(given, decimal.Decimal(other)), mpmath.atan2(there, mpmath.mpf(other)))
 
 
 def test_functions_end_at_their_edges():
-    with decimal.localcontext(counterexamples.CONTEXT):
-        near(counterexamples.arctan2(decimal.Decimal(0), decimal.Decimal(-2)), +mpmath.pi)
-        for function in (counterexamples.sin, counterexamples.cos, counterexamples.arctan):
+    with decimal.localcontext(decimals.CONTEXT):
+        near(decimals.arctan2(decimal.Decimal(0), decimal.Decimal(-2)), +mpmath.pi)
+        for function in (decimals.sin, decimals.cos, decimals.arctan):
             assert function(decimal.Decimal("nan")).is_nan()
 
 
