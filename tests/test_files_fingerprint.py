@@ -41,7 +41,7 @@ import scipy.special
 import xarray
 
 import kdtheory as kd
-from kdtheory.files import _fingerprint
+from kdtheory.files import _fingerprint, _installed
 
 # F8: each makes a function of `a` that reads a number c in some way.
 
@@ -800,10 +800,10 @@ def test_a_change_anywhere_in_the_library_counts(tmp_path, monkeypatch):
     library = tmp_path / "kdtheory"
     (library / "files").mkdir(parents=True)
     (library / "learners.py").write_text("a = 1")
-    monkeypatch.setattr(_fingerprint, "_LIBRARY", library)
-    before = _fingerprint._version.__wrapped__("kdtheory")
+    monkeypatch.setattr(_installed, "_LIBRARY", library)
+    before = _installed.version_of.__wrapped__("kdtheory")
     (library / "learners.py").write_text("a = 2")
-    assert _fingerprint._version.__wrapped__("kdtheory") != before
+    assert _installed.version_of.__wrapped__("kdtheory") != before
 
 
 def test_code_that_was_edited_since_is_not_taken_for_the_old(tmp_path, monkeypatch):
@@ -824,7 +824,7 @@ SCRIPT = """
 import json, sys
 sys.path.insert(0, {folder!r})
 import of_users
-from kdtheory.files import _fingerprint
+from kdtheory.files import _fingerprint, _installed
 print(json.dumps(_fingerprint.reads(of_users.swept)))
 """
 MODULE = """

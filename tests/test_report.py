@@ -97,7 +97,7 @@ def test_a_change_of_code_sizes_or_seeds_counts(function, monkeypatch):
         patch.setattr(controls, "LOW", 51)
         changed = before != _kept.key(function, dict(seed=0, rows=120))
         assert changed == (function is not controls.one)  # which reads neither
-    monkeypatch.setattr(_kept._fingerprint, "_version", lambda package: "another")
+    monkeypatch.setattr(_kept._fingerprint._installed, "version_of", lambda package: "another")
     assert before != _kept.key(function, dict(seed=0, rows=120))
 
 

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kdtheory as kd
-from kdtheory.files import _fingerprint, _folders
+from kdtheory.files import _bytecode, _fingerprint, _folders
 
 SCALE = 1.0
 
@@ -512,7 +512,7 @@ def test_what_a_function_reads_is_part_of_the_configuration():
         assert _fingerprint.reads(other) != same
     exec("def typed(x): return x + 1\ndef other(x): return x + 2", space := {})
     typed, other = space["typed"], space["other"]
-    assert _fingerprint.source(typed) != _fingerprint.source(other) and "0x" not in _fingerprint.source(typed)
+    assert _bytecode.source(typed) != _bytecode.source(other) and "0x" not in _bytecode.source(typed)
     assert _fingerprint.describe(jax.random.key(0)) != _fingerprint.describe(jax.random.key(1))
 
 

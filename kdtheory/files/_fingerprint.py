@@ -9,25 +9,20 @@ import collections
 import contextlib
 import copyreg
 import dataclasses
-import dis
 import functools
-import hashlib
 import importlib
-import importlib.metadata
 import inspect
 import os
 import pathlib
 import random
 import re
-import site
 import sys
-import sysconfig
 import types
-from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import numpy as np
+
+from kdtheory.files import _bytecode, _installed
 
 
 def reads(function) -> dict[str, str]:
@@ -47,95 +42,6 @@ def reads(function) -> dict[str, str]:
 def describe(value) -> str:
     """A value as a text that is the same in every process: arrays by the checksum of their bytes."""
     return _Reading().text("value", value)
-
-
-def source(function: Callable) -> str:
-    """The text of a function, or its instructions where the text is not kept."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    return _source(code) if code else type(function).__qualname__
-
-
-@functools.cache
-def _source(code):
-    try:
-        return inspect.getsource(code)
-    except (OSError, TypeError):
-        return _instructions(code)
-
-
-def _instructions(code):
-    return "\n".join(
-        f"{step.opname} {_instructions(step.argval) if inspect.iscode(step.argval) else step.argrepr}"
-        for step in dis.get_instructions(code)
-    )
-
-
-# What is code of others, known by its version.
-
-_LIBRARY = Path(__file__).parent.parent  # this package, wherever it is
-
-_INSTALLED = tuple(
-    f"{os.path.realpath(folder)}{os.sep}"
-    for folder in {
-        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-        _LIBRARY,
-    }
-)
-
-
-def _installed(file):
-    return file.startswith("<frozen ") or os.path.realpath(file).startswith(_INSTALLED)
-
-
-@functools.cache
-def _of_library(module):
-    """Whether a module, by its name, comes with Python or was installed."""
-    top = module.partition(".")[0]
-    known = sys.modules.get(top)
-    if top == "__main__" or known is None:
-        return False
-    file = getattr(known, "__file__", None) or next(iter(getattr(known, "__path__", [])), None)
-    return top in sys.stdlib_module_names if file is None else _installed(file + os.sep)
-
-
-@functools.cache
-def _version(top):
-    """The version of a package; of this one also the checksum of its code, which is edited more often."""
-    if top in sys.stdlib_module_names:
-        return f"of Python {sys.version_info.major}.{sys.version_info.minor}"
-    version = str(getattr(sys.modules[top], "__version__", None) or _metadata_version(top))
-    if top == _LIBRARY.name:
-        files = sorted(_LIBRARY.rglob("*.py"))
-        version += f" {_digest(b''.join(file.read_bytes() for file in files))}"
-    return version
-
-
-def _metadata_version(package):
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version(package)
-    return "without version"
-
-
-def _name_in_library(thing):
-    """Where a library has a class or function, if it is there."""
-    module, path = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if isinstance(thing, types.BuiltinFunctionType) and isinstance(thing.__self__, types.ModuleType):
-        module = thing.__self__.__name__
-    if isinstance(thing, np.ufunc):  # which need not say where they are
-        path = thing.__name__
-        homes = (module, "numpy", "scipy.special")
-        module = next((home for home in homes if getattr(sys.modules.get(home), path, None) is thing), None)
-    if not isinstance(module, str) or not isinstance(path, str) or not _of_library(module):
-        return None
-    there = sys.modules.get(module)
-    for part in path.split("."):
-        there = getattr(there, part, None)
-    return f"{module}.{path}" if there is thing else None
 
 
 # What reads from outside of the program, or answers anew each time: no version tells what it will say.
@@ -184,7 +90,7 @@ class _Reading:
             return f"module {self.passed[id(thing)][0]}"
         if thing is sys.modules or isinstance(thing, type(os.environ)):
             self.refuse(name, "what the system holds at the moment")
-        if where := _name_in_library(thing):
+        if where := _installed.name_in_library(thing):
             return self.library(name, where)
         if inspect.isbuiltin(thing) and isinstance(thing.__self__, types.ModuleType):
             self.refuse(name, "compiled code that was not installed")
@@ -241,7 +147,7 @@ class _Reading:
         if type(array) is np.ma.MaskedArray:
             inside = tuple(map(np.asarray, (array.data, np.ma.getmaskarray(array), array.fill_value)))
             return f"masked {self.text(name, inside)}"
-        if isinstance(array, np.generic) and not _name_in_library(type(array)):
+        if isinstance(array, np.generic) and not _installed.name_in_library(type(array)):
             self.refuse(name, f"a {type(array).__name__}")
         if type(array) not in (np.ndarray, np.memmap, np.matrix, np.recarray) and isinstance(array, np.ndarray):
             return f"{self.state(name, array)} {self.array(name, array.view(np.ndarray))}"
@@ -251,7 +157,7 @@ class _Reading:
         )
         if plain.dtype.hasobject:
             return f"{kind} {self.text(name, plain.tolist())}"
-        return f"{kind} {_digest(np.ascontiguousarray(plain).tobytes())}"
+        return f"{kind} {_bytecode.digest(np.ascontiguousarray(plain).tobytes())}"
 
     def items(self, name, thing):
         """A container's own kind, and its items in order."""
@@ -273,7 +179,7 @@ class _Reading:
     # Code.
 
     def function(self, name, function):
-        code, own = function.__code__, not _installed(function.__code__.co_filename)
+        code, own = function.__code__, not _installed.is_installed(function.__code__.co_filename)
         given = function.__defaults__ or ()
         defaults = dict(zip(code.co_varnames[code.co_argcount - len(given) : code.co_argcount], given, strict=True))
         for argument, value in (defaults | (function.__kwdefaults__ or {})).items():
@@ -285,14 +191,14 @@ class _Reading:
                 if _full(cell):
                     self.read(name, variable, cell.cell_contents)
             package = (function.__globals__.get("__name__") or "builtins").partition(".")[0]
-            self.found[f"package {package}"] = _version(package)
-            return f"{package}: {code.co_name} {_code(code)}"
-        self.names |= _names(code)
-        if asked := _NAMESPACES & _names(code):
+            self.found[f"package {package}"] = _installed.version_of(package)
+            return f"{package}: {code.co_name} {_bytecode.checksum(code)}"
+        self.names |= _bytecode.names(code)
+        if asked := _NAMESPACES & _bytecode.names(code):
             self.refuse(name, f"all names at once, by {min(asked)}")
-        for _, root, _ in (chain for chain in _chains(code) if chain[0] == "import"):
+        for _, root, _ in (chain for chain in _bytecode.chains(code) if chain[0] == "import"):
             _imported(root, function)  # so that packages have these modules
-        for kind, root, attributes in _chains(code):
+        for kind, root, attributes in _bytecode.chains(code):
             path, value = [root], self.root(function, kind, root)
             for attribute in attributes:
                 if not isinstance(value, types.ModuleType):
@@ -303,7 +209,7 @@ class _Reading:
                 if value is _ABSENT and kind == "import":
                     value = _imported(below, function)
             self.read(name, ".".join(path), value)
-        return f"{_source(code)}\n{_code(code)}"
+        return f"{_bytecode.text(code)}\n{_bytecode.checksum(code)}"
 
     def root(self, function, kind, root):
         """What a name is in a function."""
@@ -341,7 +247,7 @@ class _Reading:
         module, package = where.rpartition(".")[0], where.partition(".")[0]
         if (_OUTSIDE.fullmatch(where) or {module, package} & _OUTSIDE_MODULES) and where not in _PURE:
             self.refuse(name, f"{where}, which reads from outside of the program")
-        self.found[f"package {package}"] = _version(package)
+        self.found[f"package {package}"] = _installed.version_of(package)
         return where
 
     def modules(self):
@@ -358,7 +264,7 @@ class _Reading:
                 self.read(f"module {label}", f"{label}.{name}", vars(module)[name])
 
     def asked(self, module):
-        if self.names & _DYNAMIC and not _of_library(module.__name__):
+        if self.names & _DYNAMIC and not _installed.of_library(module.__name__):
             return {name for name in vars(module) if not name.startswith("__")}
         return self.names & vars(module).keys()
 
@@ -383,8 +289,8 @@ class _Reading:
         if kind in (list, dict, set, bytearray, types.MappingProxyType, collections.deque, collections.OrderedDict):
             return self.items(name, dict(thing) if kind is types.MappingProxyType else thing)
         if kind is types.CodeType:
-            return _code(thing)
-        if dataclasses.is_dataclass(kind) or not _name_in_library(kind):
+            return _bytecode.checksum(thing)
+        if dataclasses.is_dataclass(kind) or not _installed.name_in_library(kind):
             return self.state(name, thing)
         if hasattr(thing, "__wrapped__"):  # by jax.jit, functools.cache
             return f"{kind.__name__} {self.text(f'{name}.__wrapped__', thing.__wrapped__)} {self.held(name, thing)}"
@@ -493,12 +399,8 @@ def _imported(name, function):
         return _ABSENT
 
 
-def _digest(content):
-    return f"sha256 {hashlib.sha256(content).hexdigest()[:32]}"
-
-
 def _brief(text):
-    return text if len(text) <= 400 else f"{text[:60]}… ({_digest(text.encode('utf-8', 'surrogatepass'))})"
+    return text if len(text) <= 400 else f"{text[:60]}… ({_bytecode.digest(text.encode('utf-8', 'surrogatepass'))})"
 
 
 def _frame(thing):
@@ -521,120 +423,3 @@ def _frame(thing):
     if xarray and isinstance(thing, xarray.DataArray):
         return thing.name, thing.variable, {str(key): thing.coords[key].variable for key in thing.coords}
     return None
-
-
-# Names in code.
-
-
-def _code(code) -> str:
-    """The checksum of a function's instructions and constants, wherever it stands."""
-    parts = []
-
-    def visit(code):
-        constants = [_constant(constant) for constant in code.co_consts if not inspect.iscode(constant)]
-        names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
-        counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
-        parts.append(repr((code.co_code, constants, names, counts, code.co_exceptiontable)))
-        for constant in code.co_consts:
-            if inspect.iscode(constant):
-                visit(constant)
-
-    visit(code)
-    return f"code {_digest(''.join(parts).encode('utf-8', 'surrogatepass'))}"
-
-
-def _constant(value):
-    """The same text in each process: sets of strings have another order in each."""
-    if isinstance(value, frozenset):
-        return f"frozenset {sorted(map(_constant, value))}"
-    return f"({', '.join(map(_constant, value))})" if isinstance(value, tuple) else repr(value)
-
-
-@functools.cache
-def _names(code):
-    """All names and texts in code, which may ask a module for something."""
-    found, waiting = set(code.co_names), list(code.co_consts)
-    while waiting:
-        constant = waiting.pop()
-        if inspect.iscode(constant):
-            found |= _names(constant)
-        elif isinstance(constant, tuple | frozenset):
-            waiting.extend(constant)
-        elif isinstance(constant, str) and constant.isidentifier():
-            found.add(constant)
-    return frozenset(found)
-
-
-@functools.cache
-def _chains(code):
-    """The names that code looks up, each with the attributes taken from it at once: (kind, root, attributes)."""
-    found, imported, module = set(), {}, ""
-
-    def visit(code):
-        nonlocal module
-        chain = None
-        for what, name in _steps(code):
-            if what == "attribute":
-                chain = chain and (*chain[:2], (*chain[2], name))
-                continue
-            if what == "from":
-                chain = ("import", module, (name,))
-                found.add(chain)
-                continue
-            if chain and chain[0] == "import" and what == "store":
-                imported[name] = chain
-            elif chain:
-                found.add(chain)
-            if what == "import":
-                module = name
-                top = name if name.startswith(".") else name.partition(".")[0]
-                found.update({("import", name, ())} if top != name else ())
-                chain = ("import", top, ())
-            elif what in ("local", "cell") and name in imported:
-                chain = imported[name]
-            else:
-                chain = (what, name, ()) if what in ("global", "cell") else None
-        if chain:
-            found.add(chain)
-        for constant in code.co_consts:
-            if inspect.iscode(constant):
-                visit(constant)
-
-    visit(code)
-    return sorted(found)
-
-
-_KINDS = {
-    "LOAD_GLOBAL": "global",
-    "LOAD_NAME": "global",
-    "LOAD_FROM_DICT_OR_GLOBALS": "global",
-    "LOAD_DEREF": "cell",
-    "LOAD_CLASSDEREF": "cell",
-    "LOAD_FROM_DICT_OR_DEREF": "cell",
-    "LOAD_ATTR": "attribute",
-    "LOAD_METHOD": "attribute",
-    "STORE_FAST": "store",
-    "STORE_DEREF": "store",
-    "STORE_NAME": "store",
-    "IMPORT_NAME": "import",
-    "IMPORT_FROM": "from",
-}
-
-
-def _steps(code):
-    """Instructions as (what, name)."""
-    level = ""
-    for step in dis.get_instructions(code):
-        if step.opname in ("EXTENDED_ARG", "CACHE"):
-            continue
-        if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and type(step.argval) is int:
-            level = "." * max(step.argval, 0)  # of a relative import, if one follows
-        if isinstance(step.argval, tuple) and "FAST" in step.opname:  # Python 3.13 joins two
-            for what, name in zip(re.findall("LOAD|STORE", step.opname), step.argval, strict=True):
-                yield ("local" if what == "LOAD" else "store"), name
-        elif step.opname.startswith("LOAD_FAST"):
-            yield "local", step.argval
-        elif step.opname == "IMPORT_NAME":
-            yield "import", level + step.argval
-        else:
-            yield _KINDS.get(step.opname, "other"), step.argval

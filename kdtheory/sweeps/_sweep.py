@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from kdtheory._checks import Number, Numbers, as_array
-from kdtheory.files import _fingerprint, _folders
+from kdtheory.files import _bytecode, _fingerprint, _folders
 from kdtheory.sweeps import _extending
 from kdtheory.sweeps._chunks import opened, run
 from kdtheory.sweeps._programs import computer
@@ -157,7 +157,7 @@ def sweep(
         "version": version,
         "axes": ", ".join([*told, *(f"{axis} = {value}" for axis, value in fixed.items())]),
         "seeds": "none" if seeds is None else " ".join(map(str, values["seed"].tolist())),
-        "code": _fingerprint.source(function),
+        "code": _bytecode.source(function),
     }
     return xarray.Dataset(variables, coords=coordinates, attrs=attributes)
 
