@@ -37,6 +37,7 @@ ALSO_PROVED = 100  # instances that floats have decided, on which a certificate 
 TOLD_BY_THEORY = 0.05  # of loops, the largest share that may be too coarse to tell, and agrees with theory
 AT_ONCE = 512  # instances that theory judges together
 IN_DIGITS = 2000  # instances at most that are done again in 60 digits
+BARELY = 1e-6  # of the size of what is compared: a violation by less is done again, for roundings may be too small
 
 CLAIMS: dict[str, "Claim"] = {}
 
@@ -228,15 +229,15 @@ class Claim:
             equalities.append(equal.any(1))
             met.append(exactly[:, inside[cases]].all(1))
         if np.any(rounding < 0):
-            at = {name: plain(values[np.argmin(rounding)]) for name, values in instances.items()}
+            at = {name: plain(values[np.nanargmin(rounding)]) for name, values in instances.items()}
             raise ValueError(
-                f"{self.name}: the rounding of a margin must not be negative, got {rounding.min()} at {at}"
+                f"{self.name}: the rounding of a margin must not be negative, got {np.nanmin(rounding)} at {at}"
             )
         verdicts = np.where(inside, _verdicts(margins, rounding), OUTSIDE)
         certified = np.zeros(len(inside), bool)
         if drop is None:  # a counterexample is one that floats can tell
             certified = (
-                self._decide(verdicts, instances)
+                self._decide(verdicts, instances, margins, sizes)
                 if lane == "theory"
                 else self._told_by_theory(verdicts, instances, margins, rounding)
             )
@@ -257,11 +258,11 @@ class Claim:
             instances=instances,
         )
 
-    def _decide(self, verdicts, instances):
+    def _decide(self, verdicts, instances, margins, sizes):
         """Ask the certificate, and then 60 digits, what floats could not say; which verdicts are theirs.
 
         `verdicts` are changed in place. A proof is also asked of what floats have decided, and contradicts them where
-        they are wrong beyond their rounding.
+        they are wrong beyond their rounding; 60 digits are asked of what is violated by a hair, and believed.
         """
         decided = np.zeros(len(verdicts), bool)
         if self.certificate and certify.installed():
@@ -276,7 +277,8 @@ class Claim:
                     said = HOLDS if proved.sign > 0 else VIOLATED
                     decided[case] = verdicts[case] == UNDECIDABLE
                     verdicts[case] = said if verdicts[case] in (said, UNDECIDABLE) else CONTRADICTED
-        unknown = np.flatnonzero(verdicts == UNDECIDABLE)[:IN_DIGITS]
+        barely = (verdicts == VIOLATED) & (np.abs(margins) < BARELY * sizes)
+        unknown = np.flatnonzero((verdicts == UNDECIDABLE) | barely)[:IN_DIGITS]
         some = {name: values[unknown] for name, values in instances.items()}
         for fixed, cases in self.alternatives(some) if len(unknown) else ():
             try:
