@@ -443,3 +443,26 @@ def test_wrong_lanes_and_counts_are_refused():
         claim.at("praxis", **claim.check(0, 1).instance())
     with pytest.raises(ValueError, match="count must be at least one instance, got 0"):
         claim.check(0, 0)
+
+
+def test_what_is_violated_by_a_hair_is_done_again_in_60_digits(made):
+    @made(x=positive(0.05, 0.15))
+    def barely(run, x):
+        """In floats 0.1 + 0.2 exceeds 0.3 by more than it does."""
+        return Margin(0.3 - (x + 0.2) + 4e-17, 0.0)
+
+    check = barely.at(x=0.1)
+    assert check.margin < 0 and check.verdict == HOLDS and check.certified.all()
+    worse = barely.at(x=0.1 + 1e-15)
+    assert worse.verdict == VIOLATED and worse.certified.all()
+    assert not barely.at(x=0.14).certified.any()  # which floats can tell
+
+
+def test_a_negative_rounding_is_named_where_it_is(made):
+    @made(x=positive(0.5, 2.0))
+    def wrong(run, x):
+        """Its rounding is no number at one instance, and negative at another."""
+        return Margin(x, jnp.where(x > 1.0, jnp.nan, -1.0))
+
+    with pytest.raises(ValueError, match=r"must not be negative, got -1\.0 at {'x': 0\.\d+}"):
+        wrong.check(0, 50)

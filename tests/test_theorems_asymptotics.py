@@ -300,3 +300,17 @@ def test_a_wrong_noise_is_not_stationary(lane, monkeypatch, afresh):
     claim = kd.theorems.rising_signal_trusts_teachers_on_new_inputs
     check = claim.check(0, 256) if lane == "theory" else claim.practice(0, 20)
     assert np.mean(check.verdicts == VIOLATED) > 0.1
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.0])
+@pytest.mark.parametrize("beyond", [0.2, 0.9, 1.1, 4.0])
+def test_shares_of_a_spike_below_and_above_its_threshold(ratio, beyond):
+    """All shares sum to one; those of the sample's largest eigenvector are what draws show, none below √γ."""
+    spike = 1.0 + beyond * np.sqrt(ratio)
+    _, inside, outlier, null = (np.asarray(part, float) for part in theorems.beside(spike, ratio))
+    assert np.sum(inside) + outlier + null == pytest.approx(1.0, abs=1e-6)
+    assert (outlier == 0.0) == (beyond < 1.0) and np.all(inside >= 0.0)
+    given = dict(ratio=ratio, flipped=0.1, teacher=2.0, penalty=0.5, weight=0.6, stretch=1.0)
+    claim = kd.theorems.flipped_labels_are_noise_of_a_spike
+    for lane in ("theory", "practice"):
+        assert claim.at(lane, beyond=beyond, **given).verdict == HOLDS

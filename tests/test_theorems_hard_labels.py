@@ -134,3 +134,28 @@ def test_a_wrong_lane_is_seen(monkeypatch, afresh):
     monkeypatch.setattr(hard_labels, "taught", lambda *given: right(*given) * (1 + 1e-3))
     claim = kd.theorems.hard_labels_help_where_samples_suffice
     assert np.mean(claim.check(0, 64).verdicts == VIOLATED) > 0.2
+
+
+def test_far_beyond_as_many_directions_as_samples_signs_win_again():
+    """At one penalty: of a strong class signal, by the mixture's recursion, whose law is another code's."""
+    cosines = {}
+    for dimension in (40, 200, 1000):
+        found = [student(200, dimension, 10.0, 0.2, 0.01, labels) for labels in ("soft", "hard")]
+        cosines[dimension] = found
+    better = [hard > soft for soft, hard in cosines.values()]
+    assert better == [True, False, True]
+
+
+def student(samples, dimension, separation, cosine, penalty, labels):
+    """The cosine from the truth of a ridge student on draws of two classes, of one teacher at a cosine from it."""
+    random, found = np.random.default_rng(4), []
+    teacher = np.zeros(dimension)
+    teacher[:2] = cosine, np.sqrt(1 - cosine**2)
+    for _ in range(40):
+        X = random.standard_normal((samples, dimension))
+        X[:, 0] += separation  # times their class
+        y = X @ teacher if labels == "soft" else np.sign(X @ teacher)
+        gram = X @ X.T / samples + penalty * np.eye(samples)
+        w = X.T @ np.linalg.solve(gram, y)
+        found.append(w[0] / np.linalg.norm(w))
+    return np.mean(found)

@@ -1,5 +1,6 @@
 """New inputs: claims against matrices and draws, and the limits that no claim of finite size can state."""
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -47,3 +48,25 @@ def test_the_estimate_of_the_claim_is_that_of_the_measures():
     estimate = kd.measures.new_inputs.estimate(student, problem)
     assert apart.verdict == VIOLATED
     assert -apart.margin == pytest.approx(abs(estimate.risk - estimate.plain).item(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "noise, reach, other, near", [(0.05, 50.0, 1e-6, 0.01), (1e-5, 2.0, -0.5, 0.5), (1e3, 0.5, 0.9, 1.0)]
+)
+def test_the_best_time_of_flow_has_all_digits(noise, reach, other, near):
+    """Against a search in 50 digits; by a time of eight digits the first case was called violated, and certified."""
+    λ, Σ = [mpmath.mpf(2), mpmath.mpf("0.2")], np.asarray(new_inputs.population(1.0, 0.1))
+    with mpmath.workdps(50):
+
+        def error(*times):
+            h = [mpmath.fprod(-mpmath.expm1(-each * t) for t in times) for each in λ]
+            return mpmath.fsum(Σ[k, k] * ((1 - h[k]) ** 2 + noise * h[k] ** 2 / λ[k]) for k in range(2))
+
+        grid = [mpmath.mpf(10) ** (mpmath.mpf(n) / 200) for n in range(-1000, 500)]
+        start = min(grid, key=error)
+        best = mpmath.findroot(lambda t: mpmath.diff(error, t), start)
+        margin = error(reach * best, (1 + near * other) * best) - error(best)
+    given = dict(spectrum=[2.0, 0.2], angle=1.0, ratio=0.1, noise=noise, reach=reach, other=other, near=near, steep=0.0)
+    check = kd.theorems.isotropic_signal_gains_nothing_on_new_inputs.at(**given)
+    assert check.verdict == HOLDS and margin > 0
+    assert float(check.margin) == pytest.approx(float(margin), rel=1e-6, abs=1e-15)

@@ -103,7 +103,7 @@ def cross_validation(run, learner, ratio, weights):
 )
 def cross_validation_is_right_for_ridge(run, ratio, method, clock, power):
     """In the limit of many samples and parameters generalised cross-validation is the prediction error of ridge; of
-    gradient flow it is not.
+    gradient flow it is in general not.
 
     Of any penalty, signal and noise, σ² = 1 and |w*|² = `power`, for white inputs with γ = P/N parameters to a sample:
     cross-validation is the training error over (1 - Σφ/N)², the error that of a new label. Judged on draws it is so
@@ -138,7 +138,8 @@ def cross_validation_overstates_flow_on_noise(run, ratio, fits, times, power):
     """Where labels are noise alone, generalised cross-validation of gradient flow and of its students is above their
     prediction error, in the limit of many samples and parameters.
 
-    For white inputs, at every time, and the further the larger P/N and times are; ridge's is right. With a signal
+    For white inputs, at every time: by any factor where P > N and times are long, and by none in the end where P < N;
+    ridge's is right. With a signal
     (|w*|² = `power` for σ² = 1) it may be below. Judged on draws with room for five standard errors and 1/N. Not
     so for students that hear the truth as well, whose teachers stopped early.
 
@@ -203,8 +204,9 @@ def slope_on_draws(spectrum, ratio, tilt, teacher, student, noise):
     hypotheses=dict(rising_signal=lambda tilt: tilt),
 )
 def rising_signal_trusts_teachers_on_new_inputs(run, ratio, spectrum, tilt, κ, under):
-    """If the signal rises with the population's eigenvalues, the best ridge fit has less error on new inputs with some
-    weight on a teacher of smaller penalty; if it falls, with a negative weight; if it is isotropic, with none.
+    """If the signal rises with the population's eigenvalues, the best ridge fit, where its penalty is positive, has
+    less error on new inputs with some weight on a teacher of smaller penalty; if it falls, with a negative weight; if
+    it is isotropic, with none.
 
     In the limit of many samples and parameters, for any population and any true parameters with b² non-decreasing in s,
     not constant: here b² = s^`tilt` and four levels. So at every penalty at which ridge's error is stationary: noise is
@@ -239,7 +241,7 @@ def beside(spike, ratio):
     λ, ν = bulk(ratio)
     above = spike - 1.0
     ψ = spike * (1.0 + ratio / above)
-    outlier = (above**2 - ratio) / (above * (above + ratio))
+    outlier = jnp.maximum(above**2 - ratio, 0.0) / (above * (above + ratio))  # none below √γ
     return ψ, spike / (above * (ψ - λ)) * ν, outlier, jnp.maximum(ratio - 1.0, 0.0) / (above + ratio)
 
 
@@ -377,7 +379,7 @@ def best_weight(run, law, ratio, spikes, strengths, signal, noise, teacher, stud
     noise=positive(0.1, 10.0, tame=(0.3, 3.0)),
     penalties=several(2, positive(0.01, 100.0, tame=(0.1, 10.0))),
     other=usually(0.0, positive(0.5, 5.0, tame=(0.5, 3.0))),
-    domain=dict(away=lambda ratio: jnp.abs(jnp.log2(ratio)) - 1.0),
+    domain=dict(away=lambda ratio: jnp.abs(jnp.log2(ratio)) - 1.0, outlier=lambda beyond: beyond - 1.0),
     hypotheses=dict(one_spike=lambda other: other == 0.0),
 )
 def best_filter_of_a_spike_has_a_negative_penalty(run, ratio, beyond, strength, signal, noise, penalties, other):
@@ -385,9 +387,9 @@ def best_filter_of_a_spike_has_a_negative_penalty(run, ratio, beyond, strength, 
     ridge student of ridge has the least error on new inputs, whose teacher's penalty is negative, below -ψ with ψ the
     outlier; with positive penalties, whatever the weight, none is as good.
 
-    In the limit of many samples, of white inputs but for s = 1 + `beyond` √γ, γ = P/N the `ratio`: ψ = s(1 + γ/(s -
-    1)). It leaves r = (σ²(ψ - λ) - βλ)/(kλ(ψ - λ) + σ²(ψ - λ) + αλ), α = sb²/(s - 1) with b² = `strength`, k =
-    `signal`/γ, and β = sb² times the mean of r over the spike's direction. On data of finite size the outlier
+    In the limit of many samples, of white inputs but for s = 1 + `beyond` √γ, `beyond` > 1, γ = P/N the `ratio`: ψ =
+    s(1 + γ/(s - 1)). It leaves r = (σ²(ψ - λ) - βλ)/(kλ(ψ - λ) + σ²(ψ - λ) + αλ), α = sb²/(s - 1) with b² = `strength`,
+    k = `signal`/γ, and β = sb² times the mean of r over the spike's direction. On data of finite size the outlier
     fluctuates, and the pole is near. With a signal along another spike, here at 1 + 2(s - 1), two poles are too few.
 
     Proof. With ν the law of the bulk and η that of the spike's direction, η = s/((s - 1)(ψ - λ)) ν on the bulk, the

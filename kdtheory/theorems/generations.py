@@ -98,6 +98,7 @@ def runs(keep, samples, generations, alike):
     generations=among(1, 2),
     samples=positive(20.0, 1e4, tame=(20.0, 100.0)),
     alike=usually(0.0, uniform(0.2, 1.0)),
+    domain=dict(enough=lambda samples: samples - 3.0),
     hypotheses=dict(gaussian=lambda alike: alike == 0.0),
 )
 def keeping_data_stops_collapse_of_least_squares(run, keep, generations, samples, alike):
@@ -169,11 +170,12 @@ def fitted(signal, noises, alike):
     apart=positive(1e-6, 0.9, tame=(1e-5, 0.9)),
     side=uniform(-1.0, 1.0),
     alike=usually(0.0, uniform(0.2, 1.0)),
+    domain=dict(other=lambda apart: apart),
     hypotheses=dict(gaussian=lambda alike: alike == 0.0),
 )
 def iterating_helps_where_noise_exceeds_signal(run, scheme, signal, apart, side, alike):
-    """Least squares of minimum norm, N < P isotropic Gaussian features and fresh inputs: with noise on the first labels
-    alone each generation is better than the one before iff σ²P/(P - N - 1) > |w*|², and else each is worse.
+    """Least squares of minimum norm, N < P - 1 isotropic Gaussian features and fresh inputs: with noise on the first
+    labels alone each generation is better than the one before iff σ²P/(P - N - 1) > |w*|², and worse iff it is less.
 
     The expected error after m generations is |w*|²(1 - e^m) + e^(m-1) Vσ², with e = N/P and V = N/(P - N - 1): no
     number of generations between is best. With noise on all labels it is (1 - e^m)(|w*|² + Vσ²/(1 - e)). Judged with
@@ -220,11 +222,12 @@ spectrum3 = several(3, positive(0.05, 3.0, tame=(0.3, 3.0)))
 )
 def generations_forget_instead_of_collapsing(run, method, spectrum, signal, noise, clock, shares, repeated, start):
     """On the same inputs, with fresh noise on each generation's labels, the chain's error is the bias of all filters'
-    product and the variances of the products from each generation on; those stay below φ²/(1 - φ²).
+    product and the variances of the products from each generation on; along each direction these stay below φ²/(1 -
+    φ²) together.
 
-    In-sample, after m generations: Σ λθ²(1 - ψ_1)² + σ²/N Σ_j Σ ψ_j², ψ_j = Π φ_i over i >= j; φ is the largest of the
-    filters. For least squares it grows like m; with filters below one the variance is bounded, and what is lost is
-    the truth. Three generations, `noise` σ²/N, any learners. (Of the noise a part may be `repeated` each time.)
+    In-sample, after m generations: Σ λθ²(1 - ψ_1)² + σ²/N Σ_j Σ ψ_j², ψ_j = Π φ_i over i >= j; φ is the size of the
+    largest filter there. For least squares it grows like m; with filters below one the variance is bounded, and what is
+    lost is the truth. Three generations, `noise` σ²/N, any learners. (Of the noise a part may be `repeated` each time.)
 
     Proof. Labels of generation j are its predecessor's predictions and e_j, so that e_j is filtered by all from j on,
     uncorrelated with others; Σ_j ψ_j² is at most the sum of φ^(2k) over k = 1, 2, ...
@@ -361,7 +364,7 @@ def of_all_labels(learner, features, truth, off, share, noise, together):
 )
 def bad_labels_are_another_truth_and_noise(run, spectrum, time, truth, off, good, noise, together):
     """A share q of labels of a fixed bad model, b + D, acts as the truth b + qD and noise σ² + q(1 - q)(x·D)²: with
-    all the data one may want q²DᵀΣD is left, for any q > 0.
+    all the data one may want, least squares leaves q²DᵀΣD, for any q > 0.
 
     Expected error on the training inputs, exact for every filter φ: |X(φ(b + qD) - b)|²/N + Σ (H²)_ii (σ² + q(1 -
     q)(x_i·D)²)/N with H = Σ φ u uᵀ, where each label is bad with the probability q, independently. Least squares never

@@ -113,20 +113,24 @@ def resolved(cosine, separation, effective, apart, side):
     apart=positive(1e-5, 0.5, tame=(1e-4, 0.5)),
     side=uniform(-1.0, 1.0),
     known=usually(0.0, uniform(0.1, 0.9)),
-    domain=dict(told=lambda cosine: jnp.abs(cosine) - 0.05, resolved=resolved),
+    domain=dict(
+        told=lambda cosine: jnp.abs(cosine) - 0.05, other=lambda apart, side: apart * jnp.abs(side), resolved=resolved
+    ),
     hypotheses=dict(better_than_chance=lambda cosine: cosine, fresh=lambda known: known == 0.0),
 )
 def hard_labels_help_where_samples_suffice(run, cosine, separation, effective, apart, side, known):
     """On fresh inputs of two classes a student of its teacher's signs is more accurate than one of its outputs iff P/N
-    is small enough: signs point closer to the truth, and their rounding is noise.
+    is small enough for its effective penalty: signs point closer to the truth, and their rounding is noise.
 
     Ridge, N samples and P directions as both grow; classes ±μ + z, z standard normal; a teacher w at the cosine ρ > 0
     from μ, of the accuracy Φ(M), M = |μ|ρ. With all the samples one may want its outputs teach w, and its signs the
     direction w/|w| + dμ/(1 + |μ|²), d = (Φ(M) - ½)/φ(M) - M > 0. With δ = d|μ|/(1 + |μ|²) and σ² = 1/(4φ(M)²) - (1 +
     |μ|²)(ρ + δ)² - (1 - ρ²), their noise, signs are better iff R < (1 - ρ²)((1 + δ/ρ)² - 1)/σ². R is P/(N - P(1 - κ)/(1
-    + κ)), with κ = c + κ(P/N)/(1 + κ), the effective penalty. From one generation to the next 1/ρ² - 1 becomes
-    nκ²/(1 + |μ|²) + (n/R)(1 + κ/(1 + |μ|²))²(1 - ρ² + Rσ²)/(ρ + δ)², n = P/(N(1 + κ)² - P), where of outputs δ = σ = 0.
-    (Of inputs that are not fresh a share, which the teacher has `known`, lies along the largest eigendirection.)
+    + κ)), with κ = c + κ(P/N)/(1 + κ), the effective penalty: at one κ it grows with P/N. At one penalty c it has its
+    peak near P = N, and so signs of a strong enough class signal win again where P is far beyond. From one generation
+    to the next 1/ρ² - 1 becomes nκ²/(1 + |μ|²) + (n/R)(1 + κ/(1 + |μ|²))²(1 - ρ² + Rσ²)/(ρ + δ)², n = P/(N(1 + κ)² -
+    P), where of outputs δ = σ = 0. (Of inputs that are not fresh a share, which the teacher has `known`, lies along the
+    largest eigendirection.)
 
     Proof. Times their class inputs are normal about μ, E x sign(x·w) = (2Φ(M) - 1)μ + 2φ(M)w/|w|, and the regression of
     signs is (1 + μμᵀ)⁻¹ times that. Features across the plane of μ and w are independent of it and of the labels, so

@@ -59,7 +59,7 @@ def student_on_the_tangent(run, spectrum, penalty, last, weight, start):
     β, tangent = jax.jvp(path, (penalty,), (penalty,))
     seen = run(distill(Ridge(penalty), Ridge(last * penalty), weight), spectrum, start=start).learnt
     size = jnp.abs(β) + jnp.abs(weight * tangent)
-    error = allowed(run) * face(run, size, (1.0 + jnp.abs(weight)) * jnp.ones(2))
+    error = allowed(run) * face(run, size + jnp.abs(weight) * β, (1.0 + jnp.abs(weight)) * jnp.ones(2))
     return both(*(same(seen[k], β[k] + weight * tangent[k], error[k], size[k]) for k in range(2)))
 
 
@@ -74,6 +74,7 @@ def student_on_the_tangent(run, spectrum, penalty, last, weight, start):
     noise=positive(),
     form=several(2, positive(0.1, 10.0)),
     start=started,
+    domain=dict(level=lambda level: level <= 1.0),
     hypotheses=dict(zero_start=zero_start),
 )
 def trust_grows_with_noise(run, level, weight, spectrum, signal, penalties, noise, form, start):

@@ -63,9 +63,9 @@ def true_probabilities_save_variance(run, inputs, chances, losses, error):
     """Hard labels and soft ones estimate a fixed predictor's risk without bias; soft ones save E_x Var_{y|x}[loss]/N.
 
     Soft labels are the true probabilities p(y|x). With two labels the saving is E_x[p(1 - p)(l₁ - l₀)²]/N: zero iff at
-    almost every input the label is certain or does not change the loss. With other probabilities the soft risk has a
-    bias that no number of samples mends. Both empirical risks are judged against `soft_labels.label_risk`, with N = 2:
-    in theory by the moments of one sample, in practice by all samples there are.
+    almost every input the label is certain or does not change the loss. With other probabilities the soft risk has in
+    general a bias, which no number of samples mends. Both empirical risks are judged against `soft_labels.label_risk`,
+    with N = 2: in theory by the moments of one sample, in practice by all samples there are.
 
     Proof. A hard empirical risk is a mean of N independent terms l(x, y), the soft one of E[l(x, y) | x]: both have the
     mean E l, and by the law of total variance their variances differ by E_x Var[l | x]/N.
@@ -127,12 +127,13 @@ def below_one(gaps):
 def each_fit_simplifies_supervision(run, gaps, targets, rate, halves):
     """Every fit makes the targets simpler: v'K⁻¹v/|v|² falls from labels to teacher to student.
 
-    For every filter that grows with λ, where targets have a part along distinct eigenvalues. Here gradient descent with
-    an even number of steps, whose filter grows where ηλ < 1 (λ₁ is 1, η is `rate`) and falls beyond.
+    For every filter h >= 0 that grows with λ, from zero, where what is learnt has parts along distinct eigenvalues.
+    Here gradient descent with an even number of steps, whose filter grows where ηλ < 1 (λ₁ is 1, η is `rate`) and falls
+    beyond.
 
     Proof. v'K⁻¹v/|v|² is a mean of 1/λ with the weights v²; a filter h multiplies these by h², and so changes the mean
-    by the covariance of 1/λ and h² over the mean of h². One falls and the other grows with λ: by Chebyshev's sum
-    inequality the covariance is negative.
+    by the covariance of 1/λ and h² over the mean of h². One falls and the other grows with λ, as h >= 0 does: by
+    Chebyshev's sum inequality the covariance is negative.
     """
     spectrum = below_one(gaps)
     teacher, student = (HeavyBall(rate, 0.0, 2 * k) for k in halves)
@@ -203,7 +204,8 @@ def label_pulls_the_effective_logit(run, hard, direction, teacher_logit, apart, 
 
     Cross-entropy to the label with weight 1 - w, to the teacher at temperature τ with wτ², 0 < w < 1; the label is a
     probability other than the teacher's, or a hard one, 0 or 1, with an infinite logit. Mixing in the label moves the
-    logit towards it; past weight one it moves away. (The label's logit is `apart` from the teacher's, w = 1 - `truth`.)
+    logit towards it; where the weight is past one, the loss pulls away from it at the teacher's logit. (The label's
+    logit is `apart` from the teacher's, w = 1 - `truth`.)
 
     Proof. The slope of the loss at the logit z is (1 - w)(σ(z) - y) + wτ (σ(z/τ) - σ(z_T/τ)), strictly increasing in z.
     At z_T only the first term is left, with the sign of σ(z_T) - y; at the label's logit only the second, with the
@@ -257,8 +259,8 @@ def perfect_teacher_is_noiseless(run, features, parameters, error):
 
     Logistic regression; the perfect teacher's soft labels are the true probabilities σ(x·w*), from which hard labels
     are drawn. Their gradient has mean zero at w*, and N times its covariance is the Hessian of the loss. With labels
-    that are drawn otherwise w* is not where the loss is least. In theory from the moments of one label, in practice
-    from all labellings of three samples.
+    that are drawn otherwise w* is in general not where the loss is least. In theory from the moments of one label, in
+    practice from all labellings of three samples.
 
     Proof. The gradient of one sample is (σ(x·w) - y) x. With y = σ(x·w*) it is zero at w*. With y drawn its mean is
     that, and E(σ - y)² = σ(1 - σ), which is what stands in the Hessian, the mean of σ(1 - σ) xx'.
@@ -405,9 +407,10 @@ def smoothing_changes_no_decision(run, spectrum, labels, clocks, smoothing, tilt
         return [run(learner, spectrum, target=targets[:, c], start=begun[c] * jnp.ones(3)).learnt for c in range(3)]
 
     sharp, soft = ends(given), ends((1.0 - smoothing) * given + smoothing * ones[:, None] * towards)
-    error = face(run, 1e-14, 1e-11)
+    size = 1.0 + jnp.max(jnp.abs(given))
+    error = face(run, 1e-14, 1e-11) * size
     apart = [
-        same(soft[0][k] - soft[c][k], (1.0 - smoothing) * (sharp[0][k] - sharp[c][k]), error, size=1.0)
+        same(soft[0][k] - soft[c][k], (1.0 - smoothing) * (sharp[0][k] - sharp[c][k]), error, size)
         for c in (1, 2)
         for k in range(3)
     ]

@@ -165,7 +165,8 @@ def close(method, ratio, first, side, apart):
     ),
 )
 def bias_survives_close_features(run, method, lead, ratio, first, angle, left, side, apart, start):
-    """Where φ̄₂ <= C(φ̄₁), a student of other features exaggerates its teacher's bias, whenever the teacher stopped.
+    """Where φ̄₂ <= C(φ̄₁) and 0 < φ̄₁ < 1, a student of other features exaggerates its teacher's bias, whenever the
+    teacher stopped.
 
     Flow or ridge teachers, λ₁ > λ₂; C(x) is the progress of the teacher's family on λ₂ when it is x on λ₁: 1 - (1 -
     x)^(λ₂/λ₁), or ρx/(1 - (1 - ρ)x) with ρ = λ₂/λ₁. φ̄_j is the mean of the student's filter, in [0, 1], under the
@@ -205,7 +206,8 @@ def distant(first, side, apart):
     ),
 )
 def distant_features_reverse_the_bias(run, method, lead, ratio, first, angle, progress, side, apart, start):
-    """Where φ̄₂ >= φ̄₁, a student of other features reverses its teacher's bias, whenever the teacher stopped.
+    """Where φ̄₂ >= φ̄₁ and 0 < φ̄₁ < 1, a student of other features reverses its teacher's bias, whenever the teacher
+    stopped.
 
     As in `bias_survives_close_features`, but ahead on 2. So it is with delocalised overlaps, as of generic random
     features, for which φ̄₁ = φ̄₂: exaggerated bias needs the student's top directions to be the teacher's.
@@ -242,7 +244,8 @@ def bias_switches_once_between(run, method, lead, ratio, first, angle, switch, s
     ahead of those that stopped after it.
 
     As in `bias_survives_close_features`; the time is where the teacher's progress x on λ₁ solves C(φ̄₁x) = φ̄₂ C(x).
-    Drawn are φ̄₁ (`first`), that x (`switch`), which fix φ̄₂, and how far `apart`, on which `side`, the teacher stopped.
+    Drawn are φ̄₁ (`first`), that x (`switch`), which fix φ̄₂, and how far `apart`, on which `side`, the teacher
+    stopped.
 
     Proof. C(φ̄₁x)/C(x) falls strictly from φ̄₁ to C(φ̄₁), so that it is φ̄₂ once; behind is above it.
     """
@@ -265,16 +268,17 @@ def bias_switches_once_between(run, method, lead, ratio, first, angle, switch, s
     hypotheses=dict(small_step=lambda rate: 1.0 - rate, zero_start=zero_start),
 )
 def student_exaggerates_its_own_bias(run, rate, halves, gaps, angles, parts, nearly, start):
-    """Whatever its teacher, a student whose filter grows with its eigenvalues moves the predictions towards its own top
-    directions: fᵀK_S f/|f|² is larger than the teacher's.
+    """Whatever its teacher, a student from zero whose filter is positive and grows with its eigenvalues moves the
+    predictions towards its own top directions: fᵀK_S f/|f|² is larger than the teacher's.
 
+    Where what is taught has parts along distinct ones of its eigenvalues; never smaller where it has not.
     This is what of exaggerated bias is left for any two sets of features. In the teacher's kernel the quotient may
     fall. Here gradient descent with an even number of steps, η = `rate` over the largest eigenvalue: its filter grows
     where ηλ < 1, and falls beyond. What is taught has `parts` along the student's directions, the last two of them
     smaller by the factor `nearly`.
 
     Proof. The quotient is a mean of μ with weights t_k², of the student's with weights φ(μ_k)² t_k²: by Chebyshev's
-    sum inequality larger, for φ² grows with μ.
+    sum inequality larger, for φ² grows with μ as φ > 0 does.
     """
     spectrum, axes = jnp.stack([jnp.ones_like(gaps[0]), gaps[0], gaps[0] * gaps[1]]), turn(angles)
     t = parts * jnp.stack([jnp.ones_like(nearly), nearly, nearly])

@@ -42,7 +42,7 @@ from kdtheory.theorems._words import allowed, rounded, turn
     hypotheses=dict(small_step=lambda rate: 1.0 - rate),
 )
 def gain_is_at_least_the_misfit(run, rate, steps, gaps, angles, taught, other, near):
-    """A student gains on its teacher at least its misfit, and twice what its penalty Ω falls below the truth's.
+    """A student gains on its teacher at least its misfit, less twice what its penalty Ω falls below the truth's.
 
     Gain |t - f|² - |f_S - f|² and misfit |t - f_S|², of labels t, student f_S and truth f. A student with filters in
     (0, 1] minimises |f_S - t|²/2 + Ω(f_S), Ω(f) = fᵀAf/2 with A = φ⁻¹ - 1 in its eigendirections, so gain >= misfit +
@@ -228,14 +228,15 @@ def discrepancy_makes_students_better(run, own, angles, way, labelled, fresh, no
     along what they do not share: the student is better as long as what it cannot represent is small enough.
 
     Gaussian features; W and S the teacher's and the student's linear spaces, of w and s dimensions that overlap in o =
-    tr P_S P_W, f the truth, |·|² a mean over inputs. With v = (σ² + |f - P_W f|²)/(n - w - 1), n labels, the teacher's
-    expected error is |f - P_W f|² + vw and the student's |f - P_S P_W f|² + vo + s/(N - s - 1) (|P_W f - P_S P_W f|² +
-    v(w - o)), exact at every size. Where the student can represent P_W f, and o < w, it is better iff N > 2s + 1,
-    however noisy the labels. Judged in three dimensions, w + s = 3; P_W f is `apart` from the size below which the
-    student is better. (`blur` is noise on the teacher's labels; a share of data sets has orthogonal features, `alike`.)
+    tr P_S P_W, f the truth, linear in such features too, |·|² a mean over inputs. With v = (σ² + |f - P_W f|²)/(n - w -
+    1), n labels, the teacher's expected error is |f - P_W f|² + vw and the student's |f - P_S P_W f|² + vo + s/(N - s -
+    1) (|P_W f - P_S P_W f|² + v(w - o)), exact at every size. Where the student can represent P_W f, o < w and v > 0,
+    it is better iff N > 2s + 1, however noisy the labels. Judged in three dimensions, w + s = 3; P_W f is `apart` from
+    the size below which the student is better. (`blur` is noise on the teacher's labels; a share of data sets has
+    orthogonal features, `alike`.)
 
-    Proof. What Gaussian features do not show of labels is independent of them, noise. So a fit is the projection of the
-    labels' function, and scatters about it as noise times (XᵀX)⁻¹, whose mean is 1/(N - s - 1).
+    Proof. What Gaussian features do not show of linear labels is independent of them, noise. So a fit is the projection
+    of the labels' function, and scatters about it as noise times (XᵀX)⁻¹, whose mean is 1/(N - s - 1).
     """
     axes, w, s = turn(angles)[:own], 3 - own, own
     one = jnp.stack([jnp.cos(way), jnp.sin(way)])
