@@ -1,7 +1,7 @@
 """Numbers read off spectra, learners and trajectories, one file a topic.
 
-All names of `spectral_bias`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained_self_distillation` and
-`forecasts` are here too, and `estimated_risk` of `new_inputs`; those of `intervals` are in `confidence`.
+All names of `spectral_bias`, `matching`, `risks`, `optima`, `early_stopping`, `mixing`, `constrained_self_distillation`
+and `forecasts` are here too, and `estimated_risk` of `new_inputs`; those of `intervals` are in `confidence`.
 """
 
 from kdtheory.measures import confidence as confidence
@@ -15,6 +15,10 @@ from kdtheory.measures.constrained_self_distillation import constrained_penalty 
 from kdtheory.measures.early_stopping import best_stop as best_stop
 from kdtheory.measures.forecasts import Forecast as Forecast
 from kdtheory.measures.forecasts import forecast as forecast
+from kdtheory.measures.matching import matched_clock as matched_clock
+from kdtheory.measures.matching import matched_progress as matched_progress
+from kdtheory.measures.matching import observed_exaggeration as observed_exaggeration
+from kdtheory.measures.matching import progress_at as progress_at
 from kdtheory.measures.mixing import MixingWeights as MixingWeights
 from kdtheory.measures.mixing import best_ridge_student as best_ridge_student
 from kdtheory.measures.mixing import best_weight as best_weight
@@ -35,10 +39,6 @@ from kdtheory.measures.spectral_bias import delay as delay
 from kdtheory.measures.spectral_bias import exaggeration as exaggeration
 from kdtheory.measures.spectral_bias import log_margin as log_margin
 from kdtheory.measures.spectral_bias import margin as margin
-from kdtheory.measures.spectral_bias import matched_clock as matched_clock
 from kdtheory.measures.spectral_bias import matched_penalty as matched_penalty
-from kdtheory.measures.spectral_bias import matched_progress as matched_progress
 from kdtheory.measures.spectral_bias import matched_time as matched_time
-from kdtheory.measures.spectral_bias import observed_exaggeration as observed_exaggeration
-from kdtheory.measures.spectral_bias import progress_at as progress_at
 from kdtheory.measures.spectral_bias import semigroup_defect as semigroup_defect
