@@ -215,7 +215,10 @@ def _table(ax, values, null, title, form=".2f"):
     span = max(np.max(np.abs(values - null)), 1e-6)
     ax.imshow(values - null, cmap="RdBu_r", vmin=-span, vmax=span, alpha=0.7)
     for (t, s), value in np.ndenumerate(values):
-        ax.text(s, t, f"{value:{form}}", ha="center", va="center", fontsize=7)
+        text = f"{value:{form}}"
+        text = text if float(text) else f"{0.0:{form}}"  # no minus before a zero
+        color = "white" if abs(value - null) > 0.7 * span else "black"
+        ax.text(s, t, text, ha="center", va="center", fontsize=7, color=color)
     ax.set_xticks(range(len(FEATURES)), SHORT, fontsize=7)
     ax.set_yticks(range(len(FEATURES)), SHORT, fontsize=7)
     ax.set(xlabel="student", ylabel="teacher")

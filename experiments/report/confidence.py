@@ -165,6 +165,6 @@ def _curve(ax, values, overlap, color, label):
 
 def _finish(ax):
     ax.axhline(1, color="black", linewidth=0.8)
-    ax.set(xscale="log", xlabel="student's steps", ylabel="slope of confidence", ylim=(0, 2.8))
+    ax.set(xscale="log", xlabel="student's steps", ylabel="slope of confidence", ylim=(0, 3))
     ax.set_xticks((2, 5, 14, 40, 80, 320), (2, 5, 14, 40, 80, 320))
     ax.minorticks_off()
