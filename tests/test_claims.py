@@ -466,3 +466,19 @@ def test_a_negative_rounding_is_named_where_it_is(made):
 
     with pytest.raises(ValueError, match=r"must not be negative, got -1\.0 at {'x': 0\.\d+}"):
         wrong.check(0, 50)
+
+
+def test_whole_numbers_may_be_written_as_floats():
+    given = dict(method="loop", eigenvalue=1.0, second=2, rate=0.5, momentum=0.0, start=0.0, angle=0.0)
+    claim = CLAIMS["filters_multiply"]
+    assert claim.at(first=3.0, **given).margin == claim.at(first=3, **given).margin
+    with pytest.raises(ValueError, match=r"first must be a whole number, got 3\.5"):
+        claim.at(first=3.5, **given)
+
+
+def test_a_loop_is_no_proof_of_its_own_rounding():
+    """Two formulas of a loop of a thousand steps differ by its rounding, which digits would certify as a violation."""
+    given = dict(method="loop", eigenvalue=1.0, momentum=0.0, start=0.0, angle=0.0)
+    for first, second, rate in ((10, 1000, 0.999999), (2, 2, 1 - 1e-9)):
+        check = CLAIMS["filters_multiply"].at(first=first, second=second, rate=rate, **given)
+        assert check.verdict != VIOLATED

@@ -120,8 +120,27 @@ def test_a_search_is_taken_as_floats_find_it(search, listed):
         return
     third, goal = decimal.Decimal(repr(0.7 / 3.0)), decimal.Decimal("0.7")
     assert counterexamples.margin(found, goal=0.7) == 3 * third - goal != 0
-    sign = 1 if 3 * third > decimal.Decimal.from_float(0.7) else -1  # there to the last bit
-    assert counterexamples.signs(found, dict(goal=np.array([0.7]))) == [sign]
+    assert counterexamples.signs(found, dict(goal=np.array([0.7]))) == [None]  # of the last digits of what floats found
+
+
+def test_what_hangs_on_the_last_digits_of_a_search_is_not_decided(listed):
+    @kd.claim(source="", standing="own", goal=positive(0.1, 10.0), factor=uniform(2.0, 4.0), hypotheses={})
+    def found(run, goal, factor):
+        """Words."""
+        return Margin(factor * claims.searched(lambda: goal / 3.0) - goal, 0.0)
+
+    factors = np.array([2.9, 3.0, 3.0 + 1e-13, 3.1])
+    assert counterexamples.signs(found, dict(goal=np.full(4, 0.7), factor=factors)) == [-1, None, None, 1]
+
+
+def test_numbers_far_apart_get_more_digits(listed):
+    @kd.claim(source="", standing="own", small=positive(), large=positive(), hypotheses={})
+    def sums(run, small, large):
+        """Words."""
+        return Margin((small + large) - large - small / 2.0, 0.0)
+
+    given = dict(small=np.array([1e-30, 1e-300]), large=np.array([0.1, 0.1]))
+    assert counterexamples.signs(sums, given) == [1, None]  # 60 digits know the first, and not the second
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: type(learner).__name__)

@@ -367,3 +367,26 @@ def test_margins_of_several_pairs_of_levels():
     np.testing.assert_allclose(line.slope, [one.slope for one in each], rtol=1e-14)
     times = [kd.confidence.critical_time(*pair, 0.7) for pair in zip(*pairs, strict=True)]
     np.testing.assert_allclose(kd.confidence.critical_time(*pairs, 0.7), times, rtol=1e-14)
+
+
+@pytest.mark.parametrize("method, beyond, clocks", [("ridge", 1, [1e3, 1e-3]), ("flow", 0, [7.988875894221079, 0.001])])
+def test_next_to_the_critical_eigenvalue_digits_decide(method, beyond, clocks):
+    given = dict(gaps=[0.7022697775669273, 0.33234534708632435, 0.3036873985540583], reach=1e-8, stray=0.0)
+    energy = [0.8468601850046192, 0.14789653760750426, 0.21683171049553274]
+    check = kd.theorems.slope_exceeds_one_beyond_critical_eigenvalue.at(
+        method=method, beyond=beyond, clocks=clocks, energy=energy, **given
+    )
+    assert check.verdict == HOLDS and check.certified.all()  # floats are wrong by 1e-5
+
+
+def test_a_line_through_points_that_are_one_says_nothing():
+    """A teacher that has learnt all but e^-50: any line goes through its margins, within their rounding."""
+    given = dict(method="flow", spectrum=[5.0, 6.0, 7.0, 8.0, 9.0, 10.0], draws=[0.9, 0.9, 0.2, 0.7, 0.1, 0.6])
+    claims = (
+        (kd.theorems.margins_are_a_regression_of_filters, dict(coding=1.0)),
+        (kd.theorems.exaggerated_bias_sets_the_slope, dict(lead=0)),
+    )
+    for claim, more in claims:
+        late, early = (claim.at(clocks=[time, 1.0], start=0.5, **given, **more).verdict for time in (10.0, 2.0))
+        assert (late, early) == (OUTSIDE, VIOLATED)
+        assert claim.at(clocks=[2.0, 1.0], start=0.0, **given, **more).verdict == HOLDS

@@ -5,6 +5,7 @@ every operation is done in decimal arithmetic. What is left of it for one instan
 """
 
 import contextlib
+import contextvars
 import decimal
 import functools
 import gc
@@ -116,6 +117,7 @@ RESERVED = {function.__name__ for needed in HELPERS.values() for function in nee
 RESERVED |= {"D", "Context", "setcontext", "margin", "print", "abs", "max", "min"}
 LOOPS = frozenset(["while", "scan"])  # searches, whose result is taken as floats find it
 SEARCH = "found_in_floats"  # the function in which `searched` calls one that is more than a loop
+MOVED = contextvars.ContextVar("moved", default=0.0)  # by how much of itself what floats found is moved
 BITS = "bitcast_convert_type"  # the leading bits of a float, of which what follows takes the rest
 
 
@@ -165,7 +167,8 @@ def _done(equation, inputs):
     outputs = _compilation.done(equation, doubles)
     if not searches and name != BITS and any(each.dtype == object for each in inputs):
         raise NotImplementedError(f"no exact rule for {name}")
-    return list(map(_numbers, outputs))
+    value = (lambda x: x if x.is_integer() else x * (1.0 + MOVED.get())) if searches else float
+    return [_numbers(each, value) for each in outputs]
 
 
 def _product(first, second, contracted, batched):
@@ -262,10 +265,11 @@ def script(claim: "Claim", **instance: Any) -> str:
 
 
 def signs(claim: "Claim", instances: dict[str, Any]) -> list[int | None]:
-    """The signs of a claim's margin where floats cannot tell them: done in 60 digits, and again in 120.
+    """The signs of a claim's margin where floats cannot tell them: done in 60 digits, and again in 120 or more.
 
     `instances` maps quantities to arrays, (cases,) + shape, and alternatives to their one value. None unless both
-    know a margin beyond the claim's own rounding and agree to three digits. Of an equality, 1 where both sides agree to
+    know a margin beyond the claim's own rounding and agree to three digits; what searches and loops find in floats
+    differs by 1e-12 between the two. Of an equality, 1 where both sides agree to
     1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is. Floats are taken
     as they are, to the last bit. NotImplementedError as in `margin`, and where the claim calls functions of the library
     that have the digits of floats only.
@@ -274,8 +278,8 @@ def signs(claim: "Claim", instances: dict[str, Any]) -> list[int | None]:
     if _reads_bits(closed.jaxpr):
         raise NotImplementedError("it calls functions of the library that have the digits of floats only")
     found = []
-    for digits in (DIGITS, 2 * DIGITS):
-        with _collector_at_rest(), decimal.localcontext(CONTEXT) as context:
+    for digits, moved in (DIGITS, 0.0), (2 * DIGITS + _decades(jax.tree.leaves(numbers)), 1e-12):
+        with _collector_at_rest(), _searches_moved(moved), decimal.localcontext(CONTEXT) as context:
             context.prec = digits
             given = [_numbers(array, lambda value: D(float(value))) for array in jax.tree.leaves(numbers)]
             said = _interpret(closed.jaxpr, closed.consts, given)
@@ -295,6 +299,22 @@ def _collector_at_rest():
     finally:
         if working:
             gc.enable()
+
+
+def _decades(arrays):
+    """Over how many some numbers are spread, which sums of them need in digits."""
+    sizes = np.abs(np.concatenate([np.ravel(each).astype(float) for each in arrays]))
+    logs = np.log10(sizes[np.isfinite(sizes) & (sizes > 0.0)])
+    return int(np.ceil(np.ptp(logs))) if logs.size else 0
+
+
+@contextlib.contextmanager
+def _searches_moved(by):
+    before = MOVED.set(by)
+    try:
+        yield
+    finally:
+        MOVED.reset(before)
 
 
 def _reads_bits(jaxpr):

@@ -140,6 +140,10 @@ class Claim:
         if lane not in LANES:
             raise ValueError(f"lane must be {' or '.join(map(repr, LANES))}, got {lane!r}")
         instances = {name: np.asarray([value]) for name, value in instance.items()}
+        for name in (name for name, quantity in self.quantities.items() if (quantity.kind or ("",))[0] == "whole"):
+            if np.any(instances[name] != np.floor(instances[name])):
+                raise ValueError(f"{name} must be a whole number, got {plain(instance[name])}")
+            instances[name] = instances[name].astype(int)
         inside = self._met(instances, self.domain)
         return self.verdicts(instances, lane, None, inside)
 

@@ -83,7 +83,7 @@ def turn(angles):
 zero_start = lambda start: start == 0
 ordered = lambda lead, trail: lead - trail
 distinct_spectrum = lambda spectrum: jnp.max(spectrum) - jnp.min(spectrum)
-two_directions = dict(distinct=lambda lead, other: lead != other, positive=lambda other: other)
+two_directions = dict(distinct=lambda lead, other: lead != other, positive=lambda lead, other: jnp.minimum(lead, other))
 
 
 # Margins.

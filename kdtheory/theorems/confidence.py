@@ -19,7 +19,7 @@ from kdtheory.claims import (
 )
 from kdtheory.learners import distill
 from kdtheory.measures import confidence
-from kdtheory.theorems._words import METHODS, distinct_spectrum, started, zero_start
+from kdtheory.theorems._words import METHODS, distinct_spectrum, last_digits, started, zero_start
 
 CLASSES = np.repeat([1.0, -1.0], 3)  # six points, three of each class
 _WITHIN = np.array([[1, 1, 1], [2, -1, -1], [0, 1, -1]]).T / np.sqrt([3, 6, 2])
@@ -52,18 +52,19 @@ def excess(method, lead, trail, clocks):
     clocks=several(2, positive(1e-3, 10.0, tame=(0.3, 3.0))),
     draws=several(6, uniform(0.0, 1.0)),
     third=usually(1.0, uniform(0.2, 0.6)),
+    domain=dict(told=lambda lead, ratio, clocks: 12.0 - lead * ratio * clocks[0]),  # else all is learnt, but for digits
     hypotheses=dict(two_levels=lambda third: third == 1.0),
 )
 def margins_on_a_line(run, method, lead, ratio, clocks, draws, third):
     """With two eigenvalues, student's margins are an affine function of teacher's, that of `confidence.margin_line`;
     when its slope exceeds one is known.
 
-    Squared loss, labels ±1 of which any may be flipped, a Gram matrix with the eigenvalues λ₁ > λ₂ > 0; the margin of a
-    training point is its label times its prediction. The slope is (g₁ - g₂)/(h₁ - h₂), g = h_S h. For gradient flow it
-    exceeds one iff the student's time s exceeds s₀ = log(h₁/h₂)/(λ₁ - λ₂), `confidence.critical_time`, being 1 + h₂
-    e^(-λ₂s) (1 - e^(-(λ₁ - λ₂)(s - s₀)))/(h₁ - h₂); for ridge iff λ₁λ₂ > c_T c_S, being 1 + (c_S/c_T) (λ₁λ₂ - c_T c_S)
-    /((λ₁ + c_S)(λ₂ + c_S)). So a student cut short is *less* spread than its teacher. With a third eigenvalue margins
-    need be on no line.
+    Squared loss, from zero, labels ±1 of which any may be flipped, a Gram matrix with the eigenvalues λ₁ > λ₂ > 0; the
+    margin of a training point is its label times its prediction. The slope is (g₁ - g₂)/(h₁ - h₂), g = h_S h. For
+    gradient flow it exceeds one iff the student's time s exceeds s₀ = log(h₁/h₂)/(λ₁ - λ₂), `confidence.critical_time`,
+    being 1 + h₂ e^(-λ₂s) (1 - e^(-(λ₁ - λ₂)(s - s₀)))/(h₁ - h₂); for ridge iff λ₁λ₂ > c_T c_S, being 1 + (c_S/c_T)
+    (λ₁λ₂ - c_T c_S) /((λ₁ + c_S)(λ₂ + c_S)). So a student cut short is *less* spread than its teacher. With a third
+    eigenvalue margins need be on no line.
 
     Proof. Predictions are h₁ P y + h₂ (y - P y), P the projection onto the eigenspace of λ₁, so that margins are h₂ +
     (h₁ - h₂) a with a = y · P y at a point, since y² = 1, and the student's g₂ + (g₁ - g₂) a. The slope less one is (h₂
@@ -79,8 +80,9 @@ def margins_on_a_line(run, method, lead, ratio, clocks, draws, third):
     line = confidence.margin_line(teacher, student, lead, lead * ratio)
     above = excess(method, lead, lead * ratio, clocks)
     slopes, gap = 1.0 + line.slope, x[0] - x[1]  # of a flipped point and one that is not
-    size = jnp.max(jnp.abs(y)) + slopes * jnp.max(jnp.abs(x)) + jnp.abs(line.intercept)
-    error = face(run, 64.0 * EPS * size, 1e-11 * slopes)
+    size = jnp.max(jnp.abs(y))
+    terms = size + slopes * jnp.max(jnp.abs(x)) + jnp.abs(line.intercept)
+    error = face(run, 64.0 * EPS * terms, 1e-11 * slopes)
     return both(
         same(jnp.max(jnp.abs(y - line.slope * x - line.intercept)), 0.0, error, size),
         same(y[0] - y[1] - gap, line.excess * gap, error, size),
@@ -130,9 +132,12 @@ def scale_free_slope_exceeds_one(run, method, lead, ratio, clocks, start):
 
 # Any spectrum.
 
+STARTED = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 0.5])  # of where training begins, over the target
 TURNED = np.linalg.qr(np.vander(np.cos(np.arange(1.0, 7.0)), 6))[0]  # (6, 6): directions of no symmetry
 
 
+# else a teacher has learnt all of everything, but for last digits
+told = lambda spectrum, clocks: 12.0 - jnp.min(spectrum) * clocks[0]
 SIX_POINTS = dict(
     method=among("flow", "ridge"),
     spectrum=several(6, positive(1e-2, 10.0, tame=(0.1, 3.0))),
@@ -144,17 +149,17 @@ SIX_POINTS = dict(
 def margins(run, labels, spectrum, learners, start=0.0):
     """The labels times what each learner predicts at six points whose Gram matrix has the given spectrum."""
     target = TURNED.T @ labels
-    ends = (run(learner, spectrum, target=target, start=start * target) for learner in learners)
+    ends = (run(learner, spectrum, target=target, start=start * STARTED * target) for learner in learners)
     return [labels * (TURNED @ seen.learnt) for seen in ends]
 
 
 def on_the_line(run, x, y, slope, intercept):
     """The margin of "the least-squares line of the points (x, y) is this one": what is left has no mean, and none
     along x."""
-    size = jnp.max(jnp.abs(y)) + jnp.abs(slope) * jnp.max(jnp.abs(x)) + jnp.abs(intercept)
-    left, error = y - slope * x - intercept, face(run, 64.0 * EPS, 1e-10)
-    reach = size * jnp.max(jnp.abs(x))
-    return both(same(jnp.mean(left), 0.0, error * size, size), same(jnp.mean(x * left), 0.0, error * reach, reach))
+    size, reach = jnp.max(jnp.abs(y)), jnp.max(jnp.abs(x))
+    left, terms = y - slope * x - intercept, size + jnp.abs(slope) * reach + jnp.abs(intercept)
+    error = face(run, 64.0 * EPS, 1e-10) * terms
+    return both(same(jnp.mean(left), 0.0, error, size), same(jnp.mean(x * left), 0.0, error * reach, size * reach))
 
 
 @claim(
@@ -163,14 +168,15 @@ def on_the_line(run, x, y, slope, intercept):
     **SIX_POINTS,
     coding=usually(1.0, uniform(0.3, 0.8)),
     start=started,
-    domain=dict(distinct=distinct_spectrum),
+    domain=dict(distinct=distinct_spectrum, told=told),
     hypotheses=dict(plus_minus_one=lambda coding: coding == 1.0, zero_start=zero_start),
 )
 def margins_are_a_regression_of_filters(run, method, spectrum, clocks, draws, coding, start):
     """The least-squares line of student's margins over teacher's is the regression of student's filter on teacher's
     over directions, weighted by the energy of the labels, that of `confidence.margin_regression`.
 
-    Squared loss, labels ±1 of which any may be flipped, a Gram matrix with any spectrum, not all of it equal; slope
+    Squared loss, labels ±1 of which any may be flipped, a Gram matrix with any spectrum, labels with energy on distinct
+    eigenvalues; slope
     Cov_w(h, g)/Var_w(h) with h the teacher's filter, g = h_S h and w_k = (u_k·y)²/N. With labels of other sizes, or
     from another start, it is not.
 
@@ -192,15 +198,16 @@ def margins_are_a_regression_of_filters(run, method, spectrum, clocks, draws, co
     **SIX_POINTS,
     lead=among(0, 1, 2),
     start=started,
-    domain=dict(distinct=distinct_spectrum),
+    domain=dict(distinct=distinct_spectrum, told=told),
     hypotheses=dict(zero_start=zero_start),
 )
 def exaggerated_bias_sets_the_slope(run, method, spectrum, clocks, draws, lead, start):
     """Scaled to its teacher along one direction, a student has margins whose slope over teacher's is one less the
     regression of h (1 - ρ) on h, ρ its progress over teacher's relative to that direction.
 
-    Squared loss, labels ±1, any spectrum that is not all equal; ρ_k = (g_k/h_k)/(g_1/h_1), with direction 1 any one,
-    and slope = 1 - Cov_w(h, h(1 - ρ))/Var_w(h), w the energy of the labels. So a student without exaggerated bias, ρ =
+    Squared loss, labels ±1 with energy on distinct eigenvalues; ρ_k = (g_k/h_k)/(g_1/h_1), with direction 1 any one,
+    and slope = 1 - Cov_w(h, h(1 - ρ))/Var_w(h), w the energy of the labels; the line goes through the means of h and
+    hρ. So a student without exaggerated bias, ρ =
     1, has the slope one exactly. Exaggerated bias may take it below one.
 
     Proof. Scaled by h_1/g_1, the student's filter is hρ; see `margins_are_a_regression_of_filters`.
@@ -252,11 +259,14 @@ def slope_exceeds_one_beyond_critical_eigenvalue(run, method, beyond, clocks, re
     h, g = run(teacher, spectrum), run(distill(teacher, student), spectrum)
     w = energy / jnp.sum(energy)
     centred = lambda values: values - jnp.sum(w * values)
-    off = jnp.where(jnp.sum(w * h.residual) < 0.5, -centred(h.residual), centred(h.learnt))  # of what is small
-    dropped = centred(jnp.where(jnp.sum(w * g.residual) < 0.5, g.residual - h.residual, h.learnt - g.learnt))
+    early, both_early = jnp.sum(w * h.residual) >= 0.5, jnp.sum(w * g.residual) >= 0.5  # the small part has the digits
+    off = centred(jnp.where(early, h.learnt, -h.residual))
+    dropped = centred(jnp.where(both_early, h.learnt - g.learnt, g.residual - h.residual))
     spread = jnp.sum(w * off**2)
     excess = -jnp.sum(w * off * dropped) / spread  # of the slope over one
-    of_teacher, of_both = uncertainty(h), uncertainty(h) + uncertainty(g)
+    part = lambda seen, early: jnp.max(jnp.where(early, seen.learnt, seen.residual) * last_digits(seen))
+    of_teacher = uncertainty(h) + part(h, early)
+    of_both = uncertainty(h) + uncertainty(g) + part(h, both_early) + part(g, both_early)
     lost = jnp.abs(off) * (of_both + 2.0 * jnp.abs(excess) * of_teacher) + jnp.abs(dropped) * of_teacher
     rounding = 2.0 * jnp.sum(w * lost) / spread
     return exceeds(jnp.where(beyond, excess, -excess), 0.0, rounding, jnp.maximum(1.0, 1.0 + excess))

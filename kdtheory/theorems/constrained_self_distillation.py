@@ -61,6 +61,7 @@ excess = positive(1e-6, 1e6, tame=(0.05, 30.0))
 norms = above_a_whole(positive(1e-9, 1e6, tame=(0.01, 30.0)))
 slackened = usually(1.0, positive(0.2, 5.0, tame=(0.2, 5.0)))  # the penalty over that of the active constraint
 active = lambda slack: slack == 1
+moderate_norm = lambda norm: 1e100 - norm  # the square of which is a float
 
 
 def two_seen(spectrum, labels):
@@ -71,7 +72,8 @@ def two_seen(spectrum, labels):
 
 def scaled(labels, norm):
     """Labels of a given norm."""
-    return norm * labels / jnp.sqrt(jnp.sum(labels**2))
+    unit = jnp.max(jnp.abs(labels))  # whose square may leave the range of floats
+    return norm * (labels / unit) / jnp.sqrt(jnp.sum((labels / unit) ** 2))
 
 
 def norm(labels):
@@ -131,7 +133,7 @@ def misses_by_one(one):
     labels=several(3, or_zero(positive(1e-3, 1e3, tame=(1e-2, 1e2)))),
     norm=norms,
     unseen=usually(0.0, uniform(0.2, 0.9)),
-    domain=dict(two_seen=two_seen),
+    domain=dict(two_seen=two_seen, moderate=moderate_norm),
     hypotheses=dict(not_collapsed=lambda norm: norm - 1.0, invertible=lambda unseen: unseen == 0),
 )
 def constrained_penalty_between_bounds(run, spectrum, labels, norm, unseen):
@@ -139,8 +141,8 @@ def constrained_penalty_between_bounds(run, spectrum, labels, norm, unseen):
 
     And the fit then misses the labels by one in all, on the data. Labels are nonzero on two different eigenvalues at
     least, and both bounds are strict; on one eigenvalue d alone c = d/(r - 1). The penalty is
-    `measures.constrained_penalty`. (`unseen` is the label on a direction of eigenvalue zero, which r counts; at one or
-    more no fit is within the tolerance.)
+    `measures.constrained_penalty`. (`unseen` is the label on a direction of eigenvalue zero, which r counts; above one
+    no fit is within the tolerance, and at one only interpolation is.)
 
     Proof. m(c) = Σ (c/(c + d_k))² z_k² rises from 0 to r² > 1, so that m(c) = 1 has one root. Each of its terms falls
     as d_k grows. Hence r²(c/(c + d_max))² <= 1 <= r²(c/(c + d_min))², where equality takes labels on d_max alone, or
@@ -163,7 +165,7 @@ def constrained_penalty_between_bounds(run, spectrum, labels, norm, unseen):
     labels=labels3,
     norm=norms,
     slack=slackened,
-    domain=dict(two_seen=two_seen),
+    domain=dict(two_seen=two_seen, moderate=moderate_norm),
     hypotheses=dict(enough=lambda norm, rounds: norm - rounds, active=active),
 )
 def each_round_costs_one(run, rounds, spectrum, labels, norm, slack):
@@ -225,16 +227,16 @@ def equal_eigenvalues_collapse_first(run, rounds, eigenvalue, labels, excess, sp
     labels=labels3,
     excess=positive(1e-6, 1e6, tame=(0.05, 1e5)),
     slack=slackened,
-    domain=dict(distinct=distinct_spectrum, some_label=some_label),
+    domain=dict(distinct=distinct_spectrum, some_label=some_label, told=lambda excess: excess - 1e-12),
     hypotheses=dict(active=active),
 )
 def norm_above_its_tangent(run, rounds, spectrum, labels, excess, slack):
     """After t rounds r_t > a^t r_0 - b (a^(t-1) + ... + a + 1), for r_0 > 1, collapsed or not.
 
     a = ((r_0 - 1)² + κ(2r_0 - 1))/(r_0 - 1 + κ)² and b = r_0² κ/(r_0 - 1 + κ)²: the tangent at r_0 of φ(r) = r(r - 1)/
-    (r - 1 + κ), a convex lower bound of one round, where κ > 1; at κ = 1 both sides are r_0 - t. r_0 = 1 + `excess`.
-    Mobahi et al. conclude that (r_0 - 1)/κ rounds at least do not collapse. For t <= r_0 `each_round_costs_one` says
-    at least as much, of norms as of rounds.
+    (r - 1 + κ), a convex lower bound of one round, where κ > 1; at κ = 1 both sides are r_0 - t until they collapse.
+    r_0 = 1 + `excess`. Mobahi et al. conclude that (r_0 - 1)/κ rounds at least do not collapse. For t <= r_0
+    `each_round_costs_one` says at least as much, of norms as of rounds.
 
     Proof. By `constrained_penalty_between_bounds` c <= d_max/(r - 1), so that every label keeps at least d_min/(c +
     d_min) >= (r - 1)/(r - 1 + κ) of itself, and not all are equalities for κ > 1: r_{t+1} > φ(r_t) where r_t > 1. φ is

@@ -264,7 +264,8 @@ def best_flow_within_constant_of_best_ridge(run, spectrum, noise, weights, tilt)
     """Each tuned, gradient flow has more than the risk of ridge, and at most 1.0748517290 times it, for an isotropic
     signal.
 
-    Any weights, and any eigenvalues that are not all equal (for those both are Wiener's filter). The constant is the
+    Any weights w > 0 and noise v > 0, and any eigenvalues of which two positive ones differ (else both are Wiener's
+    filter). The constant is the
     supremum over spectra and weights, to 1e-10: nearly attained by two eigenvalues with λθ²/v = 0.8637 and 8.5955 and
     0.3211 and 0.6789 of ridge's risk, where flow has two best times. Where the signal is not isotropic (θ² = λ^`tilt`),
     the best flow may be better than the best ridge.
@@ -332,8 +333,8 @@ def flatter_ideal_gains_nothing_from_distillation(run, method, spectrum, ideal, 
 
     `ideal` is for each direction the clock at which a fit is where it should be: h* there, Wiener's filter or any
     other. Where ideal clocks nowhere grow with λ, every chain of m >= 2 fits (here three, by flow or ridge) has a
-    larger Σ w (h - h*)² than the best h_t, for all weights w > 0 and distinct eigenvalues, at least two. With w = λθ² +
-    v it is the risk of predictions, and `flat_signal_gains_nothing_from_distillation` a case.
+    larger Σ w (h - h*)² than the best h_t, for all weights w > 0 and distinct positive eigenvalues, at least two. With
+    w = λθ² + v it is the risk of predictions, and `flat_signal_gains_nothing_from_distillation` a case.
 
     Proof. In λ, h_t - h* changes sign at most once, from - to +, and so does g - h_t, with g the student
     (`single_crossing` and `single_crossing_of_ridge`); as t grows from 0 to ∞ the first sign change moves from the
@@ -419,6 +420,7 @@ def over_fitted(lead, gaps, energy, noise):
     gaps=several(2, positive(0.05, 1.0, tame=(0.05, 0.5))),
     energy=several(3, uniform(0.0, 10.0)),
     noise=positive(0.01, 10.0, tame=(0.1, 1.0)),
+    domain=dict(falling=lambda gaps: jnp.max(gaps) <= 1.0),
     hypotheses=dict(over_fitted=over_fitted),
 )
 def overfitted_tail_gains_from_distillation(run, lead, gaps, energy, noise):
@@ -448,10 +450,11 @@ def overfitted_tail_gains_from_distillation(run, lead, gaps, energy, noise):
     hypotheses=dict(rising_signal=lambda tilt: tilt),
 )
 def rising_signal_gains_from_distilled_ridge(run, lead, gaps, tilt, noise):
-    """With θ² = λ^r, r > 0, and at least two distinct eigenvalues, the best ridge fit has a student that beats it.
+    """With θ² = λ^r, r > 0, and at least two distinct positive eigenvalues, the best ridge fit has a student that beats
+    it.
 
-    Expected error of the predictions; r = `tilt`. A small penalty of the student's own will do. With r <= 0, or one
-    eigenvalue, no student gains (`flat_signal_gains_nothing_from_distillation`).
+    Expected error of the predictions, noise v > 0; r = `tilt`. A small penalty of the student's own will do. With r <=
+    0, or one eigenvalue, no student gains (`flat_signal_gains_nothing_from_distillation`).
 
     Proof. Ridge with penalty c exceeds Wiener's filter h* where λ^r < v/c. The best c is between the least and the
     largest v/λ^r, strictly, and Σ d = 0 there, with d = w (h - h*) h (1 - h). Let λ₀ be the eigenvalue at which h would
@@ -483,10 +486,10 @@ def equal_fits_reach_lowest(run, method, fits, lead, ratio, clocks):
     """Of all chains of m fits that agree on a top eigendirection, equal ones have learnt the least of a lower one, and
     a single fit more than any.
 
-    With h and h₂ a chain's filters on λ₁ and λ₂ = ρλ₁, ρ = `ratio`, the least is `early_stopping.lowest_flow(h, ρ, m)`
-    for flow and `lowest_ridge` for ridge, and a single fit has the same with m = 1. Unequal clocks learn strictly more
-    than the first and less than the second. With two eigenvalues, then, m >= 2 fits attain Wiener's risk iff its filter
-    h₂ is at least the first and below the second, with h its filter on the top.
+    With h and h₂ a chain's filters on λ₁ and λ₂ = ρλ₁ > 0, ρ = `ratio`, the least is `early_stopping.lowest_flow(h, ρ,
+    m)` for flow and `lowest_ridge` for ridge, and a single fit has the same with m = 1. Unequal clocks learn strictly
+    more than the first and less than the second. With two eigenvalues, then, m >= 2 fits attain Wiener's risk iff its
+    filter h₂ is at least the first and below the second, with h its filter on the top.
 
     Proof. Let a = -log h and F(a) = -log h₂ for a single fit. Flow has F′ = ρ (e^x - 1)/(e^(ρx) - 1), x = λ₁t, which
     increases with x and hence falls with a; ridge has F = log(1 + (e^a - 1)/ρ), F′ = 1/(1 - (1 - ρ) e^(-a)), which

@@ -94,8 +94,10 @@ def single_crossing_with_ground_truth(run, lead, other, teacher, student, truth,
 
     Gradient flow, λ > 0; `early` is t <= T, with t the time at which the single fit has learnt as much of λ₁.
 
-    Proof. For t < T the exponents t, then T and s, then s + T have coefficients +, -, -, +: two changes of sign, so
-    λ = 0 and λ₁ are all zeros of the sum above, and simple. e^(-λt) makes it positive at infinity, so it is positive
+    Proof. Student less single fit is e^(-λt) - (1 - α) e^(-λT) - e^(-λs) + (1 - α) e^(-λ(s + T)), which by Descartes'
+    rule has no more real zeros than its coefficients change sign in the order of their exponents, λ = 0 and λ₁ among
+    them. For t < T the exponents t, then T and s, then s + T have coefficients +, -, -, +: two changes of sign, so
+    λ = 0 and λ₁ are all of its zeros, and simple. e^(-λt) makes it positive at infinity, so it is positive
     beyond λ₁ and negative between the two. For t = T the first two coefficients are one, α >= 0, before the other
     two, since t < s: the signs are +, -, + again (α = 0 would leave one change for two zeros, and does not occur).
     """

@@ -84,14 +84,14 @@ def powers_of_ridge(run, fits, eigenvalue, penalty, last, truths, start):
     penalty=positive(tame=(1e-4, 3.0)),
     truth=Quantity(weights_of_all_sizes),
     start=started,
-    domain=dict(not_alone=lambda truth: 1.0 - truth),
+    domain=dict(not_alone=lambda truth: 1.0 - truth, positive=lambda eigenvalue: eigenvalue),
     hypotheses=dict(some_truth=lambda truth: truth, zero_start=zero_start),
 )
 def limit_of_self_distillation(run, fits, eigenvalue, penalty, truth, start):
     """Self-distillation of ridge ends at one ridge fit with penalty c/α, and comes closer by (1 - α) s each time.
 
-    b_{τ+1} - b_∞ = (1 - α) s (b_τ - b_∞) with b_∞ = λ/(λ + c/α), for every weight 0 < α < 1 on the targets; hence
-    |b_{τ+1} - b_∞| < |b_τ - b_∞|. (At α = 1 every fit is the limit; without targets, α = 0, the limit is zero.)
+    b_{τ+1} - b_∞ = (1 - α) s (b_τ - b_∞) with b_∞ = λ/(λ + c/α), for every weight 0 < α < 1 on the targets and λ > 0;
+    hence |b_{τ+1} - b_∞| < |b_τ - b_∞|. (At α = 1 every fit is the limit; without targets, α = 0, the limit is zero.)
 
     Proof. b ↦ s (α + (1 - α) b) is affine with slope (1 - α) s in (0, 1); its fixed point is αs/(1 - (1 - α) s) = αλ/
     (αλ + c). b_1 = s is not that, as s > b_∞ for α < 1, so that no difference is zero.
@@ -156,8 +156,8 @@ def best_truth_weight(run, fits, spectrum, penalty, target, truth, start):
 def self_distillation_sparsifies(run, fits, lead, trail, penalty, truth, start):
     """A self-distilled ridge fit favours the larger of two eigenvalues more than the first fit does.
 
-    R_τ = b_τ(λ₁)/b_τ(λ₂) > R_1 for λ₁ > λ₂, τ >= 2 and a weight 0 <= α < 1 on the targets; for 0 < α R_τ tends to the
-    ratio of one ridge fit with penalty c/α. It need not grow at every step: see `sparsification_is_monotone`.
+    R_τ = b_τ(λ₁)/b_τ(λ₂) > R_1 for λ₁ > λ₂ > 0, τ >= 2 and a weight 0 <= α < 1 on the targets; for 0 < α R_τ tends to
+    the ratio of one ridge fit with penalty c/α. It need not grow at every step: see `sparsification_is_monotone`.
 
     Proof. b_τ/s = α + (1 - α) b_{τ-1} is positive and rises with λ, as s does and, by induction, b_{τ-1}; so it is
     larger for λ₁, and R_τ = R_1 times the ratio of the two. The limit is `limit_of_self_distillation`.
@@ -181,9 +181,9 @@ def self_distillation_sparsifies(run, fits, lead, trail, penalty, truth, start):
 def sparsification_is_monotone(run, fits, lead, trail, penalty, truth, start):
     """Without weight on the targets, every further ridge fit favours the larger of two eigenvalues more.
 
-    R_{τ+1} > R_τ for λ₁ > λ₂ and α = 0, where R_τ = (s₁/s₂)^τ. For 0 < α < 1 it need not: α = 0.1 and s = (0.9, 0.1)
-    give R = 9, 43.1, 64.3, 63.3, 59.8, ... The theorem on sparsification, if read as growth at every step, needs this
-    hypothesis.
+    R_{τ+1} > R_τ for λ₁ > λ₂ > 0 and α = 0, where R_τ = (s₁/s₂)^τ. For 0 < α < 1 it need not: α = 0.1 and s = (0.9,
+    0.1) give R = 9, 43.1, 64.3, 63.3, 59.8, ... The theorem on sparsification, if read as growth at every step, needs
+    this hypothesis.
 
     Proof. b_τ = s b_{τ-1} = s^τ, and s₁ > s₂.
     """
