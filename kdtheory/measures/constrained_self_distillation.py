@@ -16,8 +16,8 @@ def constrained_penalty(eigenvalues: Numbers, labels: Numbers, tolerance: Number
     The root c of Σ (c/(c + λ_k))² z_k² = `tolerance` with z = `labels` (K,) in eigen-coordinates, the sum of their
     squares that of the labels; `tolerance` is N times the mean squared residual allowed (Mobahi, Farajtabar &
     Bartlett 2020, as recalled: their K ε). Infinite where Σ z² <= tolerance: the fit collapses to zero. NaN
-    where the part of z on null directions alone reaches the tolerance: no fit is that close. A JAX function, also
-    under jit, vmap and grad.
+    where the part of z on null directions alone reaches the tolerance: no ridge fit is that close, and interpolation
+    only where the two are equal. A JAX function, also under jit, vmap and grad.
 
     Squares of labels on directions below c are added up, less the tolerance, in twice the digits, and only what c
     changes of them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.

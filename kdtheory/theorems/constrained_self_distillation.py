@@ -139,10 +139,11 @@ def misses_by_one(one):
 def constrained_penalty_between_bounds(run, spectrum, labels, norm, unseen):
     """The active constraint's penalty is between d_min/(r - 1) and d_max/(r - 1), with r > 1 the norm of the labels.
 
-    And the fit then misses the labels by one in all, on the data. Labels are nonzero on two different eigenvalues at
-    least, and both bounds are strict; on one eigenvalue d alone c = d/(r - 1). The penalty is
-    `measures.constrained_penalty`. (`unseen` is the label on a direction of eigenvalue zero, which r counts; above one
-    no fit is within the tolerance, and at one only interpolation is.)
+    The fit is the smallest, in norm, whose squared residuals sum to at most one, the unit of labels; on the data they
+    then sum to one. Labels are nonzero on two different eigenvalues at least, and both bounds are strict; on one
+    eigenvalue d alone c = d/(r - 1). The penalty is `measures.constrained_penalty`. (`unseen` is the label on a
+    direction of eigenvalue zero, which r counts; above one no fit is within the tolerance, and at one only
+    interpolation is.)
 
     Proof. m(c) = Σ (c/(c + d_k))² z_k² rises from 0 to r² > 1, so that m(c) = 1 has one root. Each of its terms falls
     as d_k grows. Hence r²(c/(c + d_max))² <= 1 <= r²(c/(c + d_min))², where equality takes labels on d_max alone, or
@@ -171,11 +172,13 @@ def constrained_penalty_between_bounds(run, spectrum, labels, norm, unseen):
 def each_round_costs_one(run, rounds, spectrum, labels, norm, slack):
     """After t rounds r_0 - t < r_t < √(r_0² - t), whatever the condition number, while r_0 > t.
 
-    A round moves labels by exactly one, |z_i - z_{i+1}| = 1, and r_0² - r_t² = t + 2 Σ_i c_i |f_{i+1}|², over i < t.
-    Labels are nonzero on two different eigenvalues at least; on one alone r_t = r_0 - t. Hence the number N of rounds
-    that do not collapse: ⌈r_0 - 1⌉ <= N <= ⌈r_0² - 1⌉ for r_0 > 1, where Mobahi et al. have at least (r_0 - 1)/κ. The
-    upper bound takes eigenvalues far apart: labels (2, 1, 1) on 1, 1e-12 and 1e-36 end at r_1 = 2.2361 and r_2 =
-    1.9998, where it is √5 and 2; labels (3, 3) on 1 and 1e-12 end at √13 after a round, and not near √17.
+    A round fits the labels, of norm r_t, by the smallest fit whose squared residuals sum to at most one, whose
+    predictions are the next labels. It moves labels by exactly one, |z_i - z_{i+1}| = 1, and r_0² - r_t² = t + 2 Σ_i
+    c_i |f_{i+1}|², over i < t. Labels are nonzero on two different eigenvalues at least; on one alone r_t = r_0 - t.
+    Hence the number N of rounds that do not collapse: ⌈r_0 - 1⌉ <= N <= ⌈r_0² - 1⌉ for r_0 > 1, where Mobahi et al.
+    have at least (r_0 - 1)/κ. The upper bound takes eigenvalues far apart: labels (2, 1, 1) on 1, 1e-12 and 1e-36 end
+    at r_1 = 2.2361 and r_2 = 1.9998, where it is √5 and 2; labels (3, 3) on 1 and 1e-12 end at √13 after a round, and
+    not near √17.
 
     Proof. The active constraint is |z_i - z_{i+1}| = 1, and by the triangle inequality r_{i+1} >= r_i - 1. So r_i > 1
     for i < t: no round before is collapsed. z_i - z_{i+1} = (c/d) z_{i+1} along each direction; it is parallel to

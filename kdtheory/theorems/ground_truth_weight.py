@@ -156,12 +156,12 @@ def ground_truth_reverses_the_bias(run, lead, other, teacher, student, truth, st
 
     Gradient flow, λ > 0, with t the time at which the single fit has learnt as much of λ₁.
 
-    Proof. Near λ = 0 the sum above is (αs - t) λ + (t² - αs² + 2(1 - α)sT) λ²/2 + …, where αs = t makes the second
-    term (1 - α)s(2T - t) λ²/2. If t <= T, either would make it positive there, and
-    `single_crossing_with_ground_truth` makes it negative: so t > T. Then the exponents T, t, s, s + T have
-    coefficients -, +, -, +: three zeros, and the sum is negative at infinity. For αs > t it is positive near zero, so
-    the number of its zeros on λ > 0 is odd, and at most two: λ₁ alone. For αs = t the zero at λ = 0 is a double one,
-    which leaves λ₁ alone too, simple: positive before it, negative beyond.
+    Proof. Near λ = 0 student less single fit is (αs - t) λ + (t² - αs² + 2(1 - α)sT) λ²/2 + …, where αs = t makes the
+    second term (1 - α)s(2T - t) λ²/2. If t <= T, either would make it positive there, and
+    `single_crossing_with_ground_truth` makes it negative: so t > T. Then the exponents T, t, s, s + T have coefficients
+    -, +, -, +: three zeros, and the sum is negative at infinity. For αs > t it is positive near zero, so the number of
+    its zeros on λ > 0 is odd, and at most two: λ₁ alone. For αs = t the zero at λ = 0 is a double one, which leaves λ₁
+    alone too, simple: positive before it, negative beyond.
     """
     seen, alone = student_and_single(run, jnp.stack([lead, other]), teacher, student, truth, start)
     return crosses_once(alone, seen, lead, other)
@@ -196,8 +196,8 @@ def two_crossings_with_ground_truth(run, lead, teacher, student, truth, ratio, o
 
     Proof. The student has learnt at most sλ(α + (1 - α)Tλ), the single fit at least tλ - t²λ²/2: the first end. What
     the student lacks is more than (1 - α)e^(-λT), which is at least e^(-λt) from -log(1 - α)/(t - T) on: the second.
-    The exponents T, t, s, s + T have coefficients -, +, -, +, so that the sum above has at most three zeros, λ = 0
-    one of them. It is negative at both ends, so the number of its zeros on λ > 0 is even: λ₁ and one other, or λ₁
+    The exponents T, t, s, s + T have coefficients -, +, -, +, so that student less single fit has at most three zeros,
+    λ = 0 one of them. It is negative at both ends, so the number of its zeros on λ > 0 is even: λ₁ and one other, or λ₁
     twice. In the first case it changes sign at both, and is positive just between them.
     """
     learnt, _ = student_and_single(filters(run), jnp.stack([lead]), teacher, student, truth)
