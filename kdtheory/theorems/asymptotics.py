@@ -132,6 +132,7 @@ def cross_validation_is_right_for_ridge(run, ratio, method, clock, power):
     fits=among(1, 2),
     times=several(2, positive(0.02, 20.0, tame=(0.1, 3.0))),
     power=usually(0.0, positive(1.0, 100.0, tame=(1.0, 100.0))),
+    domain=dict(resolved=lambda times: 25.0 - jnp.max(times)),  # by the angles
     hypotheses=dict(noise_alone=lambda power: power == 0.0),
 )
 def cross_validation_overstates_flow_on_noise(run, ratio, fits, times, power):
@@ -200,6 +201,7 @@ def slope_on_draws(spectrum, ratio, tilt, teacher, student, noise):
         distinct=lambda spectrum: jnp.max(spectrum) / jnp.min(spectrum) - 1.1,
         penalty=lambda spectrum, ratio, κ, under: penalty_of(spectrum, ratio, under * κ),
         noise=lambda spectrum, ratio, tilt, κ: stationary(spectrum, ratio, tilt, κ)[0],
+        smaller=lambda under: under * (1.0 - under),
     ),
     hypotheses=dict(rising_signal=lambda tilt: tilt),
 )
@@ -379,7 +381,9 @@ def best_weight(run, law, ratio, spikes, strengths, signal, noise, teacher, stud
     noise=positive(0.1, 10.0, tame=(0.3, 3.0)),
     penalties=several(2, positive(0.01, 100.0, tame=(0.1, 10.0))),
     other=usually(0.0, positive(0.5, 5.0, tame=(0.5, 3.0))),
-    domain=dict(away=lambda ratio: jnp.abs(jnp.log2(ratio)) - 1.0, outlier=lambda beyond: beyond - 1.0),
+    domain=dict(
+        resolved=lambda ratio: jnp.abs(jnp.abs(jnp.log2(ratio)) - 4.0) <= 3.0, outlier=lambda beyond: beyond - 1.0
+    ),
     hypotheses=dict(one_spike=lambda other: other == 0.0),
 )
 def best_filter_of_a_spike_has_a_negative_penalty(run, ratio, beyond, strength, signal, noise, penalties, other):

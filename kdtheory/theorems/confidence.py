@@ -98,7 +98,10 @@ def margins_on_a_line(run, method, lead, ratio, clocks, draws, third):
     ratio=positive(1e-6, 10.0, tame=(1e-5, 1.5)),
     clocks=several(2, positive(1e-2, 5.0, tame=(0.3, 2.0))),
     start=started,
-    domain=dict(distinct=lambda ratio: ratio != 1),
+    domain=dict(
+        distinct=lambda ratio: ratio != 1,
+        told=lambda lead, ratio, clocks: 300.0 - lead * jnp.minimum(ratio, 1.0) * clocks[0],  # else it leaves floats
+    ),
     hypotheses=dict(zero_start=zero_start),
 )
 def scale_free_slope_exceeds_one(run, method, lead, ratio, clocks, start):
@@ -123,7 +126,7 @@ def scale_free_slope_exceeds_one(run, method, lead, ratio, clocks, start):
         for seen, ratio in ((h, of_teacher), (g, of_student))
     ]
     slope = jnp.expm1(of_student) / jnp.expm1(of_teacher)
-    rounding = slope * (lost[0] + lost[1])
+    rounding = jnp.where(jnp.isfinite(slope), slope * (lost[0] + lost[1]), jnp.inf)
     return both(
         exceeds(slope, 1.0, rounding),
         same(slope, line.scale_free, rounding + 64.0 * EPS * slope),

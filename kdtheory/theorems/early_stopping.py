@@ -215,6 +215,7 @@ def log_least_risk(run, learner, spectrum, power, noise) -> Margin:
     weights=several(3, positive(1e-2, 1e2)),
     clocks=often([1.77, 1.77], often([5e-4, 5e-4], several(2, positive(1e-2, 30.0, tame=(2e-3, 3.0))))),
     stretch=usually(1.0, positive(0.3, 3.0)),
+    domain=dict(signal=lambda energy: jnp.min(energy) >= 0.0),
     hypotheses=dict(same_clock=lambda stretch: stretch == 1.0),
 )
 def flow_within_constant_of_ridge(run, fits, spectrum, energy, noise, weights, clocks, stretch):
@@ -478,7 +479,8 @@ def rising_signal_gains_from_distilled_ridge(run, lead, gaps, tilt, noise):
     domain=dict(
         unequal=lambda fits, clocks: jnp.where(
             fits == 2, jnp.abs(clocks[0] - clocks[1]), jnp.max(clocks) - jnp.min(clocks)
-        )
+        ),
+        told=lambda lead, clocks: 100.0 - lead * jnp.max(clocks),  # what is left then is known in 60 digits
     ),
     hypotheses=dict(ordered=lambda ratio: 1.0 - ratio),
 )

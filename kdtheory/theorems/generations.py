@@ -295,6 +295,10 @@ def after_many(f, penalty, spectrum, weight, synthetic, once):
     share=uniform(-1.0, 1.0),
     synthetic=usually(1.0, uniform(0.0, 0.3)),
     once=usually(0.0, uniform(0.9, 1.0)),
+    domain=dict(
+        near=lambda near, share: 1.0 - near * jnp.maximum(1.0, jnp.abs(share)),
+        shares=lambda synthetic, once: (synthetic >= 0) & (once >= 0) & (once <= 1),
+    ),
     hypotheses=dict(equal_noise=lambda synthetic: synthetic == 1.0, fresh_noise=lambda once: once == 0.0),
 )
 def at_least_half_of_the_labels_are_best_real(run, penalty, spectrum, signal, noise, near, share, synthetic, once):
@@ -360,6 +364,7 @@ def of_all_labels(learner, features, truth, off, share, noise, together):
     good=positive(1e-5, 0.95, tame=(1e-5, 0.95)),
     noise=positive(1e-6, 2.0, tame=(1e-6, 2.0)),
     together=usually(0.0, uniform(0.3, 1.0)),
+    domain=dict(share=lambda good: (good >= 0) & (good < 1)),
     hypotheses=dict(independent=lambda together: together == 0.0),
 )
 def bad_labels_are_another_truth_and_noise(run, spectrum, time, truth, off, good, noise, together):

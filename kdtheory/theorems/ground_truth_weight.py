@@ -177,7 +177,10 @@ def ground_truth_reverses_the_bias(run, lead, other, teacher, student, truth, st
     ratio=positive(0.05, 20.0, tame=(0.5, 2.0)),
     opposite=positive(1.001, 20.0, tame=(1.001, 1.5)),
     place=inside,
-    domain=dict(mixed=lambda truth: (truth > 0) & (truth < 1)),
+    domain=dict(
+        mixed=lambda truth: (truth > 0) & (truth < 1),
+        places=lambda place, opposite: jnp.minimum(place * (1.0 - place), opposite - 1.0),
+    ),
     hypotheses=dict(
         late=lambda lead, teacher, student, truth: -early(lead, teacher, student, truth),
         little_truth=lambda lead, teacher, student, truth: (

@@ -18,6 +18,7 @@ from kdtheory.problems._softmax import Term
 off = uniform(-0.9, 0.9, tame=(-0.6, 0.6))
 teacher3 = several(3, usually(1.0, uniform(-1.5, 1.5)))
 begun = usually(0.0, uniform(0.5, 2.0))
+beside_points = dict(beside=lambda beside: beside <= 1.0)
 # floats know chances, and loops arrive, up to logits of five
 moderate_logits = dict(moderate=lambda entries, teacher: 5.0 - jnp.max(jnp.abs(two_points(entries)) @ jnp.abs(teacher)))
 
@@ -127,7 +128,7 @@ def nearly_off(student, teacher, slant, aside, point):
     aside=usually(0.0, uniform(0.0, 1.0)),
     slant=uniform(-1e-4, 1e-4),
     begun=begun,
-    domain=moderate_logits,
+    domain=moderate_logits | beside_points,
     hypotheses=dict(zero_start=lambda begun: begun == 0.0),
 )
 def student_is_closer_than_any_point(run, entries, teacher, beside, point, aside, slant, begun):
@@ -151,7 +152,7 @@ def student_is_closer_than_any_point(run, entries, teacher, beside, point, aside
     nearest = jnp.minimum(unsigned(features[0]), unsigned(features[1]))
     x = nearly_off(student, teacher, slant, aside, point)
     right = (x @ student) * (x @ teacher) / (jnp.linalg.norm(student) * jnp.linalg.norm(teacher))
-    rounding = jnp.asarray(face(run, 1e-12, 1e-8))
+    rounding = jnp.asarray(face(run, 1e-11, 1e-8))
     told = either(Margin(right, rounding), at_least(unsigned(x) + angle(student, teacher), jnp.pi / 2, rounding))
     return both(at_least(nearest, angle(student, teacher), rounding, size=1.0), told)
 
@@ -163,7 +164,7 @@ def student_is_closer_than_any_point(run, entries, teacher, beside, point, aside
     teacher=teacher3,
     beside=positive(1e-3, 1.0, tame=(1e-3, 1.0)),
     stretch=usually(1.0, uniform(5.0, 100.0)),
-    domain=moderate_logits,
+    domain=moderate_logits | beside_points,
     hypotheses=dict(isotropic=lambda stretch: stretch == 1.0),
 )
 def more_data_more_agreement(run, entries, teacher, beside, stretch):
@@ -182,7 +183,7 @@ def more_data_more_agreement(run, entries, teacher, beside, stretch):
     student = face(run, of_least_loss, descended)
     fewer, more = (student(features[:n], teacher, zero) for n in (1, 2))
     deviations = jnp.stack([stretch, 1.0, 1.0])
-    rounding = jnp.asarray(face(run, 1e-12, 1e-8))
+    rounding = jnp.asarray(face(run, 1e-11, 1e-8))
     risk = lambda student: transfer_risk(student, teacher, deviations)
     return both(
         at_least(jnp.linalg.norm(fewer - teacher), jnp.linalg.norm(more - teacher), rounding, size=1.0),

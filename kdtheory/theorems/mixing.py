@@ -129,6 +129,7 @@ def least_of_one_student(spread, power):
     spread=positive(1e-4, 0.999, tame=(2e-3, 0.9)),
     power=positive(1e-6, 1e6, tame=(1e-4, 1e3)),
     others=usually(0.0, uniform(0.5, 1.0)),
+    domain=dict(positive=lambda spread: 1.0 - spread),
     hypotheses=dict(aligned=lambda others: others == 0),
 )
 def one_student_is_factors_behind(run, penalty, weight, spread, power, others):
@@ -364,9 +365,10 @@ def of_each(students, function, *arrays):
     merged=usually(0.0, uniform(0.1, 1.0)),
     hypotheses=dict(enough=lambda students: students - 2, distinct=lambda merged: merged == 0),
     domain=dict(
+        moderate=lambda lead, gaps, penalty: 100.0 - jnp.max(spaced(lead, gaps)) / penalty,
         none_vanishes=lambda students, lead, gaps, energy, noise, penalty: of_each(
             students, none_vanishes, lead, gaps, energy, noise, penalty
-        )
+        ),
     ),
 )
 def as_many_students_as_eigenvalues(run, students, lead, gaps, energy, noise, penalty, merged):

@@ -25,7 +25,16 @@ from kdtheory.claims import (
     usually,
 )
 from kdtheory.learners import Ridge, distill, self_distill
-from kdtheory.theorems._words import equal_ridge, log_ratio, ordered, penalty_ratio, select, started, zero_start
+from kdtheory.theorems._words import (
+    equal_ridge,
+    last_digits,
+    log_ratio,
+    ordered,
+    penalty_ratio,
+    select,
+    started,
+    zero_start,
+)
 
 recalled = "Borup & Andersen 2021, as recalled"
 small_penalty = positive(1e-3, 1e3, tame=(1e-4, 1.0))
@@ -102,6 +111,7 @@ def limit_of_self_distillation(run, fits, eigenvalue, penalty, truth, start):
     early = limit.learnt < 0.5  # and residuals have more digits late
     before, after = (jnp.where(early, x.learnt - limit.learnt, limit.residual - x.residual) for x in b)
     error = uncertainty(limit) + uncertainty(b[0]) + uncertainty(b[1])
+    error = error + last_digits(limit) * limit.learnt / jnp.abs(truth)  # the teacher's weight has lost digits of it
     wanted = limit.learnt + (1.0 - truth) * one.learnt * before
     step = same(b[1].learnt, wanted, 1e-13 * b[1].learnt + 4.0 * (error + uncertainty(one)))
     return both(step, exceeds(jnp.abs(before), jnp.abs(after), 4.0 * error))

@@ -197,7 +197,11 @@ def logit_of_descent(teacher_logit, label, weight, temperature):
     sign=usually(1.0, uniform(-0.2, -0.1)),
     temperature=positive(0.5, 10.0, tame=(1.0, 3.0)),
     hypotheses=dict(some_truth=lambda sign: sign),
-    domain=dict(some_teacher=lambda truth, sign: 1.0 - sign * truth),
+    domain=dict(
+        some_teacher=lambda truth, sign: 1.0 - sign * truth,
+        # else chances are one, but for digits
+        told=lambda teacher_logit, apart, temperature: 40.0 - (jnp.abs(teacher_logit) + apart) / temperature,
+    ),
 )
 def label_pulls_the_effective_logit(run, hard, direction, teacher_logit, apart, truth, sign, temperature):
     """A student of one example ends at the effective logit, strictly between its teacher's and its label's.
@@ -287,6 +291,7 @@ CLASS_BASIS = np.kron(np.eye(2), np.hstack([_MEAN, _REST]))  # (14, 14)
     nearness=positive(1e-6, 0.9, tame=(1e-5, 0.9)),
     stretch=positive(1e-2, 1e2, tame=(0.1, 10.0)),
     more=usually(0.0, whole(1, 2)),
+    domain=dict(near=lambda nearness: 1.0 - nearness),
     hypotheses=dict(balanced=lambda more: more == 0),
 )
 def distillation_denoises_labels(run, fits, enough, flipped, nearness, stretch, more):
@@ -334,6 +339,7 @@ THREE = np.kron(np.eye(CLASSES), np.hstack([_MEAN, _SIX]))  # (21, 21)
     nearness=positive(1e-6, 0.9, tame=(1e-5, 0.9)),
     stretch=positive(1e-2, 1e2, tame=(0.1, 10.0)),
     more=usually(0.0, whole(1, 2)),
+    domain=dict(near=lambda nearness: 1.0 - nearness),
     hypotheses=dict(even=lambda more: more == 0),
 )
 def averaging_denoises_classes(run, fits, enough, flipped, nearness, stretch, more):

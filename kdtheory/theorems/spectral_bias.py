@@ -373,7 +373,7 @@ def single_crossing_in_steps(run, fits, trail, rate, times, moment, momentum, st
     times=several(3, rounds),
     moment=uniform(0.0, 1.0),
     start=started,
-    domain=not_zero,
+    domain=not_zero | dict(told=lambda times: 600.0 - jnp.max(times)),  # what is left then is a float
     hypotheses=dict(
         ordered=lambda trail: 1.0 - trail, overdamped=lambda damping: damping <= 1.0, zero_start=zero_start
     ),

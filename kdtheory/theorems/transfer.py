@@ -139,6 +139,9 @@ side = uniform(-1.0, 1.0)
 apart = positive(1e-6, 0.9, tame=(1e-5, 0.9))
 
 
+two_fractions = lambda ratio, first: jnp.minimum(ratio * (1.0 - ratio), first * (1.0 - first))
+
+
 def close(method, ratio, first, side, apart):
     """φ̄₂, less than C(φ̄₁) by a part of it, or above it by one on the other side."""
     return POWER[method](first, ratio) * (1.0 - jnp.where(side > 0, apart, side))
@@ -153,9 +156,11 @@ def close(method, ratio, first, side, apart):
     apart=positive(1e-6, 0.9, tame=(1e-5, 0.1)),
     start=started,
     domain=dict(
+        fractions=two_fractions,
+        stopped=lambda left: left * (1.0 - left),
         filters=lambda method, ratio, first, side, apart, angle: are_shares(
             own_shares(first, close(method, ratio, first, side, apart), angle)
-        )
+        ),
     ),
     hypotheses=dict(
         close=lambda method, ratio, first, side, apart: (
@@ -198,7 +203,9 @@ def distant(first, side, apart):
     apart=apart,
     start=started,
     domain=dict(
-        filters=lambda first, side, apart, angle: are_shares(own_shares(first, distant(first, side, apart), angle))
+        fractions=two_fractions,
+        stopped=lambda progress: progress * (1.0 - progress),
+        filters=lambda first, side, apart, angle: are_shares(own_shares(first, distant(first, side, apart), angle)),
     ),
     hypotheses=dict(
         distant=lambda first, side, apart: distant(first, side, apart) >= first,
@@ -233,9 +240,11 @@ def between(method, ratio, first, switch):
     apart=positive(1e-6, 0.2, tame=(1e-5, 0.2)),
     start=started,
     domain=dict(
+        fractions=two_fractions,
+        stopped=lambda switch, apart: jnp.minimum(switch, apart) * (1.0 - apart) * (1.0 - switch * (1.0 + apart)),
         filters=lambda method, ratio, first, switch, angle: are_shares(
             own_shares(first, between(method, ratio, first, switch), angle)
-        )
+        ),
     ),
     hypotheses=dict(zero_start=zero_start),
 )
@@ -265,6 +274,7 @@ def bias_switches_once_between(run, method, lead, ratio, first, angle, switch, s
     parts=vector,
     nearly=positive(1e-3, 1.0, tame=(3e-3, 1.0)),
     start=started,
+    domain=dict(largest_first=lambda gaps: jnp.max(gaps) <= 1.0),
     hypotheses=dict(small_step=lambda rate: 1.0 - rate, zero_start=zero_start),
 )
 def student_exaggerates_its_own_bias(run, rate, halves, gaps, angles, parts, nearly, start):

@@ -39,6 +39,7 @@ from kdtheory.theorems._words import allowed, rounded, turn
     taught=vector,
     other=vector,
     near=positive(1e-3, 1.0, tame=(1e-3, 1.0)),
+    domain=dict(largest_first=lambda gaps: jnp.max(gaps) <= 1.0),
     hypotheses=dict(small_step=lambda rate: 1.0 - rate),
 )
 def gain_is_at_least_the_misfit(run, rate, steps, gaps, angles, taught, other, near):
@@ -130,6 +131,10 @@ def weak_teacher_limits_the_student(run, angle, short, gaps, angles, near, stret
     turns=several(9, uniform(-1.5, 1.5)),
     near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
     angle=uniform(0.05, 1.5),
+    domain=dict(
+        contractions=lambda gaps, near: jnp.maximum(jnp.max(gaps), near) <= 1.0,
+        acute=lambda angle: angle * (np.pi / 2.0 - angle),
+    ),
     hypotheses=dict(contraction=lambda short: short >= 0),
 )
 def each_student_turns_by_an_equal_angle(run, students, short, gaps, turns, near, angle):
@@ -221,6 +226,10 @@ def two_runs(own, axes, truth, labelled, fresh, noise, blur, alike):
     side=uniform(-1.0, 1.0),
     blur=usually(0.0, uniform(0.3, 1.0)),
     alike=usually(0.0, uniform(0.2, 1.0)),
+    domain=dict(
+        enough=lambda own, labelled, fresh: jnp.minimum(labelled - (4 - own), fresh - (2 * own + 1)),
+        beside=lambda apart: 1.0 - apart,
+    ),
     hypotheses=dict(noiseless=lambda blur: blur == 0.0, gaussian=lambda alike: alike == 0.0),
 )
 def discrepancy_makes_students_better(run, own, angles, way, labelled, fresh, noise, lacking, apart, side, blur, alike):
