@@ -269,7 +269,7 @@ def signs(claim: "Claim", instances: dict[str, Any]) -> list[int | None]:
 
     `instances` maps quantities to arrays, (cases,) + shape, and alternatives to their one value. None unless both
     know a margin beyond the claim's own rounding and agree to three digits; what searches and loops find in floats
-    differs by 1e-12 between the two. Of an equality, 1 where both sides agree to
+    differs by 1e-14 between the two. Of an equality, 1 where both sides agree to
     1e-20 of their size, however much the claim allows, and -1 where they differ by more than that is. Floats are taken
     as they are, to the last bit. NotImplementedError as in `margin`, and where the claim calls functions of the library
     that have the digits of floats only.
@@ -278,7 +278,7 @@ def signs(claim: "Claim", instances: dict[str, Any]) -> list[int | None]:
     if _reads_bits(closed.jaxpr):
         raise NotImplementedError("it calls functions of the library that have the digits of floats only")
     found = []
-    for digits, moved in (DIGITS, 0.0), (2 * DIGITS + _decades(jax.tree.leaves(numbers)), 1e-12):
+    for digits, moved in (DIGITS, 0.0), (2 * DIGITS + _decades(jax.tree.leaves(numbers)), 1e-14):
         with _collector_at_rest(), _searches_moved(moved), decimal.localcontext(CONTEXT) as context:
             context.prec = digits
             given = [_numbers(array, lambda value: D(float(value))) for array in jax.tree.leaves(numbers)]
