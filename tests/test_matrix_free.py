@@ -132,3 +132,18 @@ def test_kernels_that_jax_cannot_trace_are_refused():
         kd.problems.matrix_free(lambda a, b: jnp.exp(-float(a[0, 0])) * a @ b.T, inputs, np.ones(4))
     with pytest.raises(ValueError, match=r"made \(2,\) of \(2, D\) and \(2, D\)"):
         kd.problems.matrix_free(lambda a, b: jnp.sum(a * b, axis=1), inputs, np.ones(4))
+
+
+def test_directions_of_rounding_are_cut_as_of_a_matrix():
+    x, y = (np.arange(1, 41) / 40)[:, None], np.random.default_rng(0).normal(size=40)
+    free = lambda kernel: kd.problems.matrix_free(kernel, x, y).eigensystem(3)
+    few, whole = free(lambda a, b: a @ b.T), kd.problems.kernel(x @ x.T, y).eigensystem(3)
+    assert few.unresolved == whole.unresolved == 39
+    np.testing.assert_allclose(few.eigenvalues, whole.eigenvalues, rtol=1e-12)
+    np.testing.assert_allclose(
+        few.target, x[:, 0] @ y / (x[:, 0] @ x[:, 0]) * np.sign(few.samples_basis[0, 0]) * np.ones(1)
+    )
+    with pytest.raises(ValueError, match="gram is zero"):
+        free(lambda a, b: 0.0 * (a @ b.T))
+    with pytest.raises(ValueError, match="gram has no positive eigenvalue"):
+        free(lambda a, b: -(a @ b.T))

@@ -117,6 +117,25 @@ def _slices(a, digits, axis):
     return *slices, a
 
 
+def resolved(sizes: np.ndarray, samples: int, largest: float = 0.0) -> tuple[int, float]:
+    """How many eigenvalues of a Gram matrix, descending, are above what is rounded, and that: N·eps times the largest
+    in size, which may be known to be another.
+
+    ValueError for one that is far below zero, and where there is none.
+    """
+    tolerance = samples * np.finfo(sizes.dtype).eps * max(abs(sizes).max(), largest)
+    if sizes[-1] < -10 * tolerance:
+        raise ValueError(
+            f"gram is not positive semidefinite: its smallest eigenvalue is {sizes[-1]:.3g} and its largest"
+            f" {sizes[0]:.3g}. Check the kernel, or add a multiple of the identity"
+        )
+    rank = int(np.sum(sizes > tolerance))
+    if rank == 0:
+        what = "has no positive eigenvalue" if tolerance > 0.0 else "is zero"
+        raise ValueError(f"gram {what}: there is no direction to learn along")
+    return rank, float(tolerance)
+
+
 def of_kernel(sizes: np.ndarray, u: np.ndarray, tolerance: float, trace: float, targets: np.ndarray) -> Eigensystem:
     """The eigensystem of a kernel from eigenvalues and -vectors of its matrix K, known to within `tolerance`."""
     root, u, samples = np.sqrt(sizes), as_array(u), len(u)

@@ -7,7 +7,16 @@ import numpy as np
 from kdtheory._checks import Numbers, as_data, check_memory, on_host
 from kdtheory._record import record
 from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, new_inputs
-from kdtheory.problems._eigensystems import Eigensystem, along, is_few, of_kernel, refined, some_start, top_eigenvalue
+from kdtheory.problems._eigensystems import (
+    Eigensystem,
+    along,
+    is_few,
+    of_kernel,
+    refined,
+    resolved,
+    some_start,
+    top_eigenvalue,
+)
 
 REFINED = 512  # samples up to which it takes a tenth of a second; of more it would take three times as long as eigh
 
@@ -71,15 +80,7 @@ class Kernel(SquaredLoss):
             if samples <= REFINED:
                 d, u = refined(gram, d, u)
         d, u = d[::-1], u[:, ::-1]
-        tolerance = samples * np.finfo(d.dtype).eps * abs(d).max()
-        if d[-1] < -10 * tolerance:
-            raise ValueError(
-                f"gram is not positive semidefinite: its smallest eigenvalue is {d[-1]:.3g} and its largest {d[0]:.3g}."
-                " Check the kernel, or add a multiple of the identity"
-            )
-        rank = int(np.sum(d > tolerance))
-        if rank == 0:
-            raise ValueError("gram is zero: there is no direction to learn along")
+        rank, tolerance = resolved(d, samples)
         kept = rank if count is None else min(rank, count)
         return of_kernel(d[:kept], u[:, :kept], tolerance, np.trace(gram), targets)
 

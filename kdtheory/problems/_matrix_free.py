@@ -17,7 +17,7 @@ from jax import lax
 from kdtheory._checks import Number, Numbers, as_array, as_data, check_memory
 from kdtheory._record import record, static
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
-from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel
+from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, resolved
 from kdtheory.problems._kernel import kernel
 
 BLOCK = 2**24  # entries of the kernel that are held at once: 128 MB
@@ -115,9 +115,10 @@ class MatrixFree(SquaredLoss):
     def eigensystem(self, count: int | None = None) -> Eigensystem:
         """The largest `count` eigenvalues and their directions, by LOBPCG on blocks of 2 · count vectors.
 
-        Residuals |Kv - λv| are below 1e-9 λ₁. Eigenvalues are right to the square of that over their gap; those
-        that it does not tell apart form an eigenspace. The sum of the others is `rest`. Without a count, or with
-        one above N/10, the matrix is formed after all: ValueError where it does not fit in memory.
+        Residuals |Kv - λv| are below 1e-9 λ₁. Eigenvalues are right to the square of that over their gap; those that it
+        does not tell apart form an eigenspace; those below N·eps·λ_max are cut. The sum of the others is `rest`.
+        Without a count, or with one above N/10, the matrix is formed after all: ValueError where it does not fit in
+        memory.
         """
         samples = len(self.inputs)
         if not is_few(count, samples):
@@ -128,9 +129,10 @@ class MatrixFree(SquaredLoss):
                 "ask for a count of them, eigensystem(count=100)",
             )
             return kernel(self.kernel(self.inputs, self.inputs), self.targets).eigensystem(count)
-        sizes, vectors, residual = _largest(self._operator(), count)
+        sizes, vectors, residual, largest = _largest(self._operator(), count)
+        rank, _ = resolved(sizes, samples, largest)
         trace = float(_trace(self.kernel, self.inputs))
-        return of_kernel(sizes, vectors, residual, trace, np.asarray(self.targets))
+        return of_kernel(sizes[:rank], vectors[:, :rank], residual, trace, np.asarray(self.targets))
 
     def _operator(self):
         from scipy.sparse.linalg import LinearOperator
@@ -158,12 +160,15 @@ def _trace(kernel, x):
 
 
 def _largest(operator, count):
-    """The largest eigenvalues, descending, their vectors, and by how much these may be off: the largest residual."""
+    """The largest eigenvalues, descending, their vectors, by how much these may be off, the largest residual, and the
+    size of the operator, about."""
     from scipy.sparse.linalg import lobpcg
 
     random = np.random.default_rng(0).standard_normal((operator.shape[0], 2 * count))
     image = operator @ np.linalg.qr(random)[0]
-    size = np.sqrt(np.linalg.eigvalsh(image.T @ image)[-1])  # of K, nearly
+    size = np.linalg.norm(image, 2)  # of K, nearly
+    if size == 0.0:
+        raise ValueError("gram is zero: there is no direction to learn along")
     block = np.linalg.qr(image)[0]
     for _ in range(20):  # LOBPCG waits for every vector of the block, of which only the first count matter
         with warnings.catch_warnings():
@@ -172,7 +177,7 @@ def _largest(operator, count):
         vectors = block[:, :count]
         residual = np.max(np.linalg.norm(operator @ vectors - values[:count] * vectors, axis=0))
         if residual <= ACCURACY * size:
-            return values[:count], vectors, residual
+            return values[:count], vectors, residual, size
     raise ValueError(
         f"the {count} largest eigenvalues did not converge: a residual is {residual / size:.1g} of the largest; ask for"
         " fewer, or for more where many are nearly equal"
