@@ -281,3 +281,16 @@ def test_replacing_is_a_copy():
     before = dataclasses.replace(FLOWS)
     measures.best(FLOWS, "student.time", SPECTRUM, SIGNAL, NOISE)
     assert FLOWS.student.time == before.student.time == 1.0
+
+
+@pytest.mark.parametrize("noise", [1e-12, 1e-8, 0.1, 1e8, 1e12])
+def test_the_best_penalty_is_found_however_little_or_much_noise_there_is(noise):
+    """Of an isotropic signal: v/θ²."""
+    found = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], [1.0, -1.0], noise)
+    assert found.penalty == pytest.approx(noise, rel=1e-9)
+    for search in (
+        lambda v: kd.measures.best_stop(kd.Ridge(1.0), [1.0], [1.0], v),
+        lambda v: kd.measures.best(kd.Ridge(1.0), "penalty", [1.0], [1.0], v),
+    ):
+        with pytest.raises(ValueError, match="noise_variance must be finite, got inf"):
+            search(np.inf)

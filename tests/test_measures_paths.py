@@ -161,3 +161,15 @@ def test_a_path_has_no_single_best(moments):
         measures.transfer.switching_time(FLOW, SPECTRUM, found)
     steps = [measures.status.of_steps(kd.GradientDescent(1.5, each), SPECTRUM) for each in (moments, 3)]
     np.testing.assert_array_equal(*steps)
+
+
+def test_what_is_read_up_to_a_moment_at_one_is_read_on_a_line_and_said_so():
+    run = lambda moments, spectrum: kd.closed_form(kd.GradientFlow(np.array(moments)), spectrum)
+    with pytest.warns(UserWarning, match="moments are too far apart: progress is read on a line"):
+        assert kd.measures.progress_at(run([0.0, 40.0, 80.0], [1.0, 0.1]), 0.5)[0] == 0.5
+    with pytest.warns(UserWarning, match="moments are too far apart"):  # of the other direction, which is faster
+        kd.measures.progress_at(run([0.0, 1.0, 2.0], [50.0, 1.0]), 0.3, lead=1)
+    with pytest.warns(UserWarning, match="moments are too far apart"):
+        kd.measures.matched_clock(run([0.0, 40.0], [1.0]), run([0.5, 0.7], [1.0]))
+    dense = run([0.0, *np.geomspace(1e-3, 400.0, 200)], [1.0, 0.1])  # which is at one in the end, too
+    np.testing.assert_allclose(kd.measures.progress_at(dense, 0.5), [0.5, 1 - 0.5**0.1], rtol=1e-9)

@@ -84,3 +84,9 @@ def test_the_least_risk_of_any_size(form):
     for function in (measures.wiener_filter, measures.wiener_risk):
         with pytest.raises(ValueError, match=r"noise_variance must be >= 0, got -0\.1"):
             function(λ, θ, -0.1)
+
+
+def test_a_risk_is_of_squared_loss():
+    problem = kd.problems.softmax(np.eye(4), [0, 1, 0, 1])
+    with pytest.raises(TypeError, match="problem must be one of squared loss, whose risk this is; got Softmax"):
+        kd.measures.risk_on(kd.Ridge(0.0), problem, truth=np.zeros((4, 2)), noise=0.1)

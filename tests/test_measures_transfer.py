@@ -289,3 +289,16 @@ def test_regimes_and_roots_keep_their_digits_at_both_ends(teacher):
             assert c(f * before) - g * c(before) > 0 > c(f * after) - g * c(after)
             seen.add("switches")
     assert seen == {np.inf, 0.0, "switches"}
+
+
+def test_a_run_that_is_turned_begins_where_it_began():
+    """Its start is turned with it, so that progress begins at zero."""
+    first, second = kd.problems.linear(np.diag([2.0, 1.0]), [1.0, 1.0]), kd.problems.linear([[1.0], [1.0]], [1.0, 1.0])
+    begun = first.features @ np.array([0.3, 0.2])
+    path = kd.GradientDescent(0.1, np.arange(4)).fit(first, [0.3, 0.2])
+    run = kd.project(first, predictions=path @ first.features.T, start=begun)
+    onto = kd.simulate(kd.GradientDescent(0.1, np.arange(4)), second)
+    overlap = kd.measures.transfer.overlap(first.eigensystem(), second.eigensystem())
+    turned = kd.measures.transfer.turned(run, overlap, onto=onto)
+    np.testing.assert_allclose(run.progress[0], 0.0, atol=1e-14)
+    np.testing.assert_allclose(turned.progress[0], 0.0, atol=1e-14)

@@ -390,3 +390,13 @@ def test_a_line_through_points_that_are_one_says_nothing():
         late, early = (claim.at(clocks=[time, 1.0], start=0.5, **given, **more).verdict for time in (10.0, 2.0))
         assert (late, early) == (OUTSIDE, VIOLATED)
         assert claim.at(clocks=[2.0, 1.0], start=0.0, **given, **more).verdict == HOLDS
+
+
+@pytest.mark.parametrize("count", [1, 13, 26, 43])
+def test_a_teacher_that_is_the_same_along_all_directions_has_no_slope(count):
+    """Not even that of the rounding of shares that do not sum to one."""
+    energy = np.full(count, 1.0 / count) * (1.0 - 5e-7)
+    found = kd.confidence.margin_regression(kd.GradientFlow(3.0), kd.GradientFlow(2.0), [0.7] * count, energy)
+    assert np.isnan(found.slope) and np.isnan(found.excess) and np.isnan(found.correlation)
+    points = kd.confidence.of_points([0.1] * 7, np.arange(7.0))
+    assert np.isnan(points.slope) and np.isnan(points.orthogonal_slope)

@@ -86,8 +86,9 @@ def test_penalty_at_its_ends():
     assert measures.constrained_penalty([1.0, 2.0], [1.0, 1e-20], 1.0) == pytest.approx(2e40, rel=1e-15)
     assert measures.constrained_penalty([1.0, 2.0], [3.0, 4.0], 25.0) == np.inf
     assert measures.constrained_penalty([1.0, 2.0], [3e8, 4e8], 1.0) == pytest.approx(1 / np.hypot(3e8, 2e8), rel=1e-8)
-    assert np.isnan(measures.constrained_penalty([1.0, 0.0], [5.0, 1.0], 1.0))
-    assert np.isnan(measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], 0.0))
+    assert np.isnan(measures.constrained_penalty([1.0, 0.0], [5.0, 1.1], 1.0))
+    assert measures.constrained_penalty([1.0, 0.0], [5.0, 1.0], 1.0) == 0.0  # which interpolates
+    assert measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], 0.0) == 0.0
     assert np.isnan(measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], np.nan))
     assert measures.constrained_penalty([1.0, 2.0], [5.0, 1.0], np.inf) == np.inf
 
@@ -240,3 +241,9 @@ def test_one_fit_comes_close_to_the_ratio_and_two_go_beyond():
         one, two = (claim.at(fits=fits, **short) for fits in (1, 2))
         assert one.verdict == HOLDS and 0 < one.margin < 1e-8
         assert two.verdict == VIOLATED and two.margin == pytest.approx(-np.log(3), rel=1e-8)
+
+
+def test_the_constrained_penalty_is_of_eigenvalues():
+    for wrong in ([np.nan, 1.0], [-1.0, 1.0]):
+        with pytest.raises(ValueError, match="eigenvalues must be a non-empty sequence of finite numbers >= 0"):
+            measures.constrained_penalty(wrong, [2.0, 2.0], 1.0)

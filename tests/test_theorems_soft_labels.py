@@ -245,9 +245,9 @@ def test_denoising_is_exact():
         assert all((label > 0) == enough for label in labels[:flipped])
         seen.add(enough)
     assert seen == {True, False}
-    # F26: with a negative inner product the formula's logarithm is negative, and no number of fits is enough
+    # F26: with a negative inner product the formula's logarithm is negative: no number of fits is enough
     assert all(told(3, Fraction(-1, 4), Fraction(1, 2), 1, fits)[0] < 0 for fits in (1, 2, 5))
-    assert soft_labels.denoising_fits(1 / 3, kd.Ridge(0.5), 0.5, 1.25) < 0
+    assert soft_labels.denoising_fits(1 / 3, kd.Ridge(0.5), 0.5, 1.25) == np.inf
 
 
 @pytest.mark.parametrize("gap", ["1e-30", "1e-6", "0.5", "0.999"])
@@ -289,3 +289,11 @@ def test_softmax_does_not_keep_the_decisions_of_smoothed_labels():
         ratios[name] = (smooth[:, 0] - smooth[:, 1]) / (sharp[:, 0] - sharp[:, 1])
     np.testing.assert_allclose(ratios["squares"], 0.6, rtol=1e-10)
     assert np.ptp(ratios["softmax"]) > 0.02
+
+
+def test_no_flips_need_no_fits_and_a_filter_that_falls_needs_more_than_any():
+    fits = kd.soft_labels.denoising_fits
+    assert float(fits(0.0, kd.Ridge(0.01), 10.5, 0.5)) == 0.0
+    falls = kd.GradientDescent(1.9 / 10.5, 2)  # (1 - 0.9²) along the larger, more along the smaller
+    assert float(falls.filter(10.5)) < float(falls.filter(3.0)) and float(fits(0.2, falls, 10.5, 3.0)) == np.inf
+    assert np.isnan(fits(0.6, kd.Ridge(0.01), 10.5, 0.5))

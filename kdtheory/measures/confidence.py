@@ -119,6 +119,8 @@ def of_points(x: Numbers, y: Numbers) -> Comparison:
     excess, unit = (y - x)[order], unit_of(np.stack([x, y]), axis=None)
     x, y = x / unit, y / unit
     a, b, c = np.var(x), np.var(y), np.mean((x - x.mean()) * (y - y.mean()))
+    if np.ptp(x) <= 4 * np.finfo(float).eps * np.max(np.abs(x)):  # one point, but for rounding
+        a = c = 0.0
     slope = c / a if a > 0 else np.nan
     orthogonal = float(_principal(np, a, b, c)) if c != 0 or a > b else np.nan
     intercept = unit * (y.mean() - slope * x.mean())
@@ -287,7 +289,7 @@ def margin_regression(
         shares = np.asarray(energy)
         if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1) < 1e-6:
             raise ValueError(f"energy must be shares >= 0 that sum to one, as of label_energy; got {shares.tolist()}")
-    return _regression(teacher, student, eigenvalues, energy, own)
+    return _regression(teacher, student, eigenvalues, energy / jnp.sum(energy), own)
 
 
 def _principal(np, a, b, c):
@@ -303,9 +305,13 @@ def _regression(teacher, student, eigenvalues, energy, own):
     φ, lost = student.filter(own), student.residual(own)
     check_pairs(teacher=h.shape[:-1], student=φ.shape[:-1])
     centred = lambda values: values - mean(values)[..., None]
-    off_h = jnp.where(mean(left)[..., None] < 0.5, -centred(left), centred(h))  # of what is small
+    late = mean(left)[..., None] < 0.5
+    off_h = jnp.where(late, -centred(left), centred(h))  # of what is small
+    same = jnp.max(jnp.abs(off_h), -1) <= 8.0 * np.finfo(float).eps * jnp.max(
+        jnp.abs(jnp.where(late, left, h)), -1
+    )  # but for rounding
     off_g = jnp.where(mean(left + h * lost)[..., None] < 0.5, -centred(left + h * lost), centred(h * φ))
-    a, b, c = mean(off_h * off_h), mean(off_g * off_g), mean(off_h * off_g)
+    a, b, c = jnp.where(same, jnp.nan, mean(off_h * off_h)), mean(off_g * off_g), mean(off_h * off_g)
     slope, excess = c / a, -mean(off_h * centred(h * lost)) / a
     orthogonal = _principal(jnp, a, b, c)
     largest = eigenvalues == jnp.max(eigenvalues)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_array
+from kdtheory._checks import Number, Numbers, as_array, as_spectrum
 from kdtheory.numerics import two_sum
 
 # Constrained self-distillation.
@@ -14,10 +14,10 @@ def constrained_penalty(eigenvalues: Numbers, labels: Numbers, tolerance: Number
     """The ridge penalty of the smallest fit, in norm, whose total squared residual is at most `tolerance`.
 
     The root c of Σ (c/(c + λ_k))² z_k² = `tolerance` with z = `labels` (K,) in eigen-coordinates, the sum of their
-    squares that of the labels; `tolerance` is N times the mean squared residual allowed (Mobahi, Farajtabar &
-    Bartlett 2020, as recalled: their K ε). Infinite where Σ z² <= tolerance: the fit collapses to zero. NaN
-    where the part of z on null directions alone reaches the tolerance: no ridge fit is that close, and interpolation
-    only where the two are equal. A JAX function, also under jit, vmap and grad.
+    squares that of the labels; `tolerance` is N times the mean squared residual allowed (Mobahi, Farajtabar & Bartlett
+    2020, as recalled: their K ε). Infinite where Σ z² <= tolerance: the fit collapses to zero. NaN where the part of z
+    on null directions alone is more than the tolerance: no fit is that close; zero, which interpolates, where the two
+    are equal. A JAX function, also under jit, vmap and grad.
 
     Squares of labels on directions below c are added up, less the tolerance, in twice the digits, and only what c
     changes of them is rounded, so that c keeps its digits next to collapse and between far eigenvalues.
@@ -26,7 +26,7 @@ def constrained_penalty(eigenvalues: Numbers, labels: Numbers, tolerance: Number
     >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0).round(12).item()
     1.0
     """
-    return _constrained_penalty(*(as_array(x, float) for x in (eigenvalues, labels, tolerance)))
+    return _constrained_penalty(*(as_array(x, float) for x in (as_spectrum(eigenvalues), labels, tolerance)))
 
 
 @jax.jit
@@ -58,7 +58,8 @@ def _constrained_penalty(d, z, tolerance):
     c = jnp.exp(lax.fori_loop(0, 60, halve, lax.stop_gradient(ends))[0])
     for _ in range(2):  # Newton's method, whose slope has no cancellation
         c = c - c * (excess(c) / jnp.sum(2.0 * (z * (c / (c + d))) ** 2 * (d / (c + d))))
-    return jnp.where(active, c, jnp.where((total <= 0) | (tolerance == jnp.inf), jnp.inf, jnp.nan))
+    told = jnp.where((total <= 0) | (tolerance == jnp.inf), jnp.inf, jnp.where(unseen == 0, 0.0, jnp.nan))
+    return jnp.where(active, c, jnp.where(jnp.isnan(total + unseen), jnp.nan, told))
 
 
 def _square(z):

@@ -149,26 +149,26 @@ def best_stop(
     """The learner stopped at its best moment: the clock of least `risk`, over all real clocks.
 
     `learner` is plain: Ridge, GradientFlow or GradientDescent with a number for its step size; its own clock
-    is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, then the root of the
-    derivative around the best point, by Brent's method; the risk may have several minima, and the grid has 50
+    is ignored. A grid over 1e-6 to 1e6 times the inverse of the extreme eigenvalues, and over θ²/v, then the root of
+    the derivative around the best point, by Brent's method; the risk may have several minima, and the grid has 50
     points to the decade. Where no finite clock is as good, the answer is inf or 0.0. `weights` as in `risk`. For other
     learners, several fields at once, and whole steps there is `best`.
 
-    ValueError for negative noise; TypeError for a learner of several clocks.
+    ValueError for noise that is negative or infinite; TypeError for a learner of several clocks.
 
     >>> import kdtheory as kd
     >>> best = kd.measures.best_stop(kd.Ridge(1.0), [1.0, 0.5], signal=[1.0, 1.0], noise_variance=0.1)
     >>> round(best.penalty, 12)                                       # isotropic signal: v / θ²
     0.1
     """
-    check_noise(noise_variance)
+    check_noise(noise_variance, finite=True)
     if type(learner).stopped is Learner.stopped and type(learner).clock is not Learner.clock:
         raise TypeError(
             f"{type(learner).__name__} has no single clock to stop at; name the fields to look for, as in"
             f' measures.best({"flows" if learner.parts()[1:] else "learner"}, ["teacher.time", "student.time"], ...)'
         )
     known = learner, *padded(eigenvalues, signal, weights), noise_variance
-    log_clock = least(_total, eigenvalues, *known)
+    log_clock = least(_total, eigenvalues, ideal(signal, noise_variance), *known)
     found, slopes = (
         learner.stopped(float(np.exp(log_clock))),
         [float(quickly(_slope, log_clock + side, *known, total=_total)) for side in (-1e-3, 1e-3)],
@@ -208,14 +208,24 @@ def _slope(log_clock, *arguments, total):
     return jax.grad(total)(log_clock, *arguments)
 
 
-def least(total: Callable, eigenvalues: np.ndarray, *arguments: Any) -> float:
-    """The logarithm of the clock at which `total(log_clock, *arguments)` is least: on a grid, and then where its slope
-    changes sign."""
+def ideal(signal: Numbers, noise_variance: Number) -> np.ndarray:
+    """θ²/v, the clock at which ridge is best along a direction, and of flow where it is short; those that are finite
+    and positive."""
+    with np.errstate(all="ignore"):
+        clocks = np.ravel(np.asarray(signal, float) ** 2 / noise_variance)
+    return clocks[np.isfinite(clocks) & (clocks > 0)]
+
+
+def least(total: Callable, eigenvalues: np.ndarray, clocks: np.ndarray, *arguments: Any) -> float:
+    """The logarithm of the clock at which `total(log_clock, *arguments)` is least: on a grid, also around given clocks,
+    and then where its slope changes sign."""
     from scipy.optimize import brentq
 
     seen = np.asarray(eigenvalues, float)
     seen = seen[seen > 0]
     low, high = -6 - np.log10(seen.max()), 6 - np.log10(seen.min())
+    around = np.clip(np.log10(clocks), low - 30, high + 30)  # beyond, an end is as good
+    low, high = min([low, *(around - 1)]), max([high, *(around + 1)])
     grid = np.linspace(low, high, int(50 * (high - low))) * np.log(10.0)
     room = np.pad(grid, (0, room_for(len(grid)) - len(grid)), constant_values=grid[-1])
     best = int(np.nanargmin(np.asarray(quickly(_along, room, *arguments, total=total))[: len(grid)]))

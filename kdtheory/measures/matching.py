@@ -26,8 +26,9 @@ def matched_clock(
 
     Both are Trajectories, of a path; for several runs, (S, T), see `progress_at`, also for runs that are noisy.
     Between the teacher's saved moments its clock is interpolated monotonically in -log(1 - progress), which is exact
-    for flow and gradient descent. Where progress falls, what counts is the most that was reached so far, of both. NaN
-    where the teacher never got there.
+    for flow and gradient descent as long as progress is less than one, within 1e-13; up to a moment at which it is one
+    the clock is read on a line, with a warning where that is long. Where progress falls, what counts is the most that
+    was reached so far, of both. NaN where the teacher never got there, and where the student is at one.
 
     >>> import kdtheory as kd, numpy as np
     >>> path = kd.GradientFlow(np.linspace(0.0, 3.0, 50))
@@ -78,9 +79,11 @@ def progress_at(
 ) -> np.ndarray:
     """Progress along every direction, (K,), when the fraction `level` of direction `lead` is learnt.
 
-    Between the saved moments of the path, -log(1 - progress) of each direction is interpolated monotonically
-    in that of the lead; for flow and gradient descent alone this is exact. NaN where the run never gets there, or
-    begins beyond it. Several runs, a list or a trajectory with an axis of runs in front, give (S, K).
+    Between the saved moments of the path, -log(1 - progress) of each direction is interpolated monotonically in that of
+    the lead; for flow and gradient descent alone this is exact, as long as progress is less than one, within 1e-13. Up
+    to a moment at which it is one it is read on a line, and a warning says so where that is long. NaN where the run
+    never gets there, or begins beyond it. Several runs, a list or a trajectory with an axis of runs in front, give (S,
+    K).
 
     A run that is noisy or swings reaches a level more than once: it is read when it first does, and a warning says so.
     With `isotonic` the progress of each direction is first replaced by its isotonic regression over the moments, the
@@ -132,6 +135,7 @@ def observed_exaggeration(
 
 _SATURATED = 1e-13  # progress so near to one is rounding
 _FALL = 1e-6  # by which progress may fall without a word
+_LINE = 0.1  # of progress, how much may be read on a line without a word
 
 
 class _Ordered(NamedTuple):
@@ -257,6 +261,16 @@ def _when_reached(lead, columns, levels, deep):
         share = np.where(np.isfinite(share), share, (levels - lead[before]) / (lead[after] - lead[before]))
     share = np.where(levels == lead[before], 0.0, share)[:, None]
     value = columns[before] + share * (columns[after] - columns[before])
+    inner = (share > 0) & (share < 1)  # which are read between two moments
+    on_a_line = [inner & ~np.isfinite(x[after])[:, None] & ((lead[after] - lead[before]) > _LINE)[:, None]]
+    if deep:
+        on_a_line.append(inner & (columns[after] >= 1 - _SATURATED) & (columns[after] - columns[before] > _LINE))
+    if np.any(on_a_line[0]) or np.any(on_a_line[-1]):
+        warnings.warn(
+            "moments are too far apart: progress is read on a line between one at which there is some to make and one"
+            " at which all is made; save more moments in between",
+            stacklevel=4,
+        )
 
     stretch = np.concatenate([[0], np.cumsum(~(np.diff(x) > 0))])
     for number in np.unique(stretch[after]):

@@ -13,7 +13,7 @@ from kdtheory._record import record
 from kdtheory.learners import Distilled, Learner, check_learner
 from kdtheory.learners._distilled import distill
 from kdtheory.learners._ridge_and_flow import Filter, Ridge
-from kdtheory.measures.early_stopping import least, padded
+from kdtheory.measures.early_stopping import ideal, least, padded
 from kdtheory.measures.risks import check_noise, risk
 
 # Mixing weights.
@@ -141,7 +141,7 @@ def best_ridge_student(
             f" got eigenvalues {λ.tolist()}, signal {signal.tolist()} and noise_variance {noise_variance}"
         )
     λ, θ2, w = as_array(λ), as_array(signal**2), as_array(w)
-    log_clock = least(_total, λ, *padded(λ, signal, weights), noise_variance)
+    log_clock = least(_total, λ, ideal(signal, noise_variance), *padded(λ, signal, weights), noise_variance)
     total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
     x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
     low = jnp.sum(w * noise_variance / x**2) / jnp.sum(w * (θ2 / x**2 + noise_variance / x**3))
@@ -165,9 +165,7 @@ def _read(eigenvalues, signal, noise_variance, weights):
                 f"{name} must be finite{bound}, got {array.tolist()}; a direction that does not count has the weight 0"
             )
         arrays.append(np.broadcast_to(array, λ.shape))
-    check_noise(as_number(noise_variance, "noise_variance"))
-    if np.isinf(noise_variance):
-        raise ValueError(f"noise_variance must be finite, got {noise_variance}; a signal of zeros has its limit")
+    check_noise(as_number(noise_variance, "noise_variance"), finite=True)
     return arrays[0], arrays[1], float(noise_variance), arrays[2]
 
 
@@ -201,13 +199,13 @@ def best_weights(
 ) -> MixingWeights:
     """The teacher weights at which repeated self-distillation has the least `risk`: one for every student.
 
-    Give them to `self_distill` as `teacher_weight`. With s the filter of the single `learner`, the filters of
-    `fits` fits are s times polynomials q(s) of degree fits - 1 with q(1) = 1. With r distinct nonzero eigenvalues,
-    equal ones sharing a factor, r + 1 fits have the least risk of any filter, that of Wiener's if all eigenvalues are
-    distinct, and more do no better (Pareek, Du & Oh 2024, as recalled). They attain it unless, of the polynomial
-    (1 - q(s))/(1 - s), a coefficient vanishes before its last: then a weight is infinite, and the least risk is only
-    approached as weights grow; one more fit would attain it. Proved; see the claim `as_many_students_as_eigenvalues`.
-    Students that cannot help get the weight zero.
+    Give them to `self_distill` as `teacher_weight`. With s the filter of the single `learner`, the filters of `fits`
+    fits are s times polynomials q(s) of degree fits - 1 with q(1) = 1. With r distinct nonzero eigenvalues, equal ones
+    sharing a factor, and filters s that differ on them and are neither zero nor one, r + 1 fits have the least risk of
+    any filter, that of Wiener's if all eigenvalues are distinct, and more do no better (Pareek, Du & Oh 2024, as
+    recalled). They attain it unless, of the polynomial (1 - q(s))/(1 - s), a coefficient vanishes before its last: then
+    a weight is infinite, and the least risk is only approached as weights grow; one more fit would attain it. Proved;
+    see the claim `as_many_students_as_eigenvalues`. Students that cannot help get the weight zero.
 
     The weights tend to explode as eigenvalues approach one another. They are computed in fractions, exactly, and then
     rounded; a warning says so when float64 can no longer hold them, `reached` being more than `least`. Exact

@@ -59,7 +59,7 @@ def best(
     >>> kd.measures.best(kd.GradientFlow(1.0), "time", spectrum, signal, noise_variance=0.0)
     GradientFlow(time=inf)
     """
-    check_noise(noise_variance)
+    check_noise(noise_variance, finite=True)
     check_learner(learner)
     λ = np.asarray(eigenvalues, float)
     seen = λ > 0  # null directions are learnt by nobody

@@ -10,7 +10,7 @@ from kdtheory._checks import Number, Numbers, as_array, as_data, concrete
 from kdtheory._compilation import promptly
 from kdtheory._record import moments, record
 from kdtheory.learners import Learner, check_learner
-from kdtheory.problems import Eigensystem, Problem
+from kdtheory.problems import Eigensystem, Problem, SquaredLoss
 from kdtheory.trajectories import Trajectory
 
 
@@ -58,10 +58,12 @@ def risk(
     )
 
 
-def check_noise(noise_variance: Number) -> None:
-    """Refuse a variance that is none."""
+def check_noise(noise_variance: Number, finite: bool = False) -> None:
+    """Refuse a variance that is none, or is not `finite`."""
     if concrete(noise_variance) and not np.all(np.asarray(noise_variance) >= 0):
         raise ValueError(f"noise_variance must be >= 0, got {noise_variance}; it is σ²/N of noise σ on N samples")
+    if finite and np.any(np.isinf(noise_variance)):
+        raise ValueError(f"noise_variance must be finite, got {noise_variance}; a signal of zeros has its limit")
 
 
 def along(
@@ -162,7 +164,8 @@ def signal_and_noise(
     variance of an eigen-component of the predictions is σ²/N, times the number of outputs. What of the truth lies
     outside the directions nobody learns; it is not counted. `eigensystem` is that of the problem, if it is at hand.
 
-    ValueError if neither or both of truth and predictions are given, for shapes that do not fit, and negative noise.
+    ValueError if neither or both of truth and predictions are given, for shapes that do not fit, and negative noise;
+    TypeError without squared loss.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.1, 0.4])
@@ -172,6 +175,8 @@ def signal_and_noise(
     >>> kd.measures.best_stop(kd.Ridge(1.0), *known).penalty.__round__(9)
     0.02
     """
+    if not isinstance(problem, SquaredLoss):
+        raise TypeError(f"problem must be one of squared loss, whose risk this is; got {type(problem).__name__}")
     eigensystem = problem.eigensystem() if eigensystem is None else eigensystem
     coordinates = _truth(problem, eigensystem, truth, predictions)
     if not (np.ndim(noise) == 0 and 0 <= float(noise) < np.inf):
@@ -193,8 +198,9 @@ def risk_on(
     """The risk of a learner on a problem whose truth is known: `risk` with what `signal_and_noise` finds.
 
     Expected over noise in the targets, the inputs being what they are: the mean over samples of the squared distance
-    from predictions on the training inputs to the truth, summed over outputs. On new inputs it is larger, by much where
-    there are few samples. Arguments as in `signal_and_noise`; a step size of None is 1/λ_max of the data.
+    from predictions on the training inputs to what the features show of the truth, summed over outputs. On new inputs
+    it is larger, by much where there are few samples. Arguments as in `signal_and_noise`; a step size of None is
+    1/λ_max of the data.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.1, 0.4])
@@ -215,7 +221,8 @@ def observed_risk(
     """The squared error of a run on the training inputs against the truth, path axes: `risk_on`, before the mean over
     noise.
 
-    Σ_k λ_k |θ̂_k - θ_k|² over directions and outputs, the mean over samples of the squared distance of predictions.
+    Σ_k λ_k |θ̂_k - θ_k|² over directions and outputs, the mean over samples of the squared distance of predictions from
+    what the features show of the truth.
     `run` is a Trajectory of `simulate` or `project` on this problem; the other arguments as in `signal_and_noise`.
 
     >>> import kdtheory as kd

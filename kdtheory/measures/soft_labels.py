@@ -143,9 +143,10 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     log((2 - q)/(1 - q)) / log(φ(λ₁)/φ(λ₂)), q = pC/(C - 1) < 1 with p = `flipped` the share of flipped labels, the same
     in each of C = `classes` and evenly among the others, φ the filter of `learner` and λ₁ = `lead`, λ₂ = `trail` the
     two eigenvalues of a Gram matrix whose points have one inner product within a class and none between. The fits that
-    get all labels right are those of `self_distill` with more than this number: one for each moment of a path.
-    NaN where q is not in [0, 1), ValueError for fewer than two classes. Own; an exact counterpart of Das & Sanghavi
-    2023, and of Jeong & Chung 2024 for more classes than two.
+    get all labels right are those of `self_distill` with more than this number: one for each moment of a path. Zero
+    where no label is flipped, infinite where φ(λ₁) <= φ(λ₂): no number will do. NaN where q is not in [0, 1),
+    ValueError for fewer than two classes. Own; an exact counterpart of Das & Sanghavi 2023, and of Jeong & Chung 2024
+    for more classes than two.
 
     >>> import kdtheory as kd
     >>> print(kd.soft_labels.denoising_fits(0.2, kd.Ridge(0.8), 10.5, 0.5).round(3))
@@ -157,4 +158,5 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     classes = as_count(classes, "classes", 2)
     q = jnp.asarray(as_real(flipped, "flipped"), float) * (classes / (classes - 1))
     needed = jnp.where((q >= 0.0) & (q < 1.0), jnp.log((2.0 - q) / (1.0 - q)), jnp.nan)
-    return needed / (log_top - log_low)
+    fits = needed / jnp.where(log_top <= log_low, 0.0, log_top - log_low)
+    return jnp.where(q == 0.0, 0.0, fits)

@@ -271,18 +271,19 @@ def turned(run: Trajectory, overlap: Numbers, onto: Trajectory) -> Trajectory:
     if overlap.shape != shape:
         raise ValueError(f"overlap must be of shape {shape}, the run's directions and the others; got {overlap.shape}")
     turn = overlap * np.sqrt(np.asarray(run.eigenvalues)[:, None] / np.asarray(onto.eigenvalues))
-    coordinates = np.asarray(run.coordinates)
-    if run.target.ndim == 2:
-        coordinates = np.swapaxes(np.swapaxes(coordinates, -1, -2) @ turn, -1, -2)
-    else:
-        coordinates = coordinates @ turn
+
+    def along(coordinates):
+        if run.target.ndim == 2:
+            return as_array(np.swapaxes(np.swapaxes(np.asarray(coordinates), -1, -2) @ turn, -1, -2))
+        return as_array(np.asarray(coordinates) @ turn)
+
     return dataclasses.replace(
         run,
         eigenvalues=onto.eigenvalues,
-        coordinates=as_array(coordinates),
+        coordinates=along(run.coordinates),
         target=onto.target,
         spaces=onto.spaces,
-        start=0.0,
+        start=along(run.start) if np.ndim(run.start) else run.start,
     )
 
 
