@@ -42,7 +42,8 @@ def exponential(count: int, rate: Number, scale: Number = 1.0) -> jax.Array:
     [1.    0.368 0.135 0.05 ]
     """
     _check(rate=rate, scale=scale)
-    return scale * jnp.exp(-rate * jnp.arange(as_count(count, "count")))
+    number = jnp.arange(as_count(count, "count"))
+    return scale * jnp.exp(-jnp.where(number == 0, 0.0, rate * number))
 
 
 def spiked(count: int, spikes: Numbers, bulk: Number = 1.0) -> jax.Array:

@@ -185,3 +185,14 @@ def test_the_empirical_kernel_is_that_of_a_wide_network():
     each = [kd.kernels.empirical_ntk(lambda p, x, c=c: network(p, x)[:, c], narrow, x) for c in (0, 1)]
     np.testing.assert_allclose(both, (each[0] + each[1]) / 2, atol=1e-12)
     np.testing.assert_allclose(kd.kernels.empirical_ntk(network, narrow, x, x[:2]), both[:, :2], atol=1e-12)
+
+
+def test_bins_of_calibration_are_closed_above():
+    """Two bins: a half is in the lower one, as in Guo et al.; each is off by what it says."""
+    logits = np.log([[0.5, 0.5], [0.1, 0.9]])
+    assert kd.confidence.calibration_error(logits, [1, 1], bins=2) == pytest.approx((0.5 + 0.1) / 2, abs=1e-12)
+
+
+def test_a_student_that_does_not_train_says_nothing():
+    line = kd.confidence.margin_line(kd.GradientFlow(1.0), kd.GradientFlow(0.0), 1.0, 0.1)
+    assert (float(line.slope), float(line.intercept), float(line.excess)) == (0.0, 0.0, -1.0)

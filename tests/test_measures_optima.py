@@ -294,3 +294,11 @@ def test_the_best_penalty_is_found_however_little_or_much_noise_there_is(noise):
     ):
         with pytest.raises(ValueError, match="noise_variance must be finite, got inf"):
             search(np.inf)
+
+
+def test_nothing_to_learn_and_a_step_size_of_the_data():
+    with pytest.raises(ValueError, match="eigenvalues are zero: there is nothing to learn"):
+        kd.measures.best_stop(kd.Ridge(1.0), [0.0, 0.0], [1.0, 1.0], 0.1)
+    given = [2.0, 0.5], [1.0, 1.0], 0.1
+    by_data, by_hand = (kd.measures.best_stop(kd.GradientDescent(each, 1), *given) for each in (None, 0.5))
+    assert float(by_data.step_size) == by_hand.step_size and by_data.steps == by_hand.steps

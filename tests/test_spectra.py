@@ -127,3 +127,7 @@ def test_marchenko_pastur_has_higher_derivatives():
 def test_what_is_no_parameter_is_refused(made, message):
     with pytest.raises(ValueError, match=message):
         made()
+
+
+def test_a_spectrum_that_decays_at_once_is_a_single_direction():
+    assert kd.spectra.exponential(3, rate=np.inf, scale=2.0).tolist() == [2.0, 0.0, 0.0]

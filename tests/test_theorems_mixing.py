@@ -414,3 +414,21 @@ def test_validated_weight_knows_no_size(size):
     form = [[2.0, 0.5], [0.5, 1.0]]  # (0.4, 0.2) form (1, 1) / (0.5 · (1, 1) form (1, 1)) = 1.3/2
     assert measures.validated_weight(plain, distilled, target, form) == pytest.approx(0.65, rel=1e-15)
     assert np.isnan(measures.validated_weight(plain, plain, target))
+
+
+def test_one_fit_more_attains_what_infinite_weights_approach():
+    """Filters (1/2, 3/4) and weights (1/3, 0) of the polynomial: its last coefficient is needed, and one is zero."""
+    halves = kd.Filter(lambda λ: jnp.where(λ < 5.0, 0.5, 0.75))
+    given = [2.0, 15.0], [1.0, 1.0], 1.0
+    least = float(kd.measures.wiener_risk(*given).total)
+    with pytest.warns(UserWarning, match="a weight is infinite: the least risk, 1.60417, is only approached"):
+        assert np.inf in kd.measures.best_weights(halves, 3, *given).weights
+    for fits in (4, 5):
+        found = kd.measures.best_weights(halves, fits, *given)
+        assert len(found.weights) == len(found.coefficients) == fits - 1 and np.all(np.isfinite(found.weights))
+        assert found.least == pytest.approx(least, rel=1e-14) and found.reached == pytest.approx(least, rel=1e-14)
+        student = kd.self_distill(halves, fits, found.weights)
+        assert float(kd.measures.risk(student, *given).total) == pytest.approx(least, rel=1e-13)
+        s = np.array([0.5, 0.75])
+        powers = sum(c * (1 - s**i) for i, c in enumerate(found.coefficients, 1))
+        np.testing.assert_allclose(student.filter([2.0, 15.0]), s * (1 - powers), rtol=1e-13)

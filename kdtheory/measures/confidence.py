@@ -188,9 +188,8 @@ def margin_line(teacher: Learner, student: Learner, lead: Number, trail: Number)
     check_pairs(teacher=h.shape[: -λ.ndim], student=s.shape[: -λ.ndim])
     h2, s1, s2 = h[..., 1], s[..., 0], s[..., 1]
     gained = h2 * (student.rise(λ) / teacher.rise(λ))
-    scale_free = 1.0 + gained / s1
-    slope = s1 * scale_free
-    return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[..., 0], scale_free)
+    slope = s1 + gained
+    return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[..., 0], 1.0 + gained / s1)
 
 
 def critical_time(lead: Number, trail: Number, teacher_time: Numbers) -> jax.Array:
@@ -435,7 +434,8 @@ def log_loss(logits: Numbers, labels: Numbers) -> float:
 def calibration_error(logits: Numbers, labels: Numbers, bins: int = 15) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, over bins of equal width.
 
-    Σ_b (n_b/N) |accuracy_b - mean top probability_b|. Guo, Pleiss, Sun & Weinberger 2017, equation 3.
+    Σ_b (n_b/N) |accuracy_b - mean top probability_b|, bins closed above. Guo, Pleiss, Sun & Weinberger 2017, equation
+    3.
 
     >>> import kdtheory as kd
     >>> kd.confidence.calibration_error([[0.0, 0.0], [0.0, 0.0]], [0, 1])
@@ -444,6 +444,6 @@ def calibration_error(logits: Numbers, labels: Numbers, bins: int = 15) -> float
     (logits, labels), bins = _judged(logits, labels), as_count(bins, "bins")
     probabilities = np.asarray(jax.nn.softmax(logits, axis=1))
     surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    which = np.minimum((surest * bins).astype(int), bins - 1)
+    which = np.clip(np.ceil(surest * bins).astype(int) - 1, 0, bins - 1)
     gaps = np.bincount(which, weights=right - surest, minlength=bins)
     return float(np.abs(gaps).sum() / len(surest))

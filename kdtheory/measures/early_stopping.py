@@ -167,6 +167,9 @@ def best_stop(
             f"{type(learner).__name__} has no single clock to stop at; name the fields to look for, as in"
             f' measures.best({"flows" if learner.parts()[1:] else "learner"}, ["teacher.time", "student.time"], ...)'
         )
+    if not np.any(np.asarray(eigenvalues, float) > 0):
+        raise ValueError("eigenvalues are zero: there is nothing to learn")
+    learner = learner.tuned(float(np.max(eigenvalues)))
     known = learner, *padded(eigenvalues, signal, weights), noise_variance
     log_clock = least(_total, eigenvalues, ideal(signal, noise_variance), *known)
     found, slopes = (

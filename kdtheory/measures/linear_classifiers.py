@@ -28,9 +28,10 @@ def soft_label_limit(features: Numbers, teacher_parameters: Numbers) -> LinearSt
     """Where gradient flow from zero on a linear teacher's soft labels ends: the teacher, projected on the data's span.
 
     P w* with P the projection on the rows of `features` (N, P), w* = `teacher_parameters` (P,); it is w* itself where
-    the rows span all. Any loss whose slope vanishes only at the teacher's own logits has this limit, gradient descent
-    with stable steps too; a start w₀ other than zero adds (I - P) w₀. What the projection misses is computed with its
-    rounding errors, so that a tiny angle has all its digits. Phuong & Lampert 2019, theorem 1 as recalled.
+    the rows span all. Any loss whose one stationary point is a minimum at the teacher's own logits has this limit,
+    gradient descent with stable steps too; a start w₀ other than zero adds (I - P) w₀. What the projection misses is
+    computed with its rounding errors, so that a tiny angle has all its digits. Phuong & Lampert 2019, theorem 1 as
+    recalled.
 
     Raises TypeError and ValueError for arrays that are not real, finite and of these shapes.
 

@@ -29,21 +29,22 @@ def best_weight(
 ) -> jax.Array:
     """The teacher weight ξ at which a student has the least `risk`: any real number, as the formula has it.
 
-    The student's filter φ_S (1 - ξ (1 - φ_T)) is affine in ξ, so that the risk is a parabola with its least
-    value at ξ = Σ w φ_S r_T (v φ_S/λ - θ² r_S) / Σ w (θ² + v/λ) (φ_S r_T)², r = 1 - φ. `teacher` and
-    `student` are learners, the other arguments as in `risk`. For ridge with one penalty it is the weight of Das
-    & Sanghavi (2023; as recalled). It leaves [0, 1] freely: above one where noise is strong enough, below zero
-    where it is weak enough, see `noise_threshold`. NaN where the weight makes no difference, as with a teacher that
+    The student's filter φ_S (1 - ξ (1 - φ_T)) is affine in ξ, so that the risk is a parabola with its least value at ξ
+    = Σ w φ_S r_T (v φ_S/λ - θ² r_S) / Σ w (θ² + v/λ) (φ_S r_T)², r = 1 - φ. `teacher` and `student` are learners, the
+    other arguments as in `risk`. For ridge with one penalty it is the weight of Das & Sanghavi (2023; as recalled). It
+    leaves [0, 1] freely: above one where noise is strong enough, below zero where it is weak enough and the student
+    alone leaves something, see `noise_threshold`. NaN where the weight makes no difference, as with a teacher that
     learnt everything. A `signal` of zeros gives the limit for infinite noise. Of a path, teacher or student, there is a
     weight for each moment, path axes.
 
-    ValueError for two paths of different lengths.
+    ValueError for two paths of different lengths and negative noise.
 
     >>> import kdtheory as kd
     >>> ridge = kd.Ridge(0.5)
     >>> kd.measures.best_weight(ridge, ridge, [1.0, 0.5], [1.0, 1.0], noise_variance=0.6).round(6).item()
     0.184856
     """
+    check_noise(noise_variance)
     w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
     excess = jnp.sum(w * φ_S * r_T * (noise_variance * per_noise - θ2 * r_S), axis=-1)
     return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S), axis=-1)
@@ -61,9 +62,9 @@ def noise_threshold(
 
     At `weight` 0 it says when a positive weight helps, at 1 when one above one beats pure distillation: v > Σ w θ² φ_S
     r_T (r_S + ξ φ_S r_T) / Σ (w/λ) φ_S² r_T (1 - ξ r_T), with r = 1 - φ and ξ = `weight`. Infinite if no noise is
-    enough, which takes ξ > 1; negative, for some ξ < 0, if all is. For ridge with one penalty these are the thresholds
-    of Das & Sanghavi (2023; as recalled). Own otherwise, for filters between zero and one; see the claim
-    `trust_grows_with_noise`. Arguments as in `best_weight`, `weight` is one number.
+    enough, which takes ξ > 1, or filters that are all zero or one; negative, for some ξ < 0, if all is. For ridge with
+    one penalty these are the thresholds of Das & Sanghavi (2023; as recalled). Own otherwise, for filters between zero
+    and one; see the claim `trust_grows_with_noise`. Arguments as in `best_weight`, `weight` is one number.
 
     >>> import kdtheory as kd
     >>> ridge, spectrum, signal = kd.Ridge(0.5), [1.0, 0.5], [1.0, 1.0]
@@ -204,8 +205,8 @@ def best_weights(
     sharing a factor, and filters s that differ on them and are neither zero nor one, r + 1 fits have the least risk of
     any filter, that of Wiener's if all eigenvalues are distinct, and more do no better (Pareek, Du & Oh 2024, as
     recalled). They attain it unless, of the polynomial (1 - q(s))/(1 - s), a coefficient vanishes before its last: then
-    a weight is infinite, and the least risk is only approached as weights grow; one more fit would attain it. Proved;
-    see the claim `as_many_students_as_eigenvalues`. Students that cannot help get the weight zero.
+    a weight is infinite, and the least risk is only approached as weights grow; one more fit than r + 1 attains it.
+    Proved; see the claim `as_many_students_as_eigenvalues`. Students that cannot help get the weight zero.
 
     The weights tend to explode as eigenvalues approach one another. They are computed in fractions, exactly, and then
     rounded; a warning says so when float64 can no longer hold them, `reached` being more than `least`. Exact
@@ -253,12 +254,23 @@ def best_weights(
     least = total([x * (1 - sum(c * (1 - x**i) for i, c in enumerate(coefficients, 1))) for x in s])
     # the weight of the last student is the sum of the coefficients, and q then loses its lowest power
     tails = [Fraction(1), *(sum(coefficients[i:]) for i in range(steps))]
-    found = [float(b / a) if a else 0.0 if not b else np.inf for a, b in itertools.pairwise(tails)][::-1]
+    distinct = {s[k] for k in seen}
+    if np.inf in _ratios(tails) and steps == len(distinct) < fits - 1:  # a fit to spare, with which none is infinite
+        tails, steps = _without_zeros(tails, distinct), steps + 1
+        coefficients = [a - b for a, b in itertools.pairwise([*tails[1:], Fraction(0)])]
+    found = _ratios(tails)[::-1]
     factor, single = (np.array([float(x) for x in s]) for _ in range(2))
-    for ξ in found:
-        factor = single * (ξ * factor + (1.0 - ξ))
+    with np.errstate(invalid="ignore"):  # of infinite weights
+        for ξ in found:
+            factor = single * (ξ * factor + (1.0 - ξ))
     reached = total([Fraction(x) for x in factor]) if np.all(np.isfinite(factor)) else np.inf
-    if reached > least * Fraction(1_000_001, 1_000_000):
+    if np.inf in found:
+        warnings.warn(
+            f"a weight is infinite: the least risk, {float(least):.6g}, is only approached as weights grow; one more fit"
+            " may attain it",
+            stacklevel=2,
+        )
+    elif reached > least * Fraction(1_000_001, 1_000_000):
         warnings.warn(
             f"the best weights, up to {max(map(abs, found)):.1g}, no longer fit into floats: the risk is"
             f" {float(reached):.6g} with them and {float(least):.6g} without rounding; take fewer fits",
@@ -268,6 +280,22 @@ def best_weights(
     return MixingWeights(
         np.array(idle + found), np.array([float(c) for c in coefficients] + idle), float(least), float(reached)
     )
+
+
+def _ratios(tails):
+    """The weights, the last student's first, whose products the coefficients of g are."""
+    return [float(b / a) if a else 0.0 if not b else np.inf for a, b in itertools.pairwise(tails)]
+
+
+def _without_zeros(tails, nodes):
+    """One and the coefficients of g, with a multiple of the polynomial that vanishes on the nodes added, so that none
+    is zero: of some multiples the one of least weights."""
+    vanishing = [Fraction(1)]
+    for node in nodes:
+        vanishing = [up - node * kept for up, kept in zip([0, *vanishing], [*vanishing, 0], strict=True)]
+    largest = lambda tails: max(map(abs, _ratios(tails))) if all(tails) else np.inf
+    added = lambda times: [tails[0], *(a + times * b for a, b in zip([*tails[1:], 0], vanishing, strict=True))]
+    return min((added(Fraction(sign * 2**power)) for power in range(-4, 5) for sign in (1, -1)), key=largest)
 
 
 def _solved(matrix, vector):

@@ -63,7 +63,7 @@ def label_risk(inputs: Numbers, labels: Numbers, teacher: Numbers, losses: Numbe
 
 
 def supervision_complexity(eigenvalues: Numbers, targets: Numbers) -> jax.Array:
-    """How hard targets are for a kernel, v'K⁻¹v: the squared norm of the function that interpolates them.
+    """How hard targets are for a kernel, v'K⁻¹v: N times the squared norm of the function that interpolates them.
 
     Σ v_k²/λ_k with v = `targets` (K,) along the eigendirections of the kernel and λ = `eigenvalues` (K,) those
     of K/N; papers with the eigenvalues of K have an N-th of it. Divided by Σ v_k² it does not know the targets'

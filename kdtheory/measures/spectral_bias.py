@@ -113,7 +113,8 @@ def exaggeration(lead: Numbers, trail: Numbers, level: Numbers, teacher_time: Nu
 
     ρ is the student's progress on the eigenvalue `trail` over the teacher's, at matched progress on the
     eigenvalue `lead`. Zero is no exaggeration, one is a student that has learnt nothing of `trail`. NaN where
-    `level` is past what the teacher had learnt of `lead`, since no student gets there.
+    `level` is past what the teacher had learnt of `lead`, since no student gets there, and at level zero, where both
+    have learnt nothing.
 
     >>> import kdtheory as kd
     >>> print(f"{kd.measures.exaggeration(1.0, 0.1, level=0.5, teacher_time=2.0):.6f}")
@@ -155,7 +156,8 @@ def crossing_criterion(
     `log_filter(eigenvalue, clock)` is log h for one eigenvalue and one clock, of a learner that learns more
     with time: from 0 at the start to 1. Where the criterion is negative for all eigenvalues and clocks, a
     student matched to its teacher on one direction is ahead on every larger eigenvalue and behind on every
-    smaller one (own; sufficient, not necessary). Elementwise with broadcasting, by JAX's derivatives.
+    smaller one (own; sufficient, not necessary). Elementwise with broadcasting, by JAX's derivatives: NaN where these
+    leave the range of floats, of flow from λt = 360 on, and of few digits where λt is below 1e-6 or so.
 
     >>> import kdtheory as kd
     >>> flow = lambda eigenvalue, clock: kd.GradientFlow(clock).log_filter(eigenvalue)
