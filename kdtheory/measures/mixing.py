@@ -266,8 +266,8 @@ def best_weights(
     reached = total([Fraction(x) for x in factor]) if np.all(np.isfinite(factor)) else np.inf
     if np.inf in found:
         warnings.warn(
-            f"a weight is infinite: the least risk, {float(least):.6g}, is only approached as weights grow; one more fit"
-            " may attain it",
+            f"a weight is infinite: the least risk, {float(least):.6g}, is only approached as weights grow; one more"
+            " fit may attain it",
             stacklevel=2,
         )
     elif reached > least * Fraction(1_000_001, 1_000_000):
