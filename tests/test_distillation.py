@@ -489,3 +489,17 @@ def test_a_student_learns_no_more_than_alone(eigenvalues, time, penalty, weight)
     assert (distilled <= faces(student, eigenvalues)["filter"] * slack).all()
     further = faces(kd.switch(teacher, student), eigenvalues)["residual"]
     assert (further <= faces(teacher, eigenvalues)["residual"] * slack).all()
+
+
+def test_large_weights_keep_the_digits_of_what_the_teacher_lacks():
+    """1 - w (1 - φ_T) where w φ_T + 1 - w would cancel, and the other way round: to a few ulp of the smaller terms."""
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        λ, a, b = (10 ** random.uniform(-4, 4, 3)).tolist()
+        w = float(random.choice([-1, 1]) * 10 ** random.uniform(-2, 7))
+        found = float(kd.distill(kd.Ridge(a), kd.Ridge(b), w).filter(λ))
+        with mpmath.workdps(40):
+            λ, a, b, w = map(mpmath.mpf, (λ, a, b, w))
+            s, learnt, lacks = λ / (λ + b), λ / (λ + a), a / (λ + a)
+            exact, size = s * (1 - w * lacks), s * min(abs(w) * learnt + abs(1 - w), 1 + abs(w) * lacks)
+            assert abs(found - exact) <= 4 * mpmath.mpf(2) ** -53 * size

@@ -44,6 +44,9 @@ def _distilled(t: Shares, s: Shares, weight: Number) -> Shares:
     """A student's shares s, taught by what a teacher of shares t predicts."""
     w, rest, missing = share(weight), share(1.0 - weight), t.missing
     taught = (w * t.learnt).plus(rest, (t.learnt.value, w.value), (w.value, -missing.value))
+    apart = jnp.abs(w.value * t.learnt.value) + jnp.abs(rest.value), 1.0 + jnp.abs(w.value * missing.value)
+    past = share(1.0 - w.value * missing.value)  # the same, where w φ_T and 1 - w are large and nearly cancel
+    taught = jax.tree.map(lambda a, b: jnp.where(apart[0] > apart[1], a, b), past, taught)
     return Shares(s.learnt * taught, s.left, s.lost + s.learnt * (w * missing))
 
 
