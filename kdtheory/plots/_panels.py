@@ -89,12 +89,12 @@ def convergence(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['direction 0, λ = 1', 'direction 1, λ = 0.1', 'teacher', 'student']
     """
-    _check_axes(ax)
     groups = _paths(trajectories, labels)
     palette, teachers = _palette(colours), groups[0]
     directions = _several(dict.fromkeys(_numbered(directions, teachers[0])), "directions")
     matched_on = None if matched_on is None else as_direction(matched_on, len(teachers[0].eigenvalues))
     _shared(teachers[0], directions if matched_on is None else (*directions, matched_on))
+    _check_axes(ax)
     several = any(len(runs) > 1 for runs in groups)
     named = _directions(teachers[0], directions, palette, ax.lines if colours is None else ())
     for number, runs in enumerate(groups):
@@ -153,7 +153,6 @@ def exaggeration(
     >>> ax.lines[0].get_ydata()[1].round(1).item()
     0.6
     """
-    _check_axes(ax)
     (first, *_), _ = _paths((teacher, student))
     directions, lead = _numbered(directions, first), as_direction(lead, len(first.eigenvalues))
     _shared(first, (*directions, lead))
@@ -165,6 +164,7 @@ def exaggeration(
         some = f"{int(read.sum())} of {len(read)} pairs of runs, which are" if len(read) > 1 else "no run: nothing is"
         warnings.warn(f"level {level:g} of direction {lead} can be read in {some} drawn", stacklevel=2)
         lags = lags[read] if read.any() else lags[:1]
+    _check_axes(ax)
     _banded(ax, eigenvalues, lags, dict(color=GREY) | _style(0 if marks is None else 1, marks) | line)
     for k, color in _coloured(directions, _palette(colours)):
         ax.plot(eigenvalues[k], lags[:, k].mean(), color=color, marker="o", linestyle="none")
@@ -200,10 +200,10 @@ def eigenspace(
     >>> kd.plots.eigenspace(Figure().subplots(), teacher, student).get_xlabel()
     'progress along direction 0, λ = 1'
     """
-    _check_axes(ax)
     groups, palette = _paths(trajectories, labels), _palette(colours)
     x, y = _numbered((x, y), groups[0][0])
     _shared(groups[0][0], (x, y))
+    _check_axes(ax)
     for number, (runs, color) in enumerate(_coloured(groups, palette)):
         for run in runs:
             progress, thin = np.asarray(run.progress), dict(linewidth=0.6) if len(runs) > 1 else {}
@@ -248,7 +248,6 @@ def confidence(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['fit, slope 1.95', 'equal confidence']
     """
-    _check_axes(ax)
     both = {
         name: as_data(logits, f"{name}_logits", ranks=(2,))
         for name, logits in dict(teacher=teacher_logits, student=student_logits).items()
@@ -256,6 +255,7 @@ def confidence(
     scaled = as_data(both["student"] * as_number(scale, "scale"), "student_logits times scale", ranks=(2,))
     x, y = map(np.asarray, measures.confidence.top_class(both["teacher"], scaled))
     fit = measures.confidence.of_points(x, y)
+    _check_axes(ax)
     many = dict(marker=".", markersize=4 if len(x) < 500 else 2, alpha=0.5, rasterized=len(x) > 2000)
     edge = {} if "marker" in marker else dict(markeredgewidth=0)  # a cross is all edge
     ax.plot(x, y, color=color, linestyle="none", **many | edge | marker)
@@ -283,9 +283,9 @@ def spectrum(ax: "Axes", eigenvalues: Numbers | Eigensystem, legend: bool | str 
     >>> kd.plots.spectrum(Figure().subplots(), kd.spectra.power_law(10)).get_ylabel()
     'eigenvalue λ'
     """
-    _check_axes(ax)
     from matplotlib.ticker import FuncFormatter
 
+    _check_axes(ax)
     few = lambda: ax.get_xlim()[1] < 10 and ax.get_xlim()[0] > 0.5
     ax.set(xscale="log", yscale="log", xlabel="direction")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at - 1:.0f}" if at >= 1 else ""))
@@ -329,7 +329,6 @@ def risk(
     >>> kd.plots.risk(Figure().subplots(), seen, times).get_ylabel()
     'expected squared error'
     """
-    _check_axes(ax)
     if not hasattr(risk, "bias"):
         raise TypeError(f"risk must be that of measures.risk or of asymptotics.risk, got {risk!r}")
     parts = {"bias": np.asarray(risk.bias), "variance": np.asarray(risk.variance)}
@@ -342,6 +341,7 @@ def risk(
             raise ValueError(f"clock has shape {clock.shape} and {name} {values.shape}: one entry for each moment")
     if not np.any(clock > 0):
         raise ValueError("no moment of clock is after zero, where the logarithmic axis begins; give more")
+    _check_axes(ax)
     ax.set(xscale="log", yscale="log", xlabel="clock  [1/λ]", ylabel="expected squared error")
     for axis in ax.xaxis, ax.yaxis:
         _sparse(axis)
@@ -364,9 +364,9 @@ def margins(ax: "Axes", check: claims.Check) -> "Axes":
     tiny margins keep their sign. The legend counts the cases of each verdict, those without a margin (NaN)
     too.
     """
-    _check_axes(ax)
     if not hasattr(check, "margins"):
         raise TypeError(f"check must be that of claim.check, practice or falsify; got {check!r}")
+    _check_axes(ax)
     values = np.asarray(check.margins, float)
     rank = np.argsort(np.argsort(values))
     for verdict, count in check.counts.items():
@@ -462,7 +462,6 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
     >>> ax.get_xscale(), ax.get_yscale()
     ('linear', 'log')
     """
-    _check_axes(ax)
     if not hasattr(table, "dims") or hasattr(table, "data_vars"):
         names = f", such as table.{next(iter(table.data_vars))}" if getattr(table, "data_vars", None) else ""
         raise TypeError(
@@ -475,6 +474,7 @@ def heat(ax: "Axes", table: "DataArray", center: float | None = None, **mesh: An
         )
     x, y = (_rising(np.asarray(table[name]), name) for name in table.dims)
     values = np.asarray(as_real(table.values, "table"), float)
+    _check_axes(ax)
     style: dict[str, Any] = dict(cmap="cividis", rasterized=True)
     if center is not None:
         from matplotlib.colors import CenteredNorm
