@@ -1,6 +1,7 @@
 """Every claim: theory, practice, negative controls, and the counterexamples of the literature notes by their
 numbers."""
 
+import itertools
 import pathlib
 import re
 
@@ -26,6 +27,42 @@ def test_claim_holds_and_needs_each_hypothesis(claim):
         alone = {}
         exec(kd.counterexamples.script(claim, **instance), alone)  # which asserts the sign
         assert alone["margin"] < -1e-13
+
+
+def drawn_beyond(quantity, random, count):
+    """Half of positive numbers up to three times beyond the ends of their range, others as far beyond or zero; ties."""
+    drawn = np.asarray(quantity.draw(random, count, False))
+    if quantity.range is None or drawn.dtype.kind != "f":
+        return drawn
+    (low, high), chance = quantity.range(False), random.random(drawn.shape)
+    if low > 0:
+        far = np.exp(random.uniform(np.log(low / 3.0), np.log(high * 3.0), drawn.shape))
+        drawn = np.where(chance < 0.5, far, drawn)
+    else:
+        far = random.uniform(2.0 * low - high, 2.0 * high - low, drawn.shape)
+        drawn = np.select([chance < 0.2, chance < 0.3, chance < 0.4, chance < 0.45], [far, low, high, 0.0], drawn)
+    if drawn.ndim == 2:
+        tied = random.random(count) < 0.15
+        drawn[tied, -1] = drawn[tied, 0]
+    return drawn
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+def test_claim_holds_beyond_the_ranges_that_it_draws_from(claim):
+    """Wherever its domain and hypotheses are met; what floats and 60 digits cannot tell there is no violation."""
+    random, count = np.random.default_rng(5), 400
+    alternatives = list(itertools.product(*(q.values for q in claim.quantities.values() if q.values)))
+    columns = iter(zip(*(alternatives[i % len(alternatives)] for i in range(count)), strict=True))
+    instances = {
+        name: np.array(next(columns)) if quantity.values else drawn_beyond(quantity, random, count)
+        for name, quantity in claim.quantities.items()
+    }
+    inside = claim.within(instances, None)
+    assert inside.sum() >= 10
+    some = {name: values[inside] for name, values in instances.items()}
+    check = claim.verdicts(some, "theory", None, np.ones(inside.sum(), bool))
+    assert check.counts[VIOLATED] == 0, check
+    assert check.counts[HOLDS] >= 0.8 * inside.sum()
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)

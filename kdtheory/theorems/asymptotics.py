@@ -132,7 +132,7 @@ def cross_validation_is_right_for_ridge(run, ratio, method, clock, power):
     fits=among(1, 2),
     times=several(2, positive(0.02, 20.0, tame=(0.1, 3.0))),
     power=usually(0.0, positive(1.0, 100.0, tame=(1.0, 100.0))),
-    domain=dict(resolved=lambda times: 25.0 - jnp.max(times)),  # by the angles
+    domain=dict(resolved=lambda times: jnp.minimum(25.0 - jnp.max(times), jnp.min(times) - 1e-3)),  # by the angles
     hypotheses=dict(noise_alone=lambda power: power == 0.0),
 )
 def cross_validation_overstates_flow_on_noise(run, ratio, fits, times, power):
@@ -382,7 +382,8 @@ def best_weight(run, law, ratio, spikes, strengths, signal, noise, teacher, stud
     penalties=several(2, positive(0.01, 100.0, tame=(0.1, 10.0))),
     other=usually(0.0, positive(0.5, 5.0, tame=(0.5, 3.0))),
     domain=dict(
-        resolved=lambda ratio: jnp.abs(jnp.abs(jnp.log2(ratio)) - 4.0) <= 3.0, outlier=lambda beyond: beyond - 1.0
+        resolved=lambda ratio: jnp.abs(jnp.abs(jnp.log2(ratio)) - 4.0) <= 3.0,
+        outlier=lambda beyond: (beyond - 1.0) * (100.0 - beyond),
     ),
     hypotheses=dict(one_spike=lambda other: other == 0.0),
 )

@@ -237,7 +237,10 @@ def exaggerated_bias_sets_the_slope(run, method, spectrum, clocks, draws, lead, 
     gaps=several(3, uniform(0.3, 1.0)),
     energy=several(3, positive(0.1, 1.0)),
     stray=usually(0.0, uniform(0.5, 3.0)),
-    domain=dict(distinct=lambda gaps: jnp.max(gaps) - jnp.min(gaps)),
+    domain=dict(
+        distinct=lambda gaps: jnp.max(gaps) - jnp.min(gaps),
+        told=lambda reach, gaps: 50.0 - reach * jnp.max(gaps),
+    ),
     hypotheses=dict(one_side=lambda stray: stray == 0),
 )
 def slope_exceeds_one_beyond_critical_eigenvalue(run, method, beyond, clocks, reach, gaps, energy, stray):

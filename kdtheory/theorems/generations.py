@@ -170,7 +170,7 @@ def fitted(signal, noises, alike):
     apart=positive(1e-6, 0.9, tame=(1e-5, 0.9)),
     side=uniform(-1.0, 1.0),
     alike=usually(0.0, uniform(0.2, 1.0)),
-    domain=dict(other=lambda apart: apart),
+    domain=dict(other=lambda apart: apart, positive=lambda apart, side: jnp.where(side > 0, 1.0, 1.0 - apart)),
     hypotheses=dict(gaussian=lambda alike: alike == 0.0),
 )
 def iterating_helps_where_noise_exceeds_signal(run, scheme, signal, apart, side, alike):
@@ -194,11 +194,12 @@ def iterating_helps_where_noise_exceeds_signal(run, scheme, signal, apart, side,
         law = signal * (1.0 - e**generations) + e ** (generations - 1) * V * noise
     else:
         law = (1.0 - e**generations) * (signal + V * noise / (1.0 - e))
-    exact = [same(seen[m], law[m], allowed(run) * signal, signal) for m in range(3)]
+    size = signal + noise
+    exact = [same(seen[m], law[m], allowed(run) * size, size) for m in range(3)]
     if scheme == "always":
         return both(*exact)
     better = jnp.where(side > 0, 1.0, -1.0) * (seen[0] - seen[1])
-    return both(*exact, exceeds(better, 0.0, rounded(run) * signal, e * signal))
+    return both(*exact, exceeds(better, 0.0, rounded(run) * size, e * signal))
 
 
 # Filters, on the same inputs.

@@ -217,6 +217,7 @@ def logits_of_flow(chance, speed, time):
     lengths=several(2, positive(0.5, 2.0)),
     turn=uniform(0.0, 3.0),
     softness=usually(0.0, uniform(0.05, 0.3)),
+    domain=dict(resolved=lambda lengths: 5.0 - jnp.max(lengths)),
     hypotheses=dict(hard_labels=lambda softness: softness == 0.0),
 )
 def hard_labels_grow_like_log(run, lengths, turn, softness):

@@ -293,7 +293,7 @@ def two_eigenvalues_one_student(run, lead, ratio, wanted, penalty, last):
         s, left = spectrum / (spectrum + c), c / (spectrum + c)
         weight = (1.0 - wanted[0] / s[0]) / left[0]
         seen = run(distill(Ridge(c), Ridge(last * c), weight), spectrum).learnt
-        size = s * (1.0 + left * (1.0 + wanted[0] / s[0]) / left[0]) + wanted
+        size = s * (1.0 + left * (1.0 + jnp.abs(wanted[0]) / s[0]) / left[0]) + jnp.abs(wanted)
         error = allowed(run) * face(run, size + s * jnp.abs(weight), (1.0 + jnp.abs(weight)) * jnp.ones(2))
         return both(*(same(seen[k], expected[k], error[k], size[k]) for k in range(2)))
 

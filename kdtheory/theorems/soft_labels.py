@@ -200,7 +200,7 @@ def logit_of_descent(teacher_logit, label, weight, temperature):
     domain=dict(
         some_teacher=lambda truth, sign: 1.0 - sign * truth,
         # else chances are one, but for digits
-        told=lambda teacher_logit, apart, temperature: 40.0 - (jnp.abs(teacher_logit) + apart) / temperature,
+        told=lambda teacher_logit, apart, temperature: 32.0 - (jnp.abs(teacher_logit) + apart) / temperature,
     ),
 )
 def label_pulls_the_effective_logit(run, hard, direction, teacher_logit, apart, truth, sign, temperature):

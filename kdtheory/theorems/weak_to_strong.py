@@ -95,6 +95,7 @@ def near_one_feature(run, way, short, gaps, angles, near, labels):
     angles=angles3,
     near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
     stretch=usually(1.0, uniform(1.2, 2.0)),
+    domain=dict(contractions=lambda gaps, near, short: jnp.maximum(jnp.max(gaps), jnp.maximum(near, short)) <= 1.0),
     hypotheses=dict(contraction=lambda short: short >= 0, projection=lambda stretch: stretch == 1.0),
 )
 def weak_teacher_limits_the_student(run, angle, short, gaps, angles, near, stretch):
@@ -132,7 +133,7 @@ def weak_teacher_limits_the_student(run, angle, short, gaps, angles, near, stret
     near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
     angle=uniform(0.05, 1.5),
     domain=dict(
-        contractions=lambda gaps, near: jnp.maximum(jnp.max(gaps), near) <= 1.0,
+        contractions=lambda gaps, near, short: jnp.maximum(jnp.max(gaps), jnp.maximum(near, short)) <= 1.0,
         acute=lambda angle: angle * (np.pi / 2.0 - angle),
     ),
     hypotheses=dict(contraction=lambda short: short >= 0),
