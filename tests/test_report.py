@@ -22,7 +22,7 @@ from experiments.report._verdicts import NOT_SHOWN, REVERSED, SHOWN, Finding, Tw
 NACE = dict(name="nace", rows=100, tested=300, folds=2)
 FEW = dict(settings={"NACE": NACE}, validation=(100,))
 STUDIES = dict(noises=(0.0, 0.3), **FEW)
-SEEDS = (0, 1), (2, 3)
+SEEDS = (0, 1), (1, 2)  # of which those of one are computed once
 TOY = {
     "report_confidence": STUDIES,
     "report_generalisation": dict(networks=dict(few=44, longest=300, width=16, titles=("network",)), **STUDIES),
