@@ -206,21 +206,21 @@ class Transfer:
         head = "direction  eigenvalue  largest overlap  teacher  student"
         foot = f"the teacher's directions, at the student's clock {float(_last(self.student.clock, 0)):.4g}"
         rows = self.rows[:10]
-        lines = [
-            f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.overlap:15.4f}  {r.teacher:7.4f}  {r.student:7.4f}"
-            for r in rows
-        ]
         if len(self.rows) > len(rows):
             foot = f"the first {len(rows)} of {len(self.rows)} of {foot}"
+        ends, width = [(r.teacher, r.student) for r in rows], 7
         if np.isnan(np.asarray(self.teacher.target)).all():  # of softmax, which has no end to progress to
-            head, unit = head.replace("teacher  student", "|teacher|  |student|"), "root mean square of logits along"
-            runs = (self.teacher, self.student_along_teacher)
-            sizes = [np.linalg.norm(_last(_components(run), 2), axis=1).tolist() for run in runs]
-            lines = [
-                f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.overlap:15.4f}  {one:9.4f}  {two:9.4f}"
-                for r, one, two in zip(rows, *sizes, strict=False)
-            ]
-            return "\n".join([head, *lines, f"{unit} {foot}; practice only, without a closed form"])
+            head, foot = (
+                head.replace("teacher  student", "|teacher|  |student|"),
+                f"root mean square of logits along {foot}",
+            )
+            runs, width = (self.teacher, self.student_along_teacher), 9
+            sizes = [np.linalg.norm(_last(_components(run), 2), axis=1)[: len(rows)] for run in runs]
+            ends = np.stack(sizes, axis=1).tolist()
+        lines = [
+            f"{r.direction:9d}  {r.eigenvalue:10.4g}  {r.overlap:15.4f}  {teacher:{width}.4f}  {student:{width}.4f}"
+            for r, (teacher, student) in zip(rows, ends, strict=True)
+        ]
         if self.theory is None:
             return "\n".join([head, *lines, f"{foot}; practice only, without a closed form"])
         lines = [

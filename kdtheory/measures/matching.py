@@ -261,11 +261,9 @@ def _when_reached(lead, columns, levels, deep):
         share = np.where(np.isfinite(share), share, (levels - lead[before]) / (lead[after] - lead[before]))
     share = np.where(levels == lead[before], 0.0, share)[:, None]
     value = columns[before] + share * (columns[after] - columns[before])
-    inner = (share > 0) & (share < 1)  # which are read between two moments
-    on_a_line = [inner & ~np.isfinite(x[after])[:, None] & ((lead[after] - lead[before]) > _LINE)[:, None]]
-    if deep:
-        on_a_line.append(inner & (columns[after] >= 1 - _SATURATED) & (columns[after] - columns[before] > _LINE))
-    if np.any(on_a_line[0]) or np.any(on_a_line[-1]):
+    ends_at_one = lambda run: (run[after] >= 1 - _SATURATED) & (run[after] - run[before] > _LINE)
+    on_a_line = ends_at_one(lead[:, None]) | (ends_at_one(columns) if deep else False)
+    if np.any(on_a_line & (share > 0) & (share < 1)):
         warnings.warn(
             "moments are too far apart: progress is read on a line between one at which there is some to make and one"
             " at which all is made; save more moments in between",

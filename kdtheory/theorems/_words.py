@@ -82,6 +82,7 @@ def turn(angles):
 
 zero_start = lambda start: start == 0
 ordered = lambda lead, trail: lead - trail
+largest_first = dict(largest_first=lambda gaps: jnp.max(gaps) <= 1.0)  # of eigenvalues from one downwards
 distinct_spectrum = lambda spectrum: jnp.max(spectrum) - jnp.min(spectrum)
 two_directions = dict(distinct=lambda lead, other: lead != other, positive=lambda lead, other: jnp.minimum(lead, other))
 

@@ -32,6 +32,7 @@ from kdtheory.theorems._words import (
     allowed,
     equal_flow,
     equal_ridge,
+    largest_first,
     rounded,
     select,
     started,
@@ -274,7 +275,7 @@ def bias_switches_once_between(run, method, lead, ratio, first, angle, switch, s
     parts=vector,
     nearly=positive(1e-3, 1.0, tame=(3e-3, 1.0)),
     start=started,
-    domain=dict(largest_first=lambda gaps: jnp.max(gaps) <= 1.0),
+    domain=largest_first,
     hypotheses=dict(small_step=lambda rate: 1.0 - rate, zero_start=zero_start),
 )
 def student_exaggerates_its_own_bias(run, rate, halves, gaps, angles, parts, nearly, start):

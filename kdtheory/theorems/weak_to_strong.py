@@ -26,7 +26,7 @@ from kdtheory.claims import (
 from kdtheory.learners import GradientFlow, HeavyBall
 from kdtheory.theorems._features import angles3, shown, vector
 from kdtheory.theorems._gaussian import chi_square, inverse, least_squares, two_columns
-from kdtheory.theorems._words import allowed, rounded, turn
+from kdtheory.theorems._words import allowed, largest_first, rounded, turn
 
 
 @claim(
@@ -39,7 +39,7 @@ from kdtheory.theorems._words import allowed, rounded, turn
     taught=vector,
     other=vector,
     near=positive(1e-3, 1.0, tame=(1e-3, 1.0)),
-    domain=dict(largest_first=lambda gaps: jnp.max(gaps) <= 1.0),
+    domain=largest_first,
     hypotheses=dict(small_step=lambda rate: 1.0 - rate),
 )
 def gain_is_at_least_the_misfit(run, rate, steps, gaps, angles, taught, other, near):
@@ -77,6 +77,11 @@ def least_loss(loss):
     return 2.0 * loss**2 / (1.0 + loss + jnp.sqrt((1.0 + 3.0 * loss) * (1.0 - loss)))
 
 
+def contractions(gaps, near, short):
+    """Whether no filter of `near_one_feature` is negative, but by an overshoot."""
+    return jnp.maximum(jnp.max(gaps), jnp.maximum(near, short)) <= 1.0
+
+
 def near_one_feature(run, way, short, gaps, angles, near, labels):
     """Predictions of a student after one step of gradient descent, `short` of 1/λ₁ by so much, whose features are
     `near` a single one at the angle `way` from the first direction."""
@@ -95,7 +100,7 @@ def near_one_feature(run, way, short, gaps, angles, near, labels):
     angles=angles3,
     near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
     stretch=usually(1.0, uniform(1.2, 2.0)),
-    domain=dict(contractions=lambda gaps, near, short: jnp.maximum(jnp.max(gaps), jnp.maximum(near, short)) <= 1.0),
+    domain=dict(contractions=contractions),
     hypotheses=dict(contraction=lambda short: short >= 0, projection=lambda stretch: stretch == 1.0),
 )
 def weak_teacher_limits_the_student(run, angle, short, gaps, angles, near, stretch):
@@ -133,7 +138,7 @@ def weak_teacher_limits_the_student(run, angle, short, gaps, angles, near, stret
     near=positive(1e-5, 1.0, tame=(1e-5, 1.0)),
     angle=uniform(0.05, 1.5),
     domain=dict(
-        contractions=lambda gaps, near, short: jnp.maximum(jnp.max(gaps), jnp.maximum(near, short)) <= 1.0,
+        contractions=contractions,
         acute=lambda angle: angle * (np.pi / 2.0 - angle),
     ),
     hypotheses=dict(contraction=lambda short: short >= 0),
