@@ -2,9 +2,9 @@
 
 To compile a closed form that keeps its digits takes XLA seconds, and it then runs for a moment. Small calls with plain
 numbers go through here: `promptly` leaves an operation to NumPy; `evaluated` does a traced function in NumPy, but
-for the large functions inside it, which are compiled once for all that call them; `elementwise` does so for a function
-of single numbers, whatever their shape; `quickly` compiles with less care. `traced_once` is for small functions that
-large ones call many times. What JAX traces is left to it.
+for the large functions inside it, which are compiled once for all that call them; `at_once` does so for a function of
+the shapes that it is given, `elementwise` for one of single numbers, whatever their shape; `quickly` compiles with less
+care. `traced_once` is for small functions that large ones call many times. What JAX traces is left to it.
 """
 
 import functools
@@ -22,10 +22,29 @@ from kdtheory._checks import as_array, concrete
 
 LARGE = 40  # operations from which on a function inside another is compiled
 FEW = 2**20  # entries up to which one operation in NumPy takes less than to compile it
-SMALL = 4096  # entries up to which NumPy is faster than to compile
+SMALL = 2**14  # entries up to which NumPy is faster than to compile
 LIGHT, MOST = 2**14, 2**25  # entries of an operation, and of all, that take less time than to compile them
 _F = TypeVar("_F", bound=Callable)
 CALLS, LOOPS = frozenset(["jit", "pjit"]), frozenset(["while", "scan", "cond"])
+
+
+def at_once(function, *arguments):
+    """A function of trees of arrays: of plain numbers, and few, by NumPy, once it has been traced for their shapes."""
+    leaves, tree = jax.tree.flatten(arguments)
+    if not concrete(leaves) or sum(map(np.size, leaves)) > SMALL:
+        return _in_xla(function)(*arguments)  # which is traced once for all that ask
+    leaves = list(map(np.asarray, leaves))
+    run = _in_numpy(function, tree, tuple((leaf.shape, leaf.dtype.str) for leaf in leaves))
+    return jax.tree.map(as_array, run(*jax.tree.unflatten(tree, leaves)))
+
+
+_in_xla = functools.cache(jax.jit)
+
+
+@functools.cache
+def _in_numpy(function, tree, kinds):
+    shapes = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
+    return evaluated(function, *shapes, large=np.inf)
 
 
 def elementwise(function, *arrays):
@@ -35,22 +54,12 @@ def elementwise(function, *arrays):
     what was traced.
     """
     if not concrete(arrays):
-        return _in_xla(function)(*arrays)  # which is traced once for all that ask
+        return at_once(function, *arrays)
     shape, size = arrays[0].shape, arrays[0].size
     if size == 0:
         return jnp.zeros(shape)
-    room, kind = room_for(size), arrays[0].dtype.str
-    rows = [np.pad(np.asarray(array).ravel(), (0, room - size), mode="edge") for array in arrays]
-    called = _in_numpy(function, len(rows), room, kind) if room <= SMALL else _in_xla(function)
-    return as_array(np.asarray(called(*rows))[:size].reshape(shape))
-
-
-_in_xla = functools.cache(jax.jit)
-
-
-@functools.cache
-def _in_numpy(function, count, room, kind):
-    return evaluated(function, *[jax.ShapeDtypeStruct((room,), kind)] * count, large=np.inf)
+    rows = [np.pad(np.asarray(array).ravel(), (0, room_for(size) - size), mode="edge") for array in arrays]
+    return as_array(np.asarray(at_once(function, *rows))[:size].reshape(shape))
 
 
 def traced_once(function: _F) -> _F:
@@ -283,21 +292,30 @@ def _named(closed):
     return lambda *inputs: jaxpr_as_fun(closed)(*inputs)
 
 
-@functools.cache
 def quick_options(loop=False):
     """Options for programs that take longer to compile than to run, of those that this version of XLA knows.
 
     A loop goes through what it is made of many times: it is optimised, which takes twice as long and is paid back.
     """
-    options = {"xla_cpu_use_fusion_emitters": False} | ({} if loop else {"xla_backend_optimization_level": 0})
-    known = {}
-    for name, value in options.items():
-        try:
-            jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
-        except jax.errors.JaxRuntimeError:
-            continue
-        known[name] = value
-    return known
+    return {
+        name: value for name, value in _options().items() if not (loop and name == "xla_backend_optimization_level")
+    }
+
+
+@functools.cache
+def _options():
+    options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+    if _known(options):
+        return options
+    return {name: value for name, value in options.items() if _known({name: value})}
+
+
+def _known(options):
+    try:
+        jax.jit(lambda: 0.0, compiler_options=options).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 ELEMENTWISE = {

@@ -12,6 +12,7 @@ several times that of a matrix product; memory stays O(NM).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_number, as_real, concrete
+from kdtheory._compilation import promptly
 from kdtheory._record import record, static
 
 # Kernels of distance.
@@ -33,6 +35,11 @@ def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Ar
     [[1.    0.607]
      [0.607 1.   ]]
     """
+    return _rbf(*_rows(x, z), as_array(_positive(length), float))
+
+
+@jax.jit
+def _rbf(x, z, length):
     squares, length = _distances_of(x, z, length)
     return jnp.exp(-squares / (2 * length**2))
 
@@ -70,6 +77,11 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
     """
     if np.ndim(smoothness) or smoothness not in _MATERN_POLYNOMIAL:
         raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness!r}")
+    return _matern(*_rows(x, z), as_array(_positive(length), float), smoothness=smoothness)
+
+
+@partial(jax.jit, static_argnames="smoothness")
+def _matern(x, z, length, smoothness):
     squares, length = _distances_of(x, z, length)
     s = (2 * smoothness) ** 0.5 * _sqrt(squares) / length
     return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
@@ -96,10 +108,13 @@ def polynomial(
     as_number(offset, "offset"), as_number(scale, "scale")
     degree = as_count(degree, "degree", least=0) if concrete(degree) else degree
     x, z = _rows(x, z)
-    inner = x @ z.T
-    if z is x:
-        inner = (inner + inner.T) / 2  # a matrix product need not be symmetric to the last bit
-    return (scale * inner + offset) ** degree
+    gram = _symmetric if z is None else lambda scale, offset, degree, x, z: (scale * (x @ z.T) + offset) ** degree
+    return promptly(gram, scale, offset, degree, x, *([] if z is None else [z]))
+
+
+def _symmetric(scale, offset, degree, x):
+    inner = x @ x.T  # a matrix product need not be symmetric to the last bit
+    return (scale * (inner + inner.T) / 2 + offset) ** degree
 
 
 def arc_cosine(x: Numbers, z: Numbers | None = None, *, degree: int = 1, depth: int = 1) -> jax.Array:
@@ -122,9 +137,13 @@ def arc_cosine(x: Numbers, z: Numbers | None = None, *, degree: int = 1, depth: 
     """
     if degree not in (0, 1):
         raise ValueError(f"arc_cosine knows the degrees 0 and 1, not {degree}")
-    x, z = _rows(x, z)
+    return _arc_cosine(*_rows(x, z), degree=degree, depth=as_count(depth, "depth", least=0))
+
+
+@partial(jax.jit, static_argnames=("degree", "depth"))
+def _arc_cosine(x, z, degree, depth):
     gap, angle = _angles(x, z)
-    for _ in range(as_count(depth, "depth", least=0)):
+    for _ in range(depth):
         gap = _relu_gap(gap, angle) if degree == 1 else _step_gap(angle)
         angle = _angle(gap, 1 - gap)
     return (1 - 2 * gap) * (_norm_products(x, z) if degree == 1 else 1)
@@ -146,10 +165,14 @@ def relu_ntk(x: Numbers, z: Numbers | None = None, *, depth: int = 1) -> jax.Arr
     [[2.  1.1]
      [1.1 2. ]]
     """
-    x, z = _rows(x, z)
+    return _relu_ntk(*_rows(x, z), depth=as_count(depth, "depth", least=0))
+
+
+@partial(jax.jit, static_argnames="depth")
+def _relu_ntk(x, z, depth):
     gap, angle = _angles(x, z)
     tangent = 1 - 2 * gap
-    for _ in range(as_count(depth, "depth", least=0)):
+    for _ in range(depth):
         gap, slope = _relu_gap(gap, angle), 1 - angle / jnp.pi
         tangent, angle = 1 - 2 * gap + slope * tangent, _angle(gap, 1 - gap)
     return tangent * _norm_products(x, z)
@@ -210,12 +233,12 @@ def random_relu(key: Key, count: int, dimension: int) -> RandomFeatures:
 # Distances and angles.
 
 
-def _rows(x: Numbers, z: Numbers | None) -> tuple[jax.Array, jax.Array]:
-    """Both sets of rows, as floats: the differences of an image's unsigned integers would wrap."""
-    x = as_array(as_real(x, "x"), float)
-    z = x if z is None else as_array(as_real(z, "z"), float)
-    if x.ndim != 2 or z.ndim != 2 or x.shape[1] != z.shape[1]:
-        raise ValueError(f"x and z must be rows (N, D) and (M, D); got shapes {x.shape} and {z.shape}")
+def _rows(x: Numbers, z: Numbers | None) -> tuple[jax.Array, jax.Array | None]:
+    """Both sets of rows, as floats: the differences of an image's unsigned integers would wrap. None if the same."""
+    x, z = as_array(as_real(x, "x"), float), None if z is None or z is x else as_array(as_real(z, "z"), float)
+    others = x if z is None else z
+    if x.ndim != 2 or others.ndim != 2 or x.shape[1] != others.shape[1]:
+        raise ValueError(f"x and z must be rows (N, D) and (M, D); got shapes {x.shape} and {others.shape}")
     return x, z
 
 
@@ -232,12 +255,11 @@ def _sqrt(square: jax.Array) -> jax.Array:
     return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, square)))
 
 
-def _distances_of(x: Numbers, z: Numbers | None, length: Number) -> tuple[jax.Array, jax.Array]:
+def _distances_of(x: jax.Array, z: jax.Array | None, length: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Squared distances of rows and the length, in a unit near the length: their squares are in the range of floats."""
-    (x, z), length = _rows(x, z), as_array(_positive(length), float)
     unit = _unit(length)
     scaled = x * unit
-    return _squared_distances(scaled, scaled if z is x else z * unit), length * unit
+    return _squared_distances(scaled, scaled if z is None else z * unit), length * unit
 
 
 def _unit(size: jax.Array) -> jax.Array:
@@ -253,8 +275,9 @@ def _squared_distances(x: jax.Array, z: jax.Array) -> jax.Array:
     return lax.map(to_row, x)
 
 
-def _norm_products(x: jax.Array, z: jax.Array) -> jax.Array:
+def _norm_products(x: jax.Array, z: jax.Array | None) -> jax.Array:
     """|x| |z| (N, M), as the root of one product: exactly |x|² where x = z."""
+    z = x if z is None else z
     of_x, of_z = _row_units(x), _row_units(z)
     squares = jnp.sum((x * of_x) ** 2, axis=1)[:, None] * jnp.sum((z * of_z) ** 2, axis=1)
     return _sqrt(squares) / of_x / of_z.T
@@ -275,9 +298,10 @@ def _directions(x: jax.Array) -> jax.Array:
 # An angle θ travels with its `gap` sin²(θ/2) = (1 − cos θ)/2: a cosine loses half the digits of a small θ.
 
 
-def _angles(x: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _angles(x: jax.Array, z: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Gap and angle between rows: unit vectors span a rhombus of diagonals 2 sin(θ/2) and 2 cos(θ/2)."""
-    u, v = _directions(x), _directions(z)
+    u = _directions(x)
+    v = u if z is None else _directions(z)
     gap = _squared_distances(u, v) / 4
     return gap, _angle(gap, _squared_distances(u, -v) / 4)
 
@@ -313,9 +337,9 @@ def empirical_ntk(apply: Callable, parameters: Any, x: Numbers, z: Numbers | Non
     """
     x, z = _rows(x, z)
     of_x = _slopes(apply, parameters, x)
-    of_z = of_x if z is x else _slopes(apply, parameters, z)
+    of_z = of_x if z is None else _slopes(apply, parameters, z)
     gram = jnp.einsum("ncp,mcp->nm", of_x, of_z) / of_x.shape[1]
-    return (gram + gram.T) / 2 if z is x else gram
+    return (gram + gram.T) / 2 if z is None else gram
 
 
 def _slopes(apply, parameters, x):

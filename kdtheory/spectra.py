@@ -6,6 +6,7 @@ parameters, so that a spectrum can be swept by `vmap` and followed by `grad`. Va
 number each, or negative.
 """
 
+import operator
 from collections.abc import Callable
 from functools import partial
 
@@ -15,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory._checks import Number, Numbers, as_array, as_count, as_number, as_real, concrete
+from kdtheory._compilation import at_once, promptly, quickly
 
 
 def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Array:
@@ -28,8 +30,8 @@ def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Ar
     [1.     0.25   0.1111 0.0625]
     """
     _check(exponent=exponent, scale=scale)
-    rank = jnp.arange(1, as_count(count, "count") + 1, dtype=float)
-    return scale * rank**-exponent
+    rank = np.arange(1.0, as_count(count, "count") + 1)
+    return promptly(lambda scale, rank, exponent: scale * rank**-exponent, scale, rank, exponent)
 
 
 def exponential(count: int, rate: Number, scale: Number = 1.0) -> jax.Array:
@@ -42,7 +44,10 @@ def exponential(count: int, rate: Number, scale: Number = 1.0) -> jax.Array:
     [1.    0.368 0.135 0.05 ]
     """
     _check(rate=rate, scale=scale)
-    number = jnp.arange(as_count(count, "count"))
+    return at_once(_exponential, np.arange(as_count(count, "count")), rate, scale)
+
+
+def _exponential(number, rate, scale):
     return scale * jnp.exp(-jnp.where(number == 0, 0.0, rate * number))
 
 
@@ -60,7 +65,11 @@ def spiked(count: int, spikes: Numbers, bulk: Number = 1.0) -> jax.Array:
     if spikes.ndim != 1 or (concrete(spikes) and not np.all(np.asarray(spikes) >= 0)):
         raise ValueError(f"spikes must be a list of numbers >= 0, got {spikes}")
     rest = as_count(count, "count", len(spikes), ", as many as there are spikes") - len(spikes)
-    return jnp.sort(jnp.concatenate([spikes, bulk * jnp.ones(rest)]))[::-1]
+    return at_once(_spiked, spikes, bulk, np.ones(rest))
+
+
+def _spiked(spikes, bulk, rest):
+    return jnp.sort(jnp.concatenate([spikes, bulk * rest]))[::-1]
 
 
 def flat(count: int, value: Number = 1.0) -> jax.Array:
@@ -71,7 +80,7 @@ def flat(count: int, value: Number = 1.0) -> jax.Array:
     [1. 1. 1.]
     """
     _check(value=value)
-    return value * jnp.ones(as_count(count, "count"))
+    return promptly(operator.mul, value, np.ones(as_count(count, "count")))
 
 
 def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.Array:
@@ -95,7 +104,7 @@ def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.A
     _check(ratio=ratio, variance=variance)
     if concrete(ratio) and not 0 < np.asarray(ratio) < np.inf:
         raise ValueError(f"ratio must be positive and finite, P/N; got {ratio}")
-    return _marchenko_pastur(as_count(count, "count"), ratio, variance)
+    return quickly(_marchenko_pastur, ratio, variance, count=as_count(count, "count"))
 
 
 def _check(**parameters):
@@ -105,7 +114,7 @@ def _check(**parameters):
 
 
 @partial(jax.jit, static_argnames="count")
-def _marchenko_pastur(count, ratio, variance):
+def _marchenko_pastur(ratio, variance, count):
     # XXᵀ has the nonzero eigenvalues of XᵀX: so q > 1 is q times the law of 1/q, and `root`² = min(q, 1/q).
     # That bulk is |1 + root·exp(iθ)|², from its top at θ = 0; its bottom is the top of the law of −root.
     # One condition decides all, not min and max: their derivatives at q = 1 would belong to neither side.

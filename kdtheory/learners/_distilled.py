@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._checks import Number, Numbers, as_real, as_temperature, as_weight, on_host
+from kdtheory._checks import Number, Numbers, as_array, as_real, as_temperature, as_weight, on_host
 from kdtheory._record import record
 from kdtheory.learners._base import Learner, array_fields
 from kdtheory.learners._descent import GradientDescent
@@ -352,6 +352,6 @@ def every_student(
         raise ValueError(f"teachers must be (A,) and students (B,), got {teachers.shape} and {students.shape}")
     together = teachers[:, None] + students
     stops, place = np.unique(np.concatenate([teachers, students, together.ravel()]), return_inverse=True)
-    run = dataclasses.replace(learner, **{field: stops}).fit(problem)
+    run = np.asarray(dataclasses.replace(learner, **{field: stops}).fit(problem))
     of_teacher, of_student, of_both = np.split(place, [len(teachers), len(teachers) + len(students)])
-    return run[of_teacher][:, None] + run[of_student] - run[of_both.reshape(together.shape)]
+    return as_array(run[of_teacher][:, None] + run[of_student] - run[of_both.reshape(together.shape)])

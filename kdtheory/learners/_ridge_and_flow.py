@@ -9,6 +9,7 @@ import numpy as np
 
 from kdtheory import numerics
 from kdtheory._checks import Number, Numbers, as_array, as_real
+from kdtheory._compilation import at_once
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
 from kdtheory.learners._solvers import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
@@ -45,8 +46,7 @@ class Ridge(Learner):
 
     def rise(self, eigenvalues: jax.Array) -> jax.Array:
         """φ(λ₁) - φ(λ₂), without the subtraction."""
-        left, gap = self.residual(eigenvalues), eigenvalues[..., 0] - eigenvalues[..., 1]
-        return left[..., 0] * left[..., 1] * (gap / as_column(self.penalty, gap))
+        return at_once(_rise_of_ridge, self.residual(eigenvalues), eigenvalues, as_array(self.penalty))
 
     def fit(self, problem, start=None):
         """Solve (H + cI) w = b + c·start from the normal equations, refined once with the gradient of the
@@ -94,8 +94,7 @@ class GradientFlow(Learner):
 
     def rise(self, eigenvalues: jax.Array) -> jax.Array:
         """φ(λ₁) - φ(λ₂), without the subtraction."""
-        left, gap = self.residual(eigenvalues), eigenvalues[..., 0] - eigenvalues[..., 1]
-        return left[..., 1] * -numerics.expm1(-gap * as_column(self.time, gap))
+        return at_once(_rise_of_flow, self.residual(eigenvalues), eigenvalues, as_array(self.time))
 
     @property
     def rounded_clock(self) -> jax.Array:
@@ -108,6 +107,16 @@ class GradientFlow(Learner):
         time = finite_clock(self.time, "time")
         run = brief(run_flow, start.size**2 * time.size)
         return run_in_small(problem, start, run, time, reduce=is_wide(problem))
+
+
+def _rise_of_ridge(left, eigenvalues, penalty):
+    gap = eigenvalues[..., 0] - eigenvalues[..., 1]
+    return left[..., 0] * left[..., 1] * (gap / as_column(penalty, gap))
+
+
+def _rise_of_flow(left, eigenvalues, time):
+    gap = eigenvalues[..., 0] - eigenvalues[..., 1]
+    return left[..., 1] * -numerics.expm1(-gap * as_column(time, gap))
 
 
 @record

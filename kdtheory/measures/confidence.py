@@ -24,6 +24,7 @@ from kdtheory._checks import (
     concrete,
     on_host,
 )
+from kdtheory._compilation import at_once, quickly
 from kdtheory._record import of_path, record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner, check_problem
 from kdtheory.measures.intervals import bootstrap as bootstrap
@@ -183,13 +184,21 @@ def margin_line(teacher: Learner, student: Learner, lead: Number, trail: Number)
     """
     check_learner(teacher)
     check_learner(student)
-    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)], axis=-1)
+    λ = at_once(_levels, *as_floats(lead=lead, trail=trail))
     h, s = teacher.filter(λ), student.filter(λ)
     check_pairs(teacher=h.shape[: -λ.ndim], student=s.shape[: -λ.ndim])
+    return at_once(_line, h, s, teacher.rise(λ), student.rise(λ), student.residual(λ))
+
+
+def _levels(lead, trail):
+    return jnp.stack([lead, trail], axis=-1)
+
+
+def _line(h, s, teacher_rise, student_rise, left):
     h2, s1, s2 = h[..., 1], s[..., 0], s[..., 1]
-    gained = h2 * (student.rise(λ) / teacher.rise(λ))
+    gained = h2 * (student_rise / teacher_rise)
     slope = s1 + gained
-    return MarginLine(slope, h2 * (s2 - slope), gained - student.residual(λ)[..., 0], 1.0 + gained / s1)
+    return MarginLine(slope, h2 * (s2 - slope), gained - left[..., 0], 1.0 + gained / s1)
 
 
 def critical_time(lead: Number, trail: Number, teacher_time: Numbers) -> jax.Array:
@@ -203,8 +212,11 @@ def critical_time(lead: Number, trail: Number, teacher_time: Numbers) -> jax.Arr
     >>> print(kd.confidence.critical_time(10.5, 0.5, teacher_time=0.2).round(4))
     0.2222
     """
-    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)], axis=-1)
-    teacher = GradientFlow(teacher_time)
+    return at_once(_critical_time, GradientFlow(teacher_time), *as_floats(lead=lead, trail=trail))
+
+
+def _critical_time(teacher, lead, trail):
+    λ = _levels(lead, trail)
     return log1p(teacher.rise(λ) / teacher.filter(λ)[..., 1]) / (λ[..., 0] - λ[..., 1])
 
 
@@ -288,7 +300,7 @@ def margin_regression(
         shares = np.asarray(energy)
         if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1) < 1e-6:
             raise ValueError(f"energy must be shares >= 0 that sum to one, as of label_energy; got {shares.tolist()}")
-    return _regression(teacher, student, eigenvalues, energy / jnp.sum(energy), own)
+    return quickly(_regression, teacher, student, eigenvalues, energy, own)
 
 
 def _principal(np, a, b, c):
@@ -299,6 +311,7 @@ def _principal(np, a, b, c):
 
 @jax.jit
 def _regression(teacher, student, eigenvalues, energy, own):
+    energy = energy / jnp.sum(energy)
     mean = lambda values: values @ energy
     h, left = teacher.filter(eigenvalues), teacher.residual(eigenvalues)
     φ, lost = student.filter(own), student.residual(own)

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kdtheory._checks import Number, Numbers, as_array, as_spectrum
+from kdtheory._checks import Number, Numbers, as_array, as_real, as_spectrum
+from kdtheory._compilation import quickly
 from kdtheory.numerics import two_sum
 
 # Constrained self-distillation.
@@ -26,7 +27,8 @@ def constrained_penalty(eigenvalues: Numbers, labels: Numbers, tolerance: Number
     >>> kd.measures.constrained_penalty([1.0, 1.0], labels=[2.0, 2.0], tolerance=2.0).round(12).item()
     1.0
     """
-    return _constrained_penalty(*(as_array(x, float) for x in (as_spectrum(eigenvalues), labels, tolerance)))
+    given = as_spectrum(eigenvalues), as_real(labels, "labels"), as_real(tolerance, "tolerance")
+    return quickly(_constrained_penalty, *(as_array(x, float) for x in given))
 
 
 @jax.jit

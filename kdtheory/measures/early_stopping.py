@@ -11,8 +11,8 @@ import numpy as np
 from jax import lax
 
 from kdtheory import numerics
-from kdtheory._checks import Number, Numbers
-from kdtheory._compilation import quickly, room_for
+from kdtheory._checks import Number, Numbers, as_floats
+from kdtheory._compilation import at_once, quickly, room_for
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge
 from kdtheory.learners._base import array_fields
 from kdtheory.measures.risks import check_noise, risk
@@ -52,7 +52,10 @@ def filter_excess(x: Number) -> jax.Array:
     >>> bool(abs(1 + excess - kd.early_stopping.FILTER_RATIO) < 1e-15)
     True
     """
-    x = jnp.asarray(x, float)
+    return at_once(_filter_excess, *as_floats(x=x))
+
+
+def _filter_excess(x):
     small = jnp.where(x < 1.0, x, 0.5)
     large = jnp.where(x < 1.0, 1.0, x)
     return jnp.where(
@@ -72,7 +75,10 @@ def log_bias_ratio(x: Number) -> jax.Array:
     >>> print(kd.early_stopping.log_bias_ratio(1.0).round(6))
     -0.306853
     """
-    x = jnp.asarray(x, float)
+    return at_once(_log_bias_ratio, *as_floats(x=x))
+
+
+def _log_bias_ratio(x):
     z = jnp.where(x < 0.5, x, 0.25)
     r = z / (2.0 + z)  # log(1 + x) = 2 artanh(r) and x - 2r = x·r
     series = sum(r ** (2 * k) / (2 * k + 3) for k in range(12, -1, -1))
@@ -91,7 +97,10 @@ def lowest_flow(top: Number, ratio: Number, fits: Number) -> Share:
     >>> print(kd.early_stopping.lowest_flow(0.9, ratio=0.1, fits=jnp.array([1, 2, 8])).value.round(6))
     [0.205672 0.066016 0.000235]
     """
-    top, ratio, fits = (jnp.asarray(number, float) for number in (top, ratio, fits))
+    return at_once(_lowest_flow, *as_floats(top=top, ratio=ratio, fits=fits))
+
+
+def _lowest_flow(top, ratio, fits):
     root = -expm1(ratio * log1p(-jnp.power(top, 1.0 / fits)))
     return Share(jnp.power(root, fits), fits * jnp.log(root))
 
@@ -106,7 +115,10 @@ def lowest_ridge(top: Number, ratio: Number, fits: Number) -> Share:
     >>> print(kd.early_stopping.lowest_ridge(0.9, ratio=0.1, fits=jnp.array([1.0, 2.0, jnp.inf])).value.round(6))
     [0.473684 0.42115  0.348678]
     """
-    top, ratio, fits = (jnp.asarray(number, float) for number in (top, ratio, fits))
+    return at_once(_lowest_ridge, *as_floats(top=top, ratio=ratio, fits=fits))
+
+
+def _lowest_ridge(top, ratio, fits):
     m = jnp.where(jnp.isinf(fits), 1.0, fits)
     inverse = 1.0 + expm1(-jnp.log(top) / m) / ratio
     log = jnp.where(jnp.isinf(fits), jnp.log(top) / ratio, -m * jnp.log(inverse))

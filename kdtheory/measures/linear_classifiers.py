@@ -12,6 +12,7 @@ import numpy as np
 
 from kdtheory import numerics
 from kdtheory._checks import Numbers, as_array, as_data, as_real
+from kdtheory._compilation import at_once
 from kdtheory._record import record
 
 
@@ -78,7 +79,7 @@ def angle(first: Numbers, second: Numbers) -> jax.Array:
     >>> print(kd.linear_classifiers.angle([1.0, 0.0], [1.0, 1e-9]))
     1e-09
     """
-    return _angle(*_vectors(first=first, second=second))
+    return at_once(_angle, *_vectors(first=first, second=second))
 
 
 def _vectors(**vectors):
@@ -118,8 +119,12 @@ def transfer_risk(student_parameters: Numbers, teacher_parameters: Numbers, devi
     >>> print(kd.linear_classifiers.transfer_risk([1.0, 0.0], [1.0, 1.0], deviations=jnp.ones(2)))
     0.25
     """
-    student, teacher, deviations = _vectors(
+    vectors = _vectors(
         student_parameters=student_parameters, teacher_parameters=teacher_parameters, deviations=deviations
     )
+    return at_once(_transfer_risk, *vectors)
+
+
+def _transfer_risk(student, teacher, deviations):
     student, teacher, deviations = (vector / _size(vector) for vector in (student, teacher, deviations))
     return _angle(deviations * student, deviations * teacher) / jnp.pi

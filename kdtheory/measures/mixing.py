@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory._checks import Number, Numbers, as_array, as_count, as_number, as_real, as_spectrum, check_pairs
+from kdtheory._compilation import at_once
 from kdtheory._record import record
 from kdtheory.learners import Distilled, Learner, check_learner
 from kdtheory.learners._distilled import distill
@@ -45,7 +46,13 @@ def best_weight(
     0.184856
     """
     check_noise(noise_variance)
-    w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
+    return at_once(
+        _best_weight, as_array(noise_variance, float), *_mixture(teacher, student, eigenvalues, signal, weights)
+    )
+
+
+def _best_weight(noise_variance, λ, w, θ, φ_S, r_S, r_T):
+    per_noise, θ2 = _per_noise(φ_S, λ), θ**2
     excess = jnp.sum(w * φ_S * r_T * (noise_variance * per_noise - θ2 * r_S), axis=-1)
     return excess / jnp.sum(w * φ_S * r_T**2 * (noise_variance * per_noise + θ2 * φ_S), axis=-1)
 
@@ -71,25 +78,33 @@ def noise_threshold(
     >>> kd.measures.noise_threshold(ridge, ridge, spectrum, signal).round(12).item()     # isotropic: c θ²
     0.5
     """
-    as_number(weight, "weight")
-    w, θ2, φ_S, r_S, r_T, per_noise = _mixture(teacher, student, eigenvalues, signal, weights)
-    φ_T = teacher.filter(as_array(eigenvalues, float))
+    weight = as_array(as_number(weight, "weight"), float)
+    parts = _mixture(teacher, student, eigenvalues, signal, weights)
+    return at_once(_noise_threshold, weight, teacher.filter(parts[0]), *parts)
+
+
+def _noise_threshold(weight, φ_T, λ, w, θ, φ_S, r_S, r_T):
+    per_noise, θ2 = _per_noise(φ_S, λ), θ**2
     gain = jnp.sum(w * φ_S * r_T * per_noise * (φ_T + (1.0 - weight) * r_T), axis=-1)
     cost = jnp.sum(w * φ_S * r_T * θ2 * (r_S + weight * φ_S * r_T), axis=-1)
     return jnp.where(gain > 0, cost / jnp.where(gain > 0, gain, 1.0), jnp.inf)
 
 
 def _mixture(teacher, student, eigenvalues, signal, weights):
-    """What the risk of a student is made of: w, θ², φ_S, r_S, r_T, and φ_S/λ."""
+    """What the risk of a student is made of: λ, w, θ, φ_S, r_S and r_T."""
     check_learner(teacher)
     check_learner(student)
     eigenvalues = as_array(eigenvalues, float)
-    seen, learnt = eigenvalues > 0, student.filter(eigenvalues)
-    per_noise = jnp.where(seen, learnt / jnp.where(seen, eigenvalues, 1.0), 0.0)
+    learnt = student.filter(eigenvalues)
     weights = eigenvalues if weights is None else as_array(weights, float)
     missed = student.residual(eigenvalues), teacher.residual(eigenvalues)
     check_pairs(teacher=missed[1].shape[:-1], student=learnt.shape[:-1])
-    return weights, as_array(signal, float) ** 2, learnt, *missed, per_noise
+    return eigenvalues, weights, as_array(signal, float), learnt, *missed
+
+
+def _per_noise(learnt, λ):
+    """φ/λ, zero along null directions."""
+    return jnp.where(λ > 0, learnt / jnp.where(λ > 0, λ, 1.0), 0.0)
 
 
 def validated_weight(plain: Numbers, distilled: Numbers, target: Numbers, form: Numbers | None = None) -> jax.Array:
@@ -141,12 +156,12 @@ def best_ridge_student(
             "every student has the same risk: no direction has a positive eigenvalue, a weight, and signal or noise;"
             f" got eigenvalues {λ.tolist()}, signal {signal.tolist()} and noise_variance {noise_variance}"
         )
-    λ, θ2, w = as_array(λ), as_array(signal**2), as_array(w)
     log_clock = least(_total, λ, ideal(signal, noise_variance), *padded(λ, signal, weights), noise_variance)
     total = lambda learner: risk(learner, λ, signal, noise_variance, weights).total
-    x = jnp.where(λ > 0, λ, jnp.inf)  # no filter moves a null direction
-    low = jnp.sum(w * noise_variance / x**2) / jnp.sum(w * (θ2 / x**2 + noise_variance / x**3))
-    high = jnp.sum(w * θ2 * λ) / jnp.sum(w * (θ2 * λ**2 + noise_variance * λ))
+    θ2, x = signal**2, np.where(λ > 0, λ, np.inf)  # no filter moves a null direction
+    with np.errstate(all="ignore"):
+        low = np.sum(w * noise_variance / x**2) / np.sum(w * (θ2 / x**2 + noise_variance / x**3))
+        high = np.sum(w * θ2 * λ) / np.sum(w * (θ2 * λ**2 + noise_variance * λ))
     inverse, linear = Filter(lambda λ: jnp.where(λ > 0, 1.0 - low / λ, 0.0)), Filter(lambda λ: high * λ)
     inside = _best_student(log_clock, λ, signal, weights, noise_variance)
     return min((inverse, linear, inside), key=lambda learner: float(total(learner)))

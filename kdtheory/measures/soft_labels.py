@@ -6,7 +6,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory._checks import Number, Numbers, as_array, as_count, as_floats, as_real, concrete
-from kdtheory._compilation import elementwise
+from kdtheory._compilation import at_once, elementwise
 from kdtheory._record import record
 from kdtheory.learners import Learner, check_learner
 
@@ -50,6 +50,10 @@ def label_risk(inputs: Numbers, labels: Numbers, teacher: Numbers, losses: Numbe
         seen = np.asarray(shares)
         if not (np.all(seen >= 0) and np.all(abs(seen.sum(axis=-1) - 1) < 1e-6)):
             raise ValueError(f"{name} must be probabilities, >= 0 and of the sum 1; got {seen.tolist()}")
+    return at_once(_label_risk, inputs, labels, teacher, losses)
+
+
+def _label_risk(inputs, labels, teacher, losses):
     mean = lambda shares, values: jnp.sum(jnp.where(shares == 0.0, 0.0, shares * values), axis=-1)
     weights, own, taught = inputs[:, None] * labels, mean(labels, losses), mean(teacher, losses)
     risk, told = mean(inputs, own), mean(inputs, taught)
@@ -81,6 +85,10 @@ def supervision_complexity(eigenvalues: Numbers, targets: Numbers) -> jax.Array:
             f"targets must be {eigenvalues.shape} like the eigenvalues, got {targets.shape}; outputs are summed one by"
             " one, with jax.vmap"
         )
+    return at_once(_supervision_complexity, eigenvalues, targets)
+
+
+def _supervision_complexity(eigenvalues, targets):
     null = (eigenvalues == 0) & (targets == 0)
     return jnp.sum(targets * (targets / jnp.where(null, 1.0, eigenvalues)))
 
@@ -153,10 +161,14 @@ def denoising_fits(flipped: Number, learner: Learner, lead: Number, trail: Numbe
     1.112
     """
     check_learner(learner)
-    λ = jnp.stack([jnp.asarray(lead, float), jnp.asarray(trail, float)])
-    log_top, log_low = jnp.moveaxis(learner.log_filter(λ), -1, 0)
+    log_filter = learner.log_filter(at_once(jnp.stack, as_floats(lead=lead, trail=trail)))
     classes = as_count(classes, "classes", 2)
-    q = jnp.asarray(as_real(flipped, "flipped"), float) * (classes / (classes - 1))
+    return at_once(_denoising_fits, as_array(as_real(flipped, "flipped"), float), classes / (classes - 1), log_filter)
+
+
+def _denoising_fits(flipped, others, log_filter):
+    log_top, log_low = jnp.moveaxis(log_filter, -1, 0)
+    q = flipped * others
     needed = jnp.where((q >= 0.0) & (q < 1.0), jnp.log((2.0 - q) / (1.0 - q)), jnp.nan)
     fits = needed / jnp.where(log_top <= log_low, 0.0, log_top - log_low)
     return jnp.where(q == 0.0, 0.0, fits)

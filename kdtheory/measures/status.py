@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from kdtheory._checks import Numbers, as_array, as_floats, as_real
+from kdtheory._compilation import at_once
 from kdtheory.learners import Learner
 from kdtheory.measures.spectral_bias import matched_time
 
@@ -34,6 +35,10 @@ def of_match(eigenvalue: Numbers, time: Numbers, teacher_time: Numbers) -> jax.A
     [0, 1, 2]
     """
     matched = matched_time(*as_floats(eigenvalue=eigenvalue, time=time, teacher_time=teacher_time))
+    return at_once(_of_match, matched)
+
+
+def _of_match(matched):
     return jnp.where(jnp.isnan(matched), Status.NO_MATCH, jnp.where(jnp.isinf(matched), Status.LIMIT, Status.OK))
 
 

@@ -81,7 +81,8 @@ class SquaredLoss(Problem):
 
     def loss(self, parameters: jax.Array) -> jax.Array:
         """Half the mean over samples of the squared residual, summed over outputs."""
-        return jnp.sum((self.predict(parameters) - self.targets) ** 2) / (2 * len(self.targets))
+        half = lambda predictions, targets: ((predictions - targets) ** 2).sum() / (2 * len(targets))
+        return promptly(half, self.predict(parameters), self.targets)
 
     def relabel(self, targets: Numbers) -> Self:
         """The same inputs with other targets, (N,) or (N, C)."""
