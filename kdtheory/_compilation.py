@@ -32,13 +32,13 @@ def at_once(function, *arguments):
     """A function of trees of arrays: of plain numbers, and few, by NumPy, once it has been traced for their shapes."""
     leaves, tree = jax.tree.flatten(arguments)
     if not concrete(leaves) or sum(map(np.size, leaves)) > SMALL:
-        return _in_xla(function)(*arguments)  # which is traced once for all that ask
+        return quickly(_in_xla(function), *arguments, often=True)
     leaves = list(map(np.asarray, leaves))
     run = _in_numpy(function, tree, tuple((leaf.shape, leaf.dtype.str) for leaf in leaves))
     return jax.tree.map(as_array, run(*jax.tree.unflatten(tree, leaves)))
 
 
-_in_xla = functools.cache(jax.jit)
+_in_xla = functools.cache(jax.jit)  # which is traced once for all that ask
 
 
 @functools.cache
@@ -97,20 +97,20 @@ def room_for(size):
     return 1 << (size - 1).bit_length()
 
 
-def quickly(compiled, *arguments, **static):
+def quickly(compiled, *arguments, often=False, **static):
     """What `compiled`, a function under `jax.jit`, returns; of plain numbers, by a program that takes less time to
-    make and may take more to run."""
+    make and may take more to run, unless it goes through them `often`."""
     if not concrete(arguments):
         return compiled(*arguments, **static)
     # to JAX a plain number is of another type, for which it would make another program
     arguments = jax.tree.map(lambda leaf: np.float64(leaf) if type(leaf) is float else leaf, arguments)
     with jax.core.eval_context():  # also beside numbers that are traced
-        return _quick_program(compiled.__wrapped__, tuple(static))(*arguments, **static)
+        return _quick_program(compiled.__wrapped__, tuple(static), often)(*arguments, **static)
 
 
 @functools.cache
-def _quick_program(function, static):
-    return jax.jit(function, static_argnames=static, compiler_options=quick_options())
+def _quick_program(function, static, often):
+    return jax.jit(function, static_argnames=static, compiler_options=quick_options(often))
 
 
 def evaluated(function, *shapes, large=LARGE):
@@ -284,7 +284,9 @@ def _compiled(closed):
 
 @functools.cache
 def _loop(primitive, settings):
-    return jax.jit(lambda *inputs: primitive.bind(*inputs, **dict(settings)), compiler_options=quick_options(loop=True))
+    return jax.jit(
+        lambda *inputs: primitive.bind(*inputs, **dict(settings)), compiler_options=quick_options(often=True)
+    )
 
 
 def _named(closed):
@@ -292,13 +294,14 @@ def _named(closed):
     return lambda *inputs: jaxpr_as_fun(closed)(*inputs)
 
 
-def quick_options(loop=False):
+def quick_options(often=False):
     """Options for programs that take longer to compile than to run, of those that this version of XLA knows.
 
-    A loop goes through what it is made of many times: it is optimised, which takes twice as long and is paid back.
+    What goes `often` through what it is made of, a loop or a large table, is optimised, which takes twice as long and
+    is paid back.
     """
     return {
-        name: value for name, value in _options().items() if not (loop and name == "xla_backend_optimization_level")
+        name: value for name, value in _options().items() if not (often and name == "xla_backend_optimization_level")
     }
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 
 from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_number, as_real, concrete
-from kdtheory._compilation import promptly
+from kdtheory._compilation import promptly, quickly
 from kdtheory._record import record, static
 
 # Kernels of distance.
@@ -35,7 +35,7 @@ def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Ar
     [[1.    0.607]
      [0.607 1.   ]]
     """
-    return _rbf(*_rows(x, z), as_array(_positive(length), float))
+    return quickly(_rbf, *_rows(x, z), as_array(_positive(length), float), often=True)
 
 
 @jax.jit
@@ -77,7 +77,7 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
     """
     if np.ndim(smoothness) or smoothness not in _MATERN_POLYNOMIAL:
         raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness!r}")
-    return _matern(*_rows(x, z), as_array(_positive(length), float), smoothness=smoothness)
+    return quickly(_matern, *_rows(x, z), as_array(_positive(length), float), often=True, smoothness=smoothness)
 
 
 @partial(jax.jit, static_argnames="smoothness")
@@ -137,7 +137,7 @@ def arc_cosine(x: Numbers, z: Numbers | None = None, *, degree: int = 1, depth: 
     """
     if degree not in (0, 1):
         raise ValueError(f"arc_cosine knows the degrees 0 and 1, not {degree}")
-    return _arc_cosine(*_rows(x, z), degree=degree, depth=as_count(depth, "depth", least=0))
+    return quickly(_arc_cosine, *_rows(x, z), often=True, degree=degree, depth=as_count(depth, "depth", least=0))
 
 
 @partial(jax.jit, static_argnames=("degree", "depth"))
@@ -165,7 +165,7 @@ def relu_ntk(x: Numbers, z: Numbers | None = None, *, depth: int = 1) -> jax.Arr
     [[2.  1.1]
      [1.1 2. ]]
     """
-    return _relu_ntk(*_rows(x, z), depth=as_count(depth, "depth", least=0))
+    return quickly(_relu_ntk, *_rows(x, z), often=True, depth=as_count(depth, "depth", least=0))
 
 
 @partial(jax.jit, static_argnames="depth")

@@ -9,7 +9,6 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -217,8 +216,8 @@ def closed_form(learner: Learner, eigensystem: Eigensystem | Numbers, start: Num
         begin = _as_start(start, rows.shape[:1] + eigensystem.target.shape[1:])
         begin = begin if bare else eigensystem.of_parameters(begin)
     entries = math.prod(jnp.shape(learner.clock)) * eigensystem.target.size
-    run = partial(quickly, _coordinates) if entries <= LIGHT else _coordinates  # of more it takes less time and memory
-    return _trajectory(eigensystem, run(learner, eigensystem.eigenvalues, eigensystem.target, begin), learner.clock)
+    given = learner, eigensystem.eigenvalues, eigensystem.target, begin
+    return _trajectory(eigensystem, quickly(_coordinates, *given, often=entries > LIGHT), learner.clock)
 
 
 @jax.jit

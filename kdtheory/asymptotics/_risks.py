@@ -1,7 +1,6 @@
 """What learners do in the limit: their risks, and what each direction of the population gets."""
 
 import warnings
-from functools import partial
 from typing import Any
 
 import jax
@@ -45,9 +44,9 @@ def at_points(learner: Learner, points: Any) -> tuple[Any, Any]:
         return _both(learner, points)
     count = len(points)
     filled = np.pad(np.asarray(points), (0, room_for(count) - count), mode="edge")
-    called = _both if len(filled) * np.size(learner.clock) >= MANY else partial(quickly, _both)
+    often = len(filled) * np.size(learner.clock) >= MANY
     with jax.core.eval_context():  # also where other learners are traced
-        return tuple(np.asarray(part)[..., :count] for part in called(learner, filled))
+        return tuple(np.asarray(part)[..., :count] for part in quickly(_both, learner, filled, often=often))
 
 
 @jax.jit

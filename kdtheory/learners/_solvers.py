@@ -80,7 +80,7 @@ def brief(compiled, work):
 
     The other runs up to six times as fast.
     """
-    return partial(quickly, compiled) if concrete(work) and work <= BRIEF else compiled
+    return partial(quickly, compiled, often=not concrete(work) or work > BRIEF)
 
 
 def run_in_small(problem, start, run, clock, *, reduce):

@@ -103,7 +103,7 @@ class Compiled:
             lowered = self.work.lower()
             if "@lapack_" in lowered.as_text():
                 lowered = self._trace(lambda function: functools.partial(jax.lax.map, function)).lower()
-            _PROGRAMS[key] = lowered.compile(quick_options() if brief else None)
+            _PROGRAMS[key] = lowered.compile(quick_options(often=not brief))
         _PROGRAMS.move_to_end(key)
         while len(_PROGRAMS) > KEPT:
             _PROGRAMS.popitem(last=False)
