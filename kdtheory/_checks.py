@@ -213,7 +213,9 @@ def check_known(what, **given):
 
 def as_random(key):
     """NumPy's generator of a seed, an int or a JAX random key: for what is drawn on the host."""
-    if isinstance(key, (int, np.integer, np.random.Generator)):
+    if isinstance(key, np.random.Generator):
+        return key
+    if isinstance(key, (int, np.integer)) and key >= 0:
         return np.random.default_rng(key)
     key = as_key(key)
     data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key

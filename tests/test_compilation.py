@@ -38,6 +38,12 @@ FUNCTIONS = {
     "shapes": lambda x, y: (x.T, x.reshape(4, 5), x[1:4:2], x[::-1], x[None], x[:, 2], jnp.broadcast_to(x[0], (3, 4))),
     "joins": lambda x, y: (jnp.concatenate([x, y]), jnp.stack([x, y], axis=1), jnp.hstack([x, y]), jnp.tile(x, 2)),
     "sums": lambda x, y: (x.sum(0), x.max(1), y.min(), x.prod(0), (x > 0).all(0), (x > 0).any(1), jnp.mean(x[1:])),
+    "wide products": lambda x, y: (
+        jnp.dot((100 + 0 * x[2]).astype(jnp.int8), (9 + 0 * y[2]).astype(jnp.int8), preferred_element_type=jnp.int32),
+        lax.dot(x[1:].astype(jnp.float32), y[:4, :].astype(jnp.float32), preferred_element_type=jnp.float64),
+    ),
+    "of nothing": lambda x, y: (jnp.max(x[:0], initial=y[2, 2]), jnp.min(x[:0].astype(int), initial=3), x[:0].max(1)),
+    "zeros": lambda x, y: 1 / jnp.sign(-0.0 * jnp.abs(x[2])),
     "products": lambda x, y: (x[1:] @ y[2:].T[:, :3], jnp.vdot(x[2], y[2]), jnp.einsum("ij,ik->jk", x[2:], y[2:])),
     "gathers": lambda x, y: (x[jnp.array([3, 1])], jnp.sort(x[1:], axis=0), jnp.argmax(x[1]), jnp.cumsum(x, axis=1)),
     "bits": lambda x, y: (jnp.frexp(x[1:])[0], lax.bitcast_convert_type(x, int), jnp.nextafter(x, 9.0)),

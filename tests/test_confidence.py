@@ -1,6 +1,7 @@
 """Confidence measures, on synthetic data whose slope is known, and against scipy and scikit-learn."""
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 import scipy.stats
@@ -196,3 +197,77 @@ def test_bins_of_calibration_are_closed_above():
 def test_a_student_that_does_not_train_says_nothing():
     line = kd.confidence.margin_line(kd.GradientFlow(1.0), kd.GradientFlow(0.0), 1.0, 0.1)
     assert (float(line.slope), float(line.intercept), float(line.excess)) == (0.0, 0.0, -1.0)
+
+
+def test_equal_progress_is_told_from_its_rounding():
+    """Of an orthogonal table all margins are one, and what differs is rounding; directions without energy are none."""
+    flow, student, count = kd.GradientFlow(3.0), kd.GradientFlow(0.5), 300
+    found = kd.confidence.margin_regression(flow, student, [1.0] * 7 + [0.0], [1 / 7] * 7 + [0.0])
+    assert np.isnan([found.slope, found.excess, found.scale_free]).all()
+    random = np.random.default_rng(0)
+    table, labels = np.linalg.qr(random.normal(size=(count, count)))[0] * count**0.5, np.sign(random.normal(size=count))
+    problem = kd.problems.linear(table, labels)
+    assert np.isnan(kd.confidence.margin_regression(flow, student, *kd.confidence.label_energy(problem)).slope)
+    of_teacher = np.asarray(problem.predict(flow.fit(problem)))
+    of_student = np.asarray(problem.predict(student.fit(problem.taught(of_teacher))))
+    assert np.isnan(kd.confidence.of_points(labels * of_teacher, labels * of_student).slope)
+
+
+def test_lines_of_what_has_no_square():
+    late = kd.GradientFlow(400.0), kd.GradientFlow(0.5)
+    line = kd.confidence.margin_line(*late, 1.1, 1.0)
+    with mpmath.workdps(400):
+        h, g = ([1 - mpmath.exp(-mpmath.mpf(rate) * time) for rate in (1.1, 1.0)] for time in (400, 0.5))
+        slope = (h[0] * g[0] - h[1] * g[1]) / (h[0] - h[1])
+    found = kd.confidence.margin_regression(*late, [1.1, 1.0], [0.5, 0.5])
+    for each in (line.slope, found.slope, found.orthogonal_slope, found.excess):
+        assert float(each) == pytest.approx(float(slope), rel=1e-12)
+    assert float(found.correlation) == pytest.approx(1.0)
+    for size in (1e-200, 1e200):
+        points = kd.confidence.of_points(size * np.arange(1.0, 4.0), np.arange(1.0, 4.0))
+        assert points.slope == pytest.approx(1 / size) and points.orthogonal_slope == pytest.approx(1 / size)
+
+
+def test_margins_at_the_ends_of_ridge():
+    """Against penalties next to the ends."""
+    for teacher, student, lead, trail in ((1.0, 0.0, 2.0, 1.0), (0.0, 0.5, 2.0, 0.0), (1e-170, 1e-170, 2.0, 1.0)):
+        line, near = (
+            kd.confidence.margin_line(kd.Ridge(teacher + shift), kd.Ridge(student + shift), lead, trail)
+            for shift in (0.0, 1e-12)
+        )
+        for field in ("slope", "intercept", "excess"):
+            assert float(getattr(line, field)) == pytest.approx(float(getattr(near, field)), abs=1e-10)
+    assert float(kd.confidence.critical_time(1.0, 2.0, 0.7)) == pytest.approx(
+        float(kd.confidence.critical_time(2.0, 1.0, 0.7)), rel=1e-14
+    )
+    assert float(kd.confidence.critical_time(1.0, 2.0, 1e3)) == 0.0
+
+
+def test_energy_of_some_directions_is_refused():
+    random = np.random.default_rng(0)
+    problem = kd.problems.linear(random.normal(size=(40, 20)), np.sign(random.normal(size=40)))
+    with pytest.raises(ValueError, match=r"the eigensystem has 5 directions, and the others have .* take all"):
+        kd.confidence.label_energy(problem, problem.eigensystem(count=5))
+    single = kd.problems.kernel(np.float32(problem.features @ problem.features.T), problem.targets)
+    assert float(kd.confidence.label_energy(single)[1].sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_intervals_at_their_ends():
+    assert kd.confidence.mean_interval([2.0, 2.0], level=1.0) == (2.0, 2.0, 2.0)
+    _, low, high = kd.confidence.mean_interval([1.0, 2.0, 3.0], level=1 - 1e-15)
+    assert np.isfinite([low, high]).all()
+    assert kd.confidence.bootstrap(np.mean, np.arange(9.0), key=-1) != kd.confidence.bootstrap(np.mean, np.arange(9.0))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: kd.confidence.bootstrap(np.mean, x),
+        lambda x: kd.confidence.class_logit(x[None], [0]),
+        lambda x: kd.confidence.compare(np.ones((1, 3)), x[None]),
+        lambda x: kd.confidence.top_class(x[None], np.ones((1, 3))),
+    ],
+)
+def test_masks_are_not_dropped(call):
+    with pytest.raises(TypeError, match="masked"):
+        call(np.ma.array([1.0, 2.0, 300.0], mask=[0, 0, 1]))

@@ -239,3 +239,22 @@ def test_confusable_classes_keep_their_whole_name():
 def test_confusable_classes_are_among_the_labels(confusable):
     with pytest.raises(ValueError, match=r"confusable must map some of the classes \['4', '9'\], got "):
         kd.datasets.label_noise(0, ["4", "9"], 1.0, confusable)
+
+
+def test_labels_of_two_kinds_are_not_made_one():
+    for labels in ([1, "1", 2], ["a", 1.0]):
+        with pytest.raises(TypeError, match=r"labels cannot be sorted .* make them all numbers, or all texts"):
+            kd.datasets.one_hot(labels)
+    with pytest.raises(ValueError, match="labels: 1 missing, first at 1"):
+        kd.datasets.one_hot(["cat", float("nan"), "dog"])
+    with pytest.raises(ValueError, match="labels: 1 missing, first at 1"):
+        kd.datasets.one_hot(["cat", None, "dog"])
+    assert kd.datasets.one_hot(("b", "a")).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert kd.datasets.label_noise(-1, [0, 1], 0.5).tolist() == kd.datasets.label_noise(-1, [0, 1], 0.5).tolist()
+
+
+def test_standardise_many_rows_of_single_precision():
+    table = np.random.default_rng(0).uniform(size=(1_000_000, 2)).astype(np.float32)
+    found = kd.datasets.standardise(table)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.astype(float).var(axis=0), 1.0, rtol=1e-6)

@@ -1,6 +1,7 @@
 """Results that are saved, loaded and pickled, to the last bit; and files that are foreign, damaged or meant to harm."""
 
 import codecs
+import dataclasses
 import importlib
 import io
 import json
@@ -9,6 +10,7 @@ import pickle
 import stat
 import subprocess
 import sys
+import typing
 import zipfile
 
 import jax
@@ -639,3 +641,37 @@ def test_named_tuples_come_back_as_such_also_in_another_process(tmp_path):
     script = f"import kdtheory as kd; print([type(each).__name__ for each in kd.load({str(path)!r})])"
     names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
     assert names.strip() == "['MeanFilter', 'Simulated', 'Known']"
+
+
+@kd.files.register
+@dataclasses.dataclass
+class Halved:
+    value: float
+    parts: list = dataclasses.field(default_factory=list)
+    kept: int = dataclasses.field(default=7, init=False)
+    twice: dataclasses.InitVar[float] = 1.0
+
+    def __post_init__(self, twice):
+        self.value = self.value / 2
+
+
+class Raised(typing.NamedTuple("Raised", [("value", float)])):
+    def __new__(cls, value):
+        return super().__new__(cls, value + 1)
+
+
+def test_no_constructor_acts_again(tmp_path):
+    halved = Halved(8.0, twice=2.0)
+    halved.kept = 3
+    for value in (halved, Raised(1.0)):
+        kd.save(tmp_path / "a", value)
+        again = kd.load(tmp_path / "a")
+        assert type(again) is type(value) and again.value == value.value
+    kd.save(tmp_path / "a", halved)
+    assert kd.load(tmp_path / "a").kept == 3 and kd.load(tmp_path / "a").parts == []
+
+
+def test_a_table_of_many_fields(tmp_path):
+    table = np.zeros(1, [(f"field{i}", "f8") for i in range(800)])
+    kd.save(tmp_path / "a", table)
+    np.testing.assert_array_equal(kd.load(tmp_path / "a"), table)

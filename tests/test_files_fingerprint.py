@@ -27,6 +27,7 @@ import threading
 import time
 import types
 import typing
+import uuid
 import warnings
 import weakref
 
@@ -689,6 +690,14 @@ def of_all_modules(a):
         (lambda a, x=type("Mine", (np.float64,), {})(1.0): a * x, "a Mine"),
         (lambda a, x=type("Mine", (functools.partial,), {"c": 2.0})(operator.mul, 2.0): x(a), "a Mine"),
         (subclass_of_pandas(1.0), "table._flags"),
+        (
+            lambda a: a * kd.datasets.fashion_mnist("c")[0].mean(),
+            "kd.datasets.fashion_mnist, kdtheory.datasets.fa.*reads",
+        ),
+        (lambda a: a * xarray.load_dataset("c").x, "xarray.load_dataset, xarray.*, which reads"),
+        (lambda a: a * time.time(), "time.time, time.time, which reads"),
+        (lambda a: a * float(sys.argv[1]), "sys.argv, what the system holds"),
+        (lambda a: a * uuid.uuid4().int, "uuid.uuid4, uuid.uuid4, which reads"),
         (lambda a, x=memoryview(b"1"): a * x[0], "a memoryview"),
         (lambda a, x=[{"y": (threading.Lock(),)}]: a, r"function\(x=\)\[0\]\['y'\]\[0\], a lock"),
     ],
@@ -888,3 +897,12 @@ def test_the_same_in_every_process(tmp_path):
         {"last": "NUMBER = 9\n"},
     ):
         assert told(**changed) != first
+
+
+def test_what_fields_are_told_counts():
+    def with_scale(scale):
+        cls = dataclasses.make_dataclass("C", [("a", float, dataclasses.field(default=1.0, metadata={"by": scale}))])
+        return lambda x: x * dataclasses.fields(cls)[0].metadata["by"]
+
+    assert _fingerprint.reads(with_scale(2.0)) == _fingerprint.reads(with_scale(2.0))
+    assert _fingerprint.reads(with_scale(2.0)) != _fingerprint.reads(with_scale(3.0))

@@ -302,3 +302,15 @@ def test_a_run_that_is_turned_begins_where_it_began():
     turned = kd.measures.transfer.turned(run, overlap, onto=onto)
     np.testing.assert_allclose(run.progress[0], 0.0, atol=1e-14)
     np.testing.assert_allclose(turned.progress[0], 0.0, atol=1e-14)
+
+
+def test_deviations_without_squares_and_filters_without_end():
+    late, overlap = kd.GradientFlow(400.0), [[0.6, 0.8], [0.8, -0.6]]
+    with mpmath.workdps(400):
+        left = [mpmath.exp(-400 * rate) for rate in (2, 1)]
+        leak = float(mpmath.mpf("0.6") * mpmath.mpf("0.8") * abs(left[0] - left[1]))
+    bound = kd.measures.transfer.leak_bound(late, [2.0, 1.0], overlap, [1.0, 1.0])
+    np.testing.assert_allclose(bound, [leak, leak], rtol=1e-12)
+    diverged = kd.GradientDescent(3.0, 10**5)
+    found = kd.measures.transfer.mean_filter(diverged, [1.0, 0.1], [[0.0, 1.0], [1.0, 0.0]])
+    assert found.mean[0] == pytest.approx(1.0) and found.deviation[0] == 0.0

@@ -32,3 +32,8 @@ def test_steps():
     both = kd.distill(kd.GradientDescent(1.5, 5), kd.HeavyBall(0.1, 0.9, 5))
     assert of_steps(both, eigenvalues).tolist() == [3, 3, 4, 0, 0]
     assert of_steps(kd.switch(kd.Ridge(1.0), kd.GradientFlow(2.0)), eigenvalues).tolist() == [0] * 5
+
+
+def test_steps_that_are_none():
+    assert of_steps(kd.GradientDescent(-1.0, 9), [1.0, 0.0]).tolist() == [Status.DIVERGED, Status.OK]
+    assert of_steps(kd.GradientDescent(1.0, 9), []).shape == (0,)

@@ -491,10 +491,26 @@ def test_another_configuration_is_refused_by_name(tmp_path, monkeypatch):
         kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0, dtype=np.float32))
     with jax.default_matmul_precision("float32"), pytest.raises(ValueError, match="differs in settings"):
         kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0))
+    with pytest.raises(ValueError, match="differs in order: a × b there, b × a here"):
+        kd.sweep(product, folder=tmp_path / "b", a=[1.0, 2.0], b=[3.0, 4.0])
+        kd.sweep(product, folder=tmp_path / "b", b=[3.0, 4.0], a=[1.0, 2.0])
+    with pytest.raises(ValueError, match=r"axes \(b: 1 there, 1.0 here\)"):
+        kd.sweep(product, folder=tmp_path / "c", a=[1.0, 2.0], b=1)
+        kd.sweep(product, folder=tmp_path / "c", a=[1.0, 2.0], b=1.0)
     monkeypatch.setattr(jax, "__version__", "9.9")
     with pytest.raises(ValueError, match=r"differs in version: .* jax 9.9 here"):
         kd.sweep(scaled, folder=tmp_path, a=np.arange(3.0))
-    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file() and path.name != "lock"}
+
+
+def test_more_cells_of_another_order_or_kind_are_refused(tmp_path):
+    kd.sweep(product, folder=tmp_path / "a", extend=True, a=[1.0, 2.0], b=[3.0, 4.0])
+    with pytest.raises(ValueError, match="holds a sweep of the axes a, b, not of b, a"):
+        kd.sweep(product, folder=tmp_path / "a", extend=True, b=[3.0, 4.0], a=[1.0, 2.0])
+    power = lambda n: n**20
+    kd.sweep(power, folder=tmp_path / "n", extend=True, n=[10])
+    with pytest.raises(ValueError, match=r"axis n holds float64, and that of the folder .* int64"):
+        kd.sweep(power, folder=tmp_path / "n", extend=True, n=[10.0, 20.0])
 
 
 def test_what_a_function_reads_is_part_of_the_configuration():
@@ -769,6 +785,48 @@ def test_devices_and_processes_give_the_bits_of_one(tmp_path):
         for name in "compiled", "traced", "looped":
             np.testing.assert_array_equal(table[name], one[name])
     assert len(list((tmp_path / "22" / "folder").glob("*.piece"))) == 13 * 3  # each process wrote its share
+
+
+UNLIKE = """
+import sys
+import jax
+import numpy as np
+import kdtheory as kd
+
+number, count, port, folder, out = sys.argv[1:]
+jax.distributed.initialize(f"127.0.0.1:{port}", int(count), int(number))
+
+def early(n):
+    x = float(n)
+    return 0 if x < 3 else x / 7
+
+def shaped(n):
+    return np.ones(2 if float(n) < 3 else 3)
+
+def named(n):
+    return {"a" if float(n) < 3 else "b": 1.0}
+
+axis = dict(n=[1.0, 2.0, 3.0, 4.0], chunk=2)
+said = []
+for function in (shaped, named):
+    try:
+        kd.sweep(function, **axis)
+    except ValueError as refused:
+        said.append(str(refused))
+np.savez(out, early=kd.sweep(early, **axis).early, said=said)
+"""
+
+
+def test_processes_with_cells_of_other_kinds(tmp_path):
+    processes = start_processes(tmp_path, 2, 1, "", UNLIKE)
+    assert [(process.communicate(timeout=120)[1], process.returncode)[1] for process in processes] == [0, 0]
+    for n in range(2):
+        found = np.load(tmp_path / f"{n}.npz")
+        np.testing.assert_array_equal(found["early"], [0, 0, 3 / 7, 4 / 7])
+        assert found["said"].tolist() == [
+            "shaped returns shaped of shape (3,) and of (2,)",
+            "named returns b in some cells and a in others",
+        ]
 
 
 def test_processes_refuse_a_folder_together(tmp_path):

@@ -48,13 +48,25 @@ def describe(value) -> str:
 
 _OUTSIDE_MODULES = set(
     """os posix nt io _io pathlib subprocess socket shutil glob tempfile runpy shelve sqlite3 fileinput linecache mmap
-    urllib http requests gc ctypes importlib gzip bz2 lzma zipfile tarfile pkgutil""".split()
+    urllib http requests gc ctypes importlib gzip bz2 lzma zipfile tarfile pkgutil time uuid platform secrets
+    configparser""".split()
 )
 _OUTSIDE = re.compile(
     r"builtins\.(open|eval|exec|compile|globals|__import__|input)|inspect\.(currentframe|stack|get(members|closurevars|source).*)"
-    r"|.*\.(load|loadtxt|genfromtxt|fromfile|fromregex|memmap|imread|loadmat|open(_\w+)?|read(_\w+)?|File)"
+    r"|.*\.(load(_(dataset|dataarray|files?|svmlight_files?))?|loadtxt|loadmat|genfromtxt|fromfile|fromregex|memmap)"
+    r"|.*\.(imread|mmread|readsav|open(_\w+)?|read(_\w+)?|fetch_\w+|fashion_mnist|File|HDFStore|ExcelFile|DataSource)"
+    r"|xml\..*\.(parse|iterparse)|random\.SystemRandom"
 )
-_PURE = {"os.fspath", "os.cpu_count", "os.PathLike", "posix.fspath", "posix.cpu_count", "_io.BytesIO", "_io.StringIO"}
+_PURE = {
+    "time.sleep",
+    "os.fspath",
+    "os.cpu_count",
+    "os.PathLike",
+    "posix.fspath",
+    "posix.cpu_count",
+    "_io.BytesIO",
+    "_io.StringIO",
+}
 _DYNAMIC = {"getattr", "vars", "dir", "attrgetter", "__dict__", "__getattribute__", "getattr_static", "methodcaller"}
 _NAMESPACES = {"__globals__", "f_globals"}
 _LEAVES = (bool, int, float, complex, str, bytes, range, type(None), type(...), type(NotImplemented))
@@ -88,7 +100,7 @@ class _Reading:
             if id(thing) not in self.passed:
                 self.passed[id(thing)] = self.fresh(thing.__name__), thing
             return f"module {self.passed[id(thing)][0]}"
-        if thing is sys.modules or isinstance(thing, type(os.environ)):
+        if any(thing is held for held in (sys.modules, sys.argv)) or isinstance(thing, type(os.environ)):
             self.refuse(name, "what the system holds at the moment")
         if where := _installed.name_in_library(thing):
             return self.library(name, where)
@@ -240,6 +252,9 @@ class _Reading:
         for key, value in vars(cls).items():
             if key not in _BOOKKEEPING and not inspect.ismemberdescriptor(value):
                 inside.append(f"{key}: {self.text(f'{name}.{key}', value)}")
+        for key, field in vars(cls).get("__dataclass_fields__", {}).items():
+            if field.metadata:
+                inside.append(f"{key}, its metadata: {self.text(f'{name}.{key}, its metadata', field.metadata)}")
         return f"class {cls.__qualname__} of {', '.join(inherited)}: {'; '.join(inside)}"
 
     def library(self, name, where):

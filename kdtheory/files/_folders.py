@@ -101,13 +101,13 @@ def _array(content):
     body = io.BytesIO(content)
     version = np.lib.format.read_magic(body)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(body)
+    shape, _, dtype = read_header(body, max_header_size=len(content))  # of many fields it is long
     if dtype.hasobject:
         raise Unreadable("holds objects of Python, which only code from the file could restore")
     if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(content) - body.tell():
         raise Unreadable("holds an array that is not as long as its header says")
     body.seek(0)
-    array = np.lib.format.read_array(body, allow_pickle=False)
+    array = np.lib.format.read_array(body, allow_pickle=False, max_header_size=len(content))
     if dtype.kind in "UV":
         array.tolist()  # texts may hold what is no character, which is found out only when they are looked at
     return array
@@ -165,7 +165,7 @@ class Folder:
                 f"{record} is not the configuration of a sweep: it is cut off, or another program's. Choose another"
                 " folder, or delete this one if nothing else is in it"
             )
-        if there != self.configuration:
+        if _told(there) != _told(self.configuration):
             raise ValueError(
                 f"the folder {self.path} holds another sweep, which differs in {difference(there, self.configuration)}"
                 ". Choose another folder, or delete this one"
@@ -189,11 +189,15 @@ class Folder:
 
     def _identity(self, number):
         """The checksum of the configuration and the number: no piece stands for another."""
-        told = json.dumps([self.configuration, number], sort_keys=True)
-        return hashlib.sha256(told.encode()).digest()
+        return hashlib.sha256(_told([self.configuration, number]).encode()).digest()
 
     def _file(self, number):
         return self.path / f"{number:08d}.piece"
+
+
+def _told(configuration):
+    """A configuration as a text, which tells 1 from 1.0 and from True."""
+    return json.dumps(configuration, sort_keys=True)
 
 
 def difference(there, here):
@@ -201,9 +205,11 @@ def difference(there, here):
     found = []
     for key in there | here:
         old, new = there.get(key), here.get(key)
-        if isinstance(old, dict) and isinstance(new, dict) and old != new:
+        if _told(old) == _told(new):
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
             found.append(f"{key} ({difference(old, new)})")
-        elif old != new:
+        else:
             old, new = ("nothing" if value is None else _short(value) for value in (old, new))
             found.append(f"{key}: {old} there, {new} here" if old != new else key)
     return "; ".join(found)

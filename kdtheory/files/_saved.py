@@ -7,7 +7,6 @@ only what this session knows already.
 
 import dataclasses
 import functools
-import inspect
 import json
 import os
 import re
@@ -57,7 +56,8 @@ def save(path: str | os.PathLike[str], result: Any) -> None:
     """Write a record, a trajectory, a check, a table of a sweep, or a tuple, named or not, list or dict of them; all of
     it or, if killed, nothing.
 
-    `path` is taken as it is; `.npz` is the usual ending. A link stays a link, and a file that is there keeps its
+    A record or a named tuple is its fields: `load` puts those back, and calls no constructor. `path` is taken as it is;
+    `.npz` is the usual ending. A link stays a link, and a file that is there keeps its
     mode. Dicts need strings for keys.
 
     Raises TypeError for what `load` could not give back: a function that cannot be found again by its name, such
@@ -305,22 +305,21 @@ def _record(name, fields):
     if not (isinstance(cls, type) and _fields(cls)) or _vanished(name):
         raise _Unknown(f"holds a record {name}, which is not known here; import its module first")
     if dataclasses.is_dataclass(cls):
-        given = {field.name: field.init for field in dataclasses.fields(cls)}
-        needed = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
+        given = {field.name: field.default for field in dataclasses.fields(cls)}
+        factories = {field.name: field.default_factory for field in dataclasses.fields(cls)}
+        defaults = {key: value for key, value in given.items() if value is not dataclasses.MISSING}
+        defaults |= {key: made() for key, made in factories.items() if made is not dataclasses.MISSING}
     else:
-        given = dict.fromkeys(cls._fields, True)
-        needed = given.keys() - cls._field_defaults.keys()
-    if not needed <= fields.keys() <= given.keys():
+        given, defaults = dict.fromkeys(cls._fields), cls._field_defaults
+    if not given.keys() - defaults.keys() <= fields.keys() <= given.keys():
         raise _Unknown(f"holds a record {name} of {', '.join(fields)}; here it is of {', '.join(given)}")
-    try:
-        if not {key for key in given if given[key]} <= inspect.signature(cls).parameters.keys():
-            made = object.__new__(cls)  # of a constructor that takes other things, whose fields are set all the same
-            for key, value in fields.items():
-                object.__setattr__(made, key, value)
-            return made
-        return cls(**{key: value for key, value in fields.items() if given[key]})
-    except Exception as problem:  # a class of the user's own may refuse what it is given
-        raise _Unknown(f"holds a record {name}, which does not take its fields: {problem}") from problem
+    fields = {key: (defaults | fields)[key] for key in given}
+    if issubclass(cls, tuple):
+        return tuple.__new__(cls, fields.values())
+    made = object.__new__(cls)  # not by its constructor, which would do again what it has done to them
+    for key, value in fields.items():
+        object.__setattr__(made, key, value)
+    return made
 
 
 def _function(name):
@@ -359,7 +358,7 @@ def _by_name():
     found = {}
     for module in [module for name, module in sys.modules.items() if re.match(_HARMLESS, name)]:
         for name, thing in vars(module).items():
-            named = not inspect.isclass(thing) or issubclass(thing, tuple)  # other classes of the library are records
+            named = not isinstance(thing, type) or issubclass(thing, tuple)  # other classes of the library are records
             public = callable(thing) and named and not name.startswith("_")
             if public and address(thing) == f"{module.__name__}:{name}":
                 found[address(thing)] = thing

@@ -111,12 +111,13 @@ class GradientFlow(Learner):
 
 def _rise_of_ridge(left, eigenvalues, penalty):
     gap = eigenvalues[..., 0] - eigenvalues[..., 1]
-    return left[..., 0] * left[..., 1] * (gap / as_column(penalty, gap))
+    return left[..., 1] * (gap / (eigenvalues[..., 0] + as_column(penalty, gap)))
 
 
 def _rise_of_flow(left, eigenvalues, time):
     gap = eigenvalues[..., 0] - eigenvalues[..., 1]
-    return left[..., 1] * -numerics.expm1(-gap * as_column(time, gap))
+    latest = jnp.where(gap < 0.0, -left[..., 0], left[..., 1])
+    return latest * -numerics.expm1(-jnp.abs(gap) * as_column(time, gap))
 
 
 @record

@@ -60,6 +60,7 @@ def class_logit(logits: Numbers, classes: Numbers) -> jax.Array:
     >>> kd.confidence.class_logit([[100.0, 0.0]], [0]).tolist()
     [100.0]
     """
+    logits, classes = as_real(logits, "logits"), as_real(classes, "classes")
     if np.ndim(logits) != 2 or np.shape(classes) != np.shape(logits)[:1]:
         raise ValueError(
             f"logits must be (N, C) and classes (N,), one for each row; got {np.shape(logits)} and {np.shape(classes)}"
@@ -86,7 +87,8 @@ def top_class(teacher_logits: Numbers, student_logits: Numbers) -> tuple[jax.Arr
     >>> x.item(), y.item()
     (2.0, 3.0)
     """
-    teacher, student = as_array(teacher_logits, float), as_array(student_logits, float)
+    given = as_real(teacher_logits, "teacher_logits"), as_real(student_logits, "student_logits")
+    teacher, student = (as_array(logits, float) for logits in given)
     if teacher.shape != student.shape or teacher.ndim != 2 or teacher.shape[1] < 2:
         raise ValueError(f"both logits must be (N, C) with C >= 2, got {teacher.shape} and {student.shape}")
     top = jnp.argmax(teacher, axis=1)
@@ -106,7 +108,8 @@ def compare(teacher_logits: Numbers, student_logits: Numbers, scale: Number = 1.
     >>> kd.confidence.compare(teacher, student)
     Comparison(slope=2, orthogonal_slope=2, intercept=-3, low_residual=-1.54, high_residual=0.541)
     """
-    x, y = top_class(teacher_logits, as_array(student_logits, float) * as_number(scale, "scale"))
+    student = as_array(as_real(student_logits, "student_logits"), float)
+    x, y = top_class(teacher_logits, student * as_number(scale, "scale"))
     return of_points(x, y)
 
 
@@ -117,15 +120,15 @@ def of_points(x: Numbers, y: Numbers) -> Comparison:
         raise ValueError(f"x and y must be points (N,) and (N,), one at least; got {x.shape} and {y.shape}")
     order = np.argsort(x, kind="stable")
     third = max(1, len(x) // 3)
-    excess, unit = (y - x)[order], unit_of(np.stack([x, y]), axis=None)
-    x, y = x / unit, y / unit
+    excess, of_x, of_y = (y - x)[order], unit_of(x, axis=None), unit_of(y, axis=None)
+    x, y, steeper = x / of_x, y / of_y, of_y / of_x
     a, b, c = np.var(x), np.var(y), np.mean((x - x.mean()) * (y - y.mean()))
-    if np.ptp(x) <= 4 * np.finfo(float).eps * np.max(np.abs(x)):  # one point, but for rounding
+    if np.ptp(x) <= 4 * np.sqrt(len(x)) * np.finfo(float).eps * np.max(np.abs(x)):  # one point, but for rounding
         a = c = 0.0
     slope = c / a if a > 0 else np.nan
-    orthogonal = float(_principal(np, a, b, c)) if c != 0 or a > b else np.nan
-    intercept = unit * (y.mean() - slope * x.mean())
-    return Comparison(slope, orthogonal, intercept, excess[:third].mean(), excess[-third:].mean())
+    orthogonal = float(_principal(np, a, b, c, steeper)) if c != 0 or np.sqrt(a) > np.sqrt(b) * steeper else np.nan
+    intercept = of_y * (y.mean() - slope * x.mean())
+    return Comparison(slope * steeper, orthogonal, intercept, excess[:third].mean(), excess[-third:].mean())
 
 
 def _known(teacher, student, who):
@@ -228,7 +231,8 @@ def label_energy(problem: Problem, eigensystem: Eigensystem | None = None) -> tu
 
     w_k = (u_kᵀy)²/N, meaned over outputs, for labels y = ±1, one or many columns of them. The last entry is of the null
     directions, at the eigenvalue zero. The shares sum to one. `eigensystem` is the problem's, if known. Raises
-    ValueError for labels other than ±1, for which margins obey no such law.
+    ValueError for labels other than ±1, for which margins obey no such law, and for an eigensystem that lacks
+    directions which are not null.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[2.0], [1.0]], [1.0, -1.0])
@@ -243,8 +247,14 @@ def label_energy(problem: Problem, eigensystem: Eigensystem | None = None) -> tu
         wrong = targets[np.abs(targets) != 1].flat[0]
         raise ValueError(f"labels must be -1 or 1, got {wrong}; for classes give 2 * one_hot(classes) - 1")
     system = problem.eigensystem() if eigensystem is None else eigensystem
+    λ = np.asarray(system.eigenvalues)
+    if system.rest > max(1e-10, 10 * len(targets) * np.finfo(λ.dtype).eps) * np.sum(λ):
+        raise ValueError(
+            f"the eigensystem has {len(λ)} directions, and the others have {float(system.rest):.3g} of the spectrum:"
+            " the labels' energy on those is not known; take all, problem.eigensystem()"
+        )
     along = np.square(np.asarray(system.target)).reshape(len(system.target), -1).mean(axis=1)
-    energy = np.asarray(system.eigenvalues) * along
+    energy = λ * along
     return jnp.append(system.eigenvalues, 0.0), jnp.append(energy, system.unseen)
 
 
@@ -303,8 +313,12 @@ def margin_regression(
     return quickly(_regression, teacher, student, eigenvalues, energy, own)
 
 
-def _principal(np, a, b, c):
-    """The slope (b - a + √((b - a)² + 4c²))/2c of the first principal axis, of variances a and b and covariance c."""
+def _principal(np, a, b, c, unit):
+    """The slope (b - a + √((b - a)² + 4c²))/2c of the first principal axis, of variances a and b and covariance c.
+
+    That of y on x, for those of x and y/unit."""
+    tall = np.maximum(1.0, unit)
+    a, b, c = a / tall / tall, b * (unit / tall) ** 2, c * (unit / tall) / tall
     steeper, rest = b >= a, np.hypot(b - a, 2.0 * c) + np.abs(b - a)
     return np.where(steeper, rest, 2.0 * c) / np.where(steeper, 2.0 * c, rest)
 
@@ -318,14 +332,17 @@ def _regression(teacher, student, eigenvalues, energy, own):
     check_pairs(teacher=h.shape[:-1], student=φ.shape[:-1])
     centred = lambda values: values - mean(values)[..., None]
     late = mean(left)[..., None] < 0.5
-    off_h = jnp.where(late, -centred(left), centred(h))  # of what is small
-    same = jnp.max(jnp.abs(off_h), -1) <= 8.0 * np.finfo(float).eps * jnp.max(
-        jnp.abs(jnp.where(late, left, h)), -1
-    )  # but for rounding
+    small = jnp.where(late, left, h)
+    off_h = jnp.where(late, -1.0, 1.0) * centred(small)
     off_g = jnp.where(mean(left + h * lost)[..., None] < 0.5, -centred(left + h * lost), centred(h * φ))
-    a, b, c = jnp.where(same, jnp.nan, mean(off_h * off_h)), mean(off_g * off_g), mean(off_h * off_g)
-    slope, excess = c / a, -mean(off_h * centred(h * lost)) / a
-    orthogonal = _principal(jnp, a, b, c)
+    # each in a unit of its own, lest squares leave the range of floats
+    of_h, of_g = (_largest(off, energy) for off in (off_h, off_g))
+    off_h, off_g, steeper = off_h / of_h[..., None], off_g / of_g[..., None], of_g / of_h
+    a, b, c = mean(off_h * off_h), mean(off_g * off_g), mean(off_h * off_g)
+    rounding = 8.0 * np.finfo(float).eps * len(energy)
+    a = jnp.where(jnp.sqrt(a) * of_h <= rounding * mean(jnp.abs(small)), jnp.nan, a)  # the same, but for rounding
+    slope, excess = c / a * steeper, -mean(off_h * (centred(h * lost) / of_h[..., None])) / a
+    orthogonal = _principal(jnp, a, b, c, steeper)
     largest = eigenvalues == jnp.max(eigenvalues)
     return MarginRegression(
         slope,
@@ -335,6 +352,12 @@ def _regression(teacher, student, eigenvalues, energy, own):
         slope / (jnp.sum(jnp.where(largest, φ, 0.0), axis=-1) / jnp.sum(jnp.where(largest, 1.0, 0.0))),
         c / jnp.sqrt(a * b),
     )
+
+
+def _largest(values, energy):
+    """The largest size of values along directions of some energy: one where all are zero."""
+    largest = jnp.max(jnp.where(energy > 0.0, jnp.abs(values), 0.0), axis=-1)
+    return jnp.where(largest > 0.0, largest, 1.0)
 
 
 def critical_eigenvalue(teacher: Learner, student: Learner) -> jax.Array:

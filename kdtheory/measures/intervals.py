@@ -33,6 +33,8 @@ def bootstrap(
     >>> bool(low < 49.5 < high)
     True
     """
+    if any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+        raise TypeError("arrays are masked, and masks would be dropped; fill them or delete the masked rows")
     arrays, random = [np.asarray(array) for array in arrays], as_random(key)
     draws, level = as_count(draws, "draws"), _as_coverage(level)
     lengths = {array.shape[:1] for array in arrays}
@@ -71,5 +73,7 @@ def mean_interval(values: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.
     unit = unit_of(values, axis=0)
     values = values / unit
     mean = unit * values.mean(axis=0)
-    half = unit * (t.ppf((1 + level) / 2, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values)))
+    deviation = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    with np.errstate(invalid="ignore"):
+        half = unit * np.where(deviation == 0, 0.0, t.isf((1 - level) / 2, len(values) - 1) * deviation)
     return mean, mean - half, mean + half

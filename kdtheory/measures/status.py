@@ -45,7 +45,7 @@ def _of_match(matched):
 def of_steps(learner: Learner, eigenvalues: Numbers) -> jax.Array:
     """What is known in advance of a learner along each eigenvalue (K,): OK, DIVERGED or OUTSIDE_HYPOTHESES.
 
-    DIVERGED where a step size η is at or past the learner's own bound, judged by ηλ and never by whether
+    DIVERGED where a step size η is at or past the learner's own bound, or negative, judged by ηλ and never by whether
     numbers are still finite; OUTSIDE_HYPOTHESES where plain gradient descent has 1 < ηλ < 2, whose residual
     alternates in sign. The worst of all parts of a learner made of learners counts.
 
@@ -55,10 +55,10 @@ def of_steps(learner: Learner, eigenvalues: Numbers) -> jax.Array:
     """
     eigenvalues = as_array(as_real(eigenvalues, "eigenvalues"), float)
     found = jnp.full(eigenvalues.shape, Status.OK)
-    for part in learner.tuned(jnp.max(eigenvalues)).parts():
+    for part in learner.tuned(jnp.max(eigenvalues, initial=0.0)).parts():
         step_size = 0.0 if part.given_step is None else part.given_step
         found = jnp.where((found == Status.OK) & part.alternates(eigenvalues), Status.OUTSIDE_HYPOTHESES, found)
         positive = jnp.where(eigenvalues > 0, eigenvalues, 1.0)
-        unstable = (eigenvalues > 0) & (step_size > 0) & (step_size >= part.max_step_size(positive))
+        unstable = (eigenvalues > 0) & ((step_size < 0) | (step_size >= part.max_step_size(positive)))
         found = jnp.where(unstable, Status.DIVERGED, found)
     return found

@@ -19,6 +19,7 @@ import numpy as np
 from kdtheory._checks import Numbers, as_array, as_count, as_direction, as_real, as_spectrum, check_known
 from kdtheory._record import record
 from kdtheory.learners import GradientDescent, GradientFlow, Learner, Ridge, check_learner
+from kdtheory.measures.intervals import unit_of
 from kdtheory.problems import Eigensystem
 from kdtheory.trajectories import Trajectory
 
@@ -84,14 +85,25 @@ def mean_filter(student: Learner, eigenvalues: Numbers, overlap: Numbers) -> Mea
     path = learnt.shape[:-1]
     learnt = np.concatenate([learnt, np.zeros((*path, 1))], axis=-1)
     missed = np.concatenate([missed, np.ones((*path, 1))], axis=-1)
-    mean, missing = learnt @ weights, missed @ weights
+    mean, missing = _weighted(learnt, weights), _weighted(missed, weights)
     deviation = np.empty(mean.shape)
     for moment in np.ndindex(path):  # one at a time: (K_S, K_T) numbers each
         φ, r = learnt[moment], missed[moment]
         little = np.abs(mean[moment]) < 0.5
-        off = np.where(little, φ[:, None] - mean[moment], missing[moment] - r[:, None])
-        deviation[moment] = np.sqrt(np.sum(weights * off**2, axis=0))
+        with np.errstate(invalid="ignore"):
+            off = np.where(little, φ[:, None] - mean[moment], missing[moment] - r[:, None])
+        off = np.where(weights == 0.0, 0.0, off)
+        unit = unit_of(off, axis=0)
+        deviation[moment] = unit * np.sqrt(np.sum(weights * (off / unit) ** 2, axis=0))
     return MeanFilter(mean, missing, deviation)
+
+
+def _weighted(values, weights):
+    """Means of values (..., K + 1) under laws (K + 1, K_T), in which a weight of zero counts for nothing."""
+    if np.all(np.isfinite(values)):
+        return values @ weights
+    with np.errstate(invalid="ignore"):
+        return np.sum(np.where(weights == 0.0, 0.0, values[..., None] * weights), axis=-2)
 
 
 def _laws(overlap, directions):

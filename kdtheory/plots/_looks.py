@@ -113,6 +113,8 @@ def _listed(array):
 
 def _lone(y, style):
     """The style of y (T,), with a marker on points that stand alone, of which a line shows nothing."""
+    if not np.isfinite(y).any():
+        return style | (dict(markevery=None) if "marker" in style else {})  # for which matplotlib looks for points
     seen = np.pad(np.isfinite(y), 1)
     alone = np.flatnonzero(seen[1:-1] & ~seen[:-2] & ~seen[2:]).tolist()
     if not alone:
@@ -125,12 +127,12 @@ def _lone(y, style):
 def _banded(ax, x, values, style):
     """A line through values (T,) of one run; of several, (S, T), through their mean, with a band for its interval."""
     if len(values) == 1:
-        ax.plot(x, values[0], **_lone(values[0], style))
+        ax.plot(x, values[0], **_lone(np.where(np.isfinite(x), values[0], np.nan), style))
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the line ends where the first run has no number
         mean, low, high = measures.confidence.mean_interval(values)
-    ax.plot(x, mean, **_lone(mean, style))
+    ax.plot(x, mean, **_lone(np.where(np.isfinite(x), mean, np.nan), style))
     known = np.isfinite(x) & np.isfinite(low)
     if known.any():
         ax.fill_between(x, low, high, where=known, color=style["color"], alpha=0.2, linewidth=0)

@@ -1,6 +1,7 @@
 """A sweep as it runs: pieces read and kept, progress, several processes."""
 
 import contextlib
+import json
 import math
 import time
 
@@ -92,7 +93,7 @@ def run(computer, folder, progress, name, devices, unchanged):
             if folder:
                 stop.add_note(f"{done} of {len(mine)} chunks are in {folder.path}; the same call goes on from there")
             raise
-    return columns if jax.process_count() == 1 else _together(columns, mine, grid)
+    return columns if jax.process_count() == 1 else _together(columns, mine, grid, name)
 
 
 @contextlib.contextmanager
@@ -121,14 +122,33 @@ def _bar(wanted, name, total, left):
         yield advance
 
 
+def _alike(columns, name):
+    """The columns in the order of the first process, and of the kinds that hold what every process has."""
+    told = json.dumps({variable: (column.dtype.str, column.shape[1:]) for variable, column in columns.items()}).encode()
+    room = int(gathered(np.array(len(told))).max())
+    texts = gathered(np.frombuffer(told.ljust(room), np.uint8)).reshape(-1, room)
+    first, *others = (json.loads(text.tobytes()) for text in texts)
+    for other in others:
+        if other.keys() != first.keys():
+            raise ValueError(f"{name} returns {', '.join(other)} in some cells and {', '.join(first)} in others")
+        for variable, (_, shape) in first.items():
+            if other[variable][1] != shape:
+                raise ValueError(
+                    f"{name} returns {variable} of shape {tuple(other[variable][1])} and of {tuple(shape)}"
+                )
+    kinds = {variable: [one[variable][0] for one in (first, *others)] for variable in first}
+    return {variable: columns[variable].astype(np.result_type(*kinds[variable])) for variable in first}
+
+
 def gathered(array):
     from jax.experimental import multihost_utils
 
     return multihost_utils.process_allgather(array)
 
 
-def _together(columns, mine, grid):
+def _together(columns, mine, grid, name):
     """The columns of which each process has its own chunks, from all of them."""
+    columns = _alike(columns, name)
     each = -(-grid.count // jax.process_count())
     padded = [*mine, *mine[-1:] * (each - len(mine))]
     numbers = gathered(np.array(padded))  # (processes, each)

@@ -73,12 +73,18 @@ def _read(place):
 
 
 def _check(folder, there, values):
-    if there.keys() != values.keys():
+    if [*there] != [*values]:
         raise ValueError(
             f"the folder {folder} holds a sweep of the axes {', '.join(there)}, not of {', '.join(values)}; choose"
             " another folder"
         )
     for axis, points in values.items():
+        kinds = [each.dtype.kind if each.dtype.kind in "US" else each.dtype.name for each in (there[axis], points)]
+        if kinds[0] != kinds[1]:  # a function may say something else of 1 than of 1.0
+            raise ValueError(
+                f"axis {axis} holds {kinds[1]}, and that of the folder {folder} {kinds[0]}; give it values of that"
+                " kind, or choose another folder"
+            )
         if len(np.unique(*_keys(points))) < len(points):
             raise ValueError(f"axis {axis} holds a value twice, which cannot extend a folder; give each once")
         lacking = there[axis][~_among(there[axis], points)]

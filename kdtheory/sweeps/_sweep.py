@@ -128,6 +128,7 @@ def sweep(
             "version": version,
             "settings": _settings(devices),
             "axes": {axis: _summary(points) for axis, points in values.items()} | fixed,
+            "order": " × ".join(values),
             "chunk": " × ".join(map(str, computing.grid.block)),
             "code": code,
         }
