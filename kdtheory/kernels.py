@@ -7,8 +7,8 @@ scikit-learn and mpmath. ValueError for rows that are not (N, D) and (M, D), and
 
 Distances and angles come from differences of rows, never from |x|² + |z|² − 2x·z or from arccos: for nearly
 equal rows these leave half the digits, and the Laplace and neural tangent kernels, which have a kink there,
-would show it. So an entry is right to about 1e-15 of the diagonal. The price is time, some 0.3 ns·N·M·D,
-several times that of a matrix product; memory stays O(NM).
+would show it. So an entry is right to about 1e-15 of the diagonal, times the depth or degree. The price is time, some
+0.3 ns·N·M·D, several times that of a matrix product; memory stays O(NM).
 """
 
 from collections.abc import Callable
@@ -23,6 +23,8 @@ from jax import lax
 from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, as_number, as_real, concrete
 from kdtheory._compilation import promptly, quickly
 from kdtheory._record import record, static
+
+FAR = 2000.0  # in units of the length, of which e^-FAR/2 is zero; beyond, slopes would be of ∞ · 0
 
 # Kernels of distance.
 
@@ -41,7 +43,7 @@ def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Ar
 @jax.jit
 def _rbf(x, z, length):
     squares, length = _distances_of(x, z, length)
-    return jnp.exp(-squares / (2 * length**2))
+    return jnp.exp(-jnp.minimum(squares, FAR) / (2 * length**2))
 
 
 def laplace(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Array:
@@ -75,15 +77,15 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
     [[1.    0.524]
      [0.524 1.   ]]
     """
-    if np.ndim(smoothness) or smoothness not in _MATERN_POLYNOMIAL:
+    if np.ndim(smoothness) or float(smoothness) not in _MATERN_POLYNOMIAL:
         raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness!r}")
-    return quickly(_matern, *_rows(x, z), as_array(_positive(length), float), often=True, smoothness=smoothness)
+    return quickly(_matern, *_rows(x, z), as_array(_positive(length), float), often=True, smoothness=float(smoothness))
 
 
 @partial(jax.jit, static_argnames="smoothness")
 def _matern(x, z, length, smoothness):
     squares, length = _distances_of(x, z, length)
-    s = (2 * smoothness) ** 0.5 * _sqrt(squares) / length
+    s = jnp.minimum((2 * smoothness) ** 0.5 * _sqrt(squares) / length, FAR)
     return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
 
 
@@ -127,7 +129,7 @@ def arc_cosine(x: Numbers, z: Numbers | None = None, *, degree: int = 1, depth: 
 
     Each of `depth` layers takes the angle whose cosine is the κ of the layer before. The factor 2 is He's: it
     preserves the diagonal, 1 for degree 0 and |x|² for degree 1. It is also in Cho & Saul 2009 (as recalled).
-    A row of zeros has no angle; it is taken to be orthogonal to every other row. (Degree 0 in depth is
+    A row of zeros has no angle; it is taken to be orthogonal to every row that is not of zeros. (Degree 0 in depth is
     infinitely steep at θ = 0: there an angle of one rounding error shows, as its square root or worse.)
 
     >>> import kdtheory as kd

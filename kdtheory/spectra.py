@@ -17,6 +17,7 @@ from jax import lax
 
 from kdtheory._checks import Number, Numbers, as_array, as_count, as_number, as_real, concrete
 from kdtheory._compilation import at_once, promptly, quickly
+from kdtheory.numerics import two_product
 
 
 def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Array:
@@ -29,7 +30,7 @@ def power_law(count: int, exponent: Number = 1.0, scale: Number = 1.0) -> jax.Ar
     >>> print(kd.spectra.power_law(4, exponent=2.0).round(4))
     [1.     0.25   0.1111 0.0625]
     """
-    _check(exponent=exponent, scale=scale)
+    exponent, scale = _floats(exponent=exponent, scale=scale)
     rank = np.arange(1.0, as_count(count, "count") + 1)
     return promptly(lambda scale, rank, exponent: scale * rank**-exponent, scale, rank, exponent)
 
@@ -43,7 +44,7 @@ def exponential(count: int, rate: Number, scale: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.exponential(4, rate=1.0).round(3))
     [1.    0.368 0.135 0.05 ]
     """
-    _check(rate=rate, scale=scale)
+    rate, scale = _floats(rate=rate, scale=scale)
     return at_once(_exponential, np.arange(as_count(count, "count")), rate, scale)
 
 
@@ -60,11 +61,11 @@ def spiked(count: int, spikes: Numbers, bulk: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.spiked(4, [3.0, 7.0]))
     [7. 3. 1. 1.]
     """
-    _check(bulk=bulk)
+    (bulk,) = _floats(bulk=bulk)
     spikes = as_array(as_real(spikes, "spikes"), float)
     if spikes.ndim != 1 or (concrete(spikes) and not np.all(np.asarray(spikes) >= 0)):
         raise ValueError(f"spikes must be a list of numbers >= 0, got {spikes}")
-    rest = as_count(count, "count", len(spikes), ", as many as there are spikes") - len(spikes)
+    rest = as_count(count, "count", max(1, len(spikes)), ", as many as there are spikes") - len(spikes)
     return at_once(_spiked, spikes, bulk, np.ones(rest))
 
 
@@ -79,7 +80,7 @@ def flat(count: int, value: Number = 1.0) -> jax.Array:
     >>> print(kd.spectra.flat(3))
     [1. 1. 1.]
     """
-    _check(value=value)
+    (value,) = _floats(value=value)
     return promptly(operator.mul, value, np.ones(as_count(count, "count")))
 
 
@@ -101,16 +102,18 @@ def marchenko_pastur(count: int, ratio: Number, variance: Number = 1.0) -> jax.A
     >>> print(kd.spectra.marchenko_pastur(4, ratio=2.0).round(3))
     [2.972 0.797 0.    0.   ]
     """
-    _check(ratio=ratio, variance=variance)
+    ratio, variance = _floats(ratio=ratio, variance=variance)
     if concrete(ratio) and not 0 < np.asarray(ratio) < np.inf:
         raise ValueError(f"ratio must be positive and finite, P/N; got {ratio}")
     return quickly(_marchenko_pastur, ratio, variance, count=as_count(count, "count"))
 
 
-def _check(**parameters):
+def _floats(**parameters):
+    """Parameters as floats, of whatever kind of numbers they came."""
     for name, value in parameters.items():
         if concrete(as_number(value, name)) and np.asarray(value) < 0:  # by NumPy, also under jit
             raise ValueError(f"{name} must be >= 0, or eigenvalues would rise or be negative; got {value}")
+    return [np.asarray(value, float) if concrete(value) else jnp.asarray(value, float) for value in parameters.values()]
 
 
 @partial(jax.jit, static_argnames="count")
@@ -126,7 +129,8 @@ def _marchenko_pastur(ratio, variance, count):
 
     level = (jnp.arange(count) + 0.5) / count
     above = stretch * level  # the mass of the bulk above and below each quantile
-    below = level[::-1] - (stretch - 1.0) * level
+    most, error = two_product(jnp.arange(count) + 0.5, stretch)
+    below = ((count - most) - error) / count
     upper, in_bulk = above <= 0.5, below > 0.0
     mass = jnp.where(in_bulk, jnp.where(upper, above, below), 0.5)
     signed = jnp.where(upper, root, -root)

@@ -98,7 +98,8 @@ class GradientDescent(_Loop):
     < 1.
 
     `step_size` may be a schedule (M,), one size for each step: φ(λ) = 1 - Π (1 - η_j λ) over the first `steps` <= M of
-    them, which are then whole numbers, and the clock is their sum. ValueError for more steps than it has.
+    them, which are then whole numbers, and the clock is their sum. Of more steps than it has the filter is NaN, and a
+    fit raises ValueError.
 
     >>> import kdtheory as kd
     >>> kd.GradientDescent(step_size=0.5, steps=[1, 2]).filter(1.0).tolist()
@@ -131,7 +132,7 @@ class GradientDescent(_Loop):
         """The same learner at another clock, step size × (real) steps."""
         if self.scheduled:
             raise self._without("other clock under a schedule, which has whole steps only", "give it other `steps`")
-        return GradientDescent(self.step_size, clock / self.step_size)
+        return GradientDescent(self.step_size, clock / given_step_size(self.step_size))
 
     def rate(self, eigenvalues: float | jax.Array) -> jax.Array:
         """τ(λ) = -log(1 - ηλ)/η, with φ = 1 - e^(-τ·clock)."""
@@ -161,7 +162,7 @@ class HeavyBall(_Loop):
     """Polyak's heavy ball, w ← w - η∇loss(w) + β(w - w_before), from rest.
 
     With r the residual of one direction: r ← (1 + β - ηλ) r - β r_before. It diverges past 2(1 + β)/λ_max. Of `steps`
-    that are not whole the filter is NaN.
+    that are not whole the filter is NaN, and the log of a residual below the range of floats is -inf.
 
     >>> import kdtheory as kd
     >>> kd.HeavyBall(step_size=0.5, momentum=0.5, steps=2).filter(1.0).item()
@@ -195,7 +196,8 @@ class Nesterov(_Loop):
     from rest.
 
     With r the residual of one direction: r ← (1 - ηλ)((1 + β) r - β r_before). It diverges past
-    2(1 + β)/((1 + 2β)λ_max). Of `steps` that are not whole the filter is NaN.
+    2(1 + β)/((1 + 2β)λ_max), for β < -1/3 past (1 - 1/β)/λ_max. Of `steps` that are not whole the filter is NaN, and
+    the log of a residual below the range of floats is -inf.
 
     `fit` returns w. Loops that keep only z, such as optax.sgd(η, momentum=β, nesterov=True), log the look-ahead
     point after each step, z_k = w_k + β(w_k - w_k-1). From w_0 = z_0 = start, w_k = (z_k + β w_k-1)/(1 + β) gives
@@ -237,7 +239,9 @@ class StochasticDescent(_Loop):
 
     Each step draws `batch` rows, uniformly with replacement, from `key` (a JAX key, or an int as its seed).
     With squared loss the mean over draws is exactly where gradient descent would be, 1 - (1 - ηλ)^steps; a
-    single run scatters around it. (The scatter has a stricter stability bound than the mean's 2/λ_max.)
+    single run scatters around it. (The scatter has a stricter stability bound than the mean's 2/λ_max.) In a learner
+    made of two, such as a student and its teacher, give each a key of its own: of the same batches the mean is another.
+    `SelfDistilled` and `self_distill` do that by themselves.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0], [1.0]], [1.0, 1.0])                 # no two batches differ

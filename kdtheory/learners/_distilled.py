@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from kdtheory._checks import Number, Numbers, as_array, as_real, as_temperature, as_weight, on_host
+from kdtheory._checks import Number, Numbers, as_array, as_key, as_real, as_temperature, as_weight, on_host
 from kdtheory._record import record
 from kdtheory.learners._base import Learner, array_fields
 from kdtheory.learners._descent import GradientDescent
@@ -183,10 +183,11 @@ class SelfDistilled(Learner):
             )
         taught, ended = problem, {}
         for count in range(1, int(wanted.max()) + 1):
+            learner = redrawn(self.learner, count - 1)
             if count in wanted:
-                ended[count] = self.learner.fit(taught, start)
+                ended[count] = learner.fit(taught, start)
             if count < wanted.max():
-                teacher = self.learner.fit(taught) if start is not None or count not in wanted else ended[count]
+                teacher = learner.fit(taught) if start is not None or count not in wanted else ended[count]
                 taught = problem.taught(problem.predict(teacher), self.teacher_weight)
         return jnp.stack([ended[int(count)] for count in wanted.ravel()]).reshape(wanted.shape + ended[count].shape)
 
@@ -213,7 +214,7 @@ class Switched(Learner):
 
     @property
     def clock(self) -> jax.Array:
-        return self.first.clock + self.then.clock
+        return jnp.asarray(self.first.clock, float) + self.then.clock  # which may be whole numbers of few bits
 
     def parts(self) -> tuple[Learner, ...]:
         return self.first.parts() + self.then.parts()
@@ -269,8 +270,23 @@ def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[
     _learner(learner, "learner")
     result = learner
     for student in range(fits - 1):
-        result = distill(result, learner, teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight)
+        weight = teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight
+        result = distill(result, redrawn(learner, student + 1), weight)
     return result
+
+
+def redrawn(learner: Learner, number: int) -> Learner:
+    """A learner that draws anew in each of several fits: its keys, if it has any, folded with the number of the fit.
+
+    Of the same draws what one fit learns of another has another mean.
+    """
+    if number == 0:
+        return learner
+    fields = {field.name: getattr(learner, field.name) for field in dataclasses.fields(learner)}
+    inside = {name: redrawn(part, number) for name, part in fields.items() if isinstance(part, Learner)}
+    if "key" in fields and fields["key"] is not None:
+        inside["key"] = jax.random.fold_in(as_key(fields["key"]), number)
+    return dataclasses.replace(learner, **inside) if inside else learner
 
 
 def switch(first: Learner, then: Learner) -> Switched:
@@ -320,7 +336,8 @@ def every_student(
 
     b_KD(T, s) = b(T) + b(s) - b(T + s), where b(t) are the parameters of a single run from zero stopped at t:
     what is left after T + s is the product of what is left after each. Own, proved; see the claim `semigroup`.
-    It needs no eigenvectors, holds for predictions on any inputs (`problem.predict` of what is returned), and
+    It is right to the last digits of the targets, of what little is learnt in short times to as many fewer. It needs no
+    eigenvectors, holds for predictions on any inputs (`problem.predict` of what is returned), and
     for linear problems as for kernels.
 
     `learner` is `GradientFlow` or `GradientDescent`, whose own clock is ignored; `teachers` (A,) and `students`
@@ -347,7 +364,7 @@ def every_student(
     field = array_fields(learner)[-1]
     stops = as_real(teachers, "teachers"), as_real(students, "students")
     stops = on_host(*stops, who="every_student", over="its stops")
-    teachers, students = map(np.atleast_1d, stops)
+    teachers, students = (np.atleast_1d(stop).astype(float) for stop in stops)
     if teachers.ndim > 1 or students.ndim > 1:
         raise ValueError(f"teachers must be (A,) and students (B,), got {teachers.shape} and {students.shape}")
     together = teachers[:, None] + students

@@ -8,11 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdtheory import numerics
-from kdtheory._checks import Number, Numbers, as_array, as_real
+from kdtheory._checks import Number, Numbers, as_array, as_real, concrete
 from kdtheory._compilation import at_once
 from kdtheory._record import record, static
 from kdtheory.learners._base import Learner, as_column, begin, needs_squared_loss
-from kdtheory.learners._solvers import brief, finite_clock, is_wide, run_flow, run_in_small, run_ridge
+from kdtheory.learners._solvers import (
+    brief,
+    finite_clock,
+    is_wide,
+    run_flow,
+    run_in_small,
+    run_ridge,
+    without_null_directions,
+)
 from kdtheory.problems import Problem
 
 
@@ -42,7 +50,11 @@ class Ridge(Learner):
 
     def stopped(self, clock: Number) -> "Ridge":
         """The same learner at another clock, 1/penalty."""
-        return Ridge(1.0 / clock)
+        if not concrete(clock):
+            return Ridge(1.0 / clock)
+        with np.errstate(divide="ignore"):  # after no time at all the penalty is infinite
+            penalty = 1.0 / np.asarray(as_real(clock, "clock"), float)
+        return Ridge(penalty if np.ndim(penalty) else float(penalty))
 
     def rise(self, eigenvalues: jax.Array) -> jax.Array:
         """φ(λ₁) - φ(λ₂), without the subtraction."""
@@ -105,7 +117,7 @@ class GradientFlow(Learner):
         start = begin(self, problem, start)
         needs_squared_loss("GradientFlow", problem)
         time = finite_clock(self.time, "time")
-        run = brief(run_flow, start.size**2 * time.size)
+        run = without_null_directions(brief(run_flow, start.size**2 * time.size))
         return run_in_small(problem, start, run, time, reduce=is_wide(problem))
 
 

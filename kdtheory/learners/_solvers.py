@@ -1,5 +1,6 @@
 """How learners run on data: solves, exponentials and loops."""
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -99,15 +100,16 @@ def run_ridge(problem, start, penalty):
     if not concrete((matrix, penalty)):
         return solve(problem, start, penalty)
     matrix, penalties = np.asarray(matrix), np.asarray(penalty)
-    # in XᵀX/N a null direction is off by eps of the trace, of which this is enough
-    least = 1e-8 * np.sum(matrix**2) / len(matrix) if is_table and concrete((problem, start)) else 0.0
+    # in XᵀX/N a null direction is off by eps of the trace, of which this is enough; in K/N all below is rounding
+    trace = np.sum(matrix**2) if is_table else np.trace(matrix)
+    known = concrete((problem, start))
+    least = (1e-8 if is_table else float(np.finfo(matrix.dtype).eps)) * trace / len(matrix) if known else 0.0
     little = (penalties == 0) | ((penalties > 0) & (penalties < least))
     if not little.any():
         return solve(problem, start, penalty)
+    exactly = lambda c: _least_squares(problem, start, matrix, c if is_table else 0.0)
     flat = zip(penalties.ravel(), little.ravel(), strict=True)
-    fits = [
-        _least_squares(problem, start, matrix, c) if by_qr else solve(problem, start, as_array(c)) for c, by_qr in flat
-    ]
+    fits = [exactly(c) if by_qr else solve(problem, start, as_array(c)) for c, by_qr in flat]
     return jnp.stack(fits).reshape(penalties.shape + start.shape)
 
 
@@ -116,20 +118,50 @@ def _least_squares(problem, start, matrix, penalty):
 
     Directions below rounding are cut, as in the eigensystem: of a null direction only rounding is known.
     """
-    from scipy.linalg import lstsq, qr
+    from scipy.linalg import lstsq
 
-    samples, count = matrix.shape
-    upper, pivots = qr(matrix, mode="r", pivoting=True)
-    sizes = np.abs(np.diag(upper))
-    rank = int(np.sum(sizes > max(matrix.shape) * np.finfo(matrix.dtype).eps * sizes[0]))
+    samples, seen = len(matrix), _row_space(matrix)
+    rank = seen.shape[1]
     if rank == 0:
         return start
-    rows = np.zeros((rank, count), matrix.dtype)
-    rows[:, pivots] = upper[:rank]
-    seen = qr(rows.T, mode="economic")[0]
     system = np.vstack([matrix @ seen, np.sqrt(samples * penalty) * np.eye(rank)]).astype(matrix.dtype)
     inverse, *_ = lstsq(system, np.eye(len(system), samples, dtype=matrix.dtype), lapack_driver="gelsy")
     return start + as_array(seen @ inverse) @ (problem.targets - problem.predict(start))
+
+
+def _row_space(matrix):
+    """An orthonormal basis (P, rank) of what the rows span, by QR decompositions with pivots."""
+    from scipy.linalg import qr
+
+    upper, pivots = qr(matrix, mode="r", pivoting=True)
+    sizes = np.abs(np.diag(upper))
+    rank = int(np.sum(sizes > max(matrix.shape) * np.finfo(matrix.dtype).eps * sizes[0]))
+    rows = np.zeros((rank, matrix.shape[1]), matrix.dtype)
+    rows[:, pivots] = upper[:rank]
+    return qr(rows.T, mode="economic")[0] if rank else rows.T
+
+
+LONG = 1e4  # in units of 1/trace, the time from which the rounding of XᵀX along null directions, ±eps, is felt
+
+
+def without_null_directions(run):
+    """A run on a table for a long time, on what its rows span: exponentials of a null direction's rounding grow."""
+
+    def spanned(problem, start, time):
+        if not (problem.is_table and concrete((problem, start, time))):
+            return run(problem, start, time)
+        features, longest = np.asarray(problem.features), np.max(np.asarray(time), initial=0.0)
+        if not longest * np.sum(features**2) / len(features) > LONG:
+            return run(problem, start, time)
+        seen = _row_space(features)
+        if seen.shape[1] in (0, features.shape[1]):
+            return run(problem, start, time)
+        inside, targets = as_array(features @ seen), problem.targets - problem.predict(start)
+        small = dataclasses.replace(problem, features=inside, targets=targets)
+        moved = np.asarray(run(small, small.zeros(), time))
+        return as_array(np.asarray(start) + (moved @ seen.T if start.ndim == 1 else seen @ moved))
+
+    return spanned
 
 
 @jax.jit

@@ -170,7 +170,9 @@ def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) 
     """
     steps, step_size, eigenvalues = jnp.broadcast_arrays(jnp.asarray(steps, float), step_size, eigenvalues)
     x, rounding = two_product(step_size, eigenvalues)
-    steps = jnp.where((steps == jnp.inf) & ((step_size == 0) | (eigenvalues == 0)), 0.0, steps)
+    towards = jnp.sign(step_size) * jnp.sign(eigenvalues)
+    endless = (steps == jnp.inf) & (towards != 0)
+    steps = jnp.where(endless, 1.0, jnp.where(steps == jnp.inf, 0.0, steps))  # those without end are told below
     slow = jnp.abs(x) < 2.0**-17
     linear, error_of_linear = three_product(steps, step_size, eigenvalues)
     small = jnp.where(slow, x, 0.0)
@@ -189,10 +191,8 @@ def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) 
     power = jnp.where(slow, exp_minus(jnp.where(slow, linear, 0.0), beyond + error_of_linear), power)
     moved = jnp.where(steps == 0, 1.0, lax.stop_gradient(steps))
     alternating = jnp.where(steps == 0, 1.0, jnp.power(jnp.where(decays, -0.5, base), moved))
-    alternating = jnp.where((steps == jnp.inf) & (base <= -1.0), jnp.nan, alternating)  # it never settles
     # at ηλ = 1 the slope by steps is zero, and that of the log is not
-    still = 0.0 * jnp.where(jnp.isinf(steps), 0.0, steps)
-    alternating = not_sloped(alternating + still, jnp.where((base < 0) | (steps == 0), steps, moved))
+    alternating = not_sloped(alternating + 0.0 * steps, jnp.where((base < 0) | (steps == 0), steps, moved))
     left = Share(jnp.where(decays, power, alternating), jnp.where(decays, 0.0 - depth, log_or_nan(alternating)))
     factors = steps, jnp.where(slow, step_size, -log_base), jnp.where(slow, eigenvalues * (1.0 + excess), 1.0)
     log_learnt = _log_learnt(Share(power, 0.0 - depth), *factors)
@@ -202,6 +202,11 @@ def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) 
     learnt = Share(
         jnp.where(decays, one_minus_exp(depth), 1.0 - alternating), jnp.where(decays, log_learnt, log_alternating)
     )
+    ended = jnp.where(
+        (towards > 0) & (base > -1.0), 0.0, jnp.where(towards < 0, jnp.inf, jnp.nan)
+    )  # or it never settles
+    at_end = Share(1.0 - ended, log_or_nan(1.0 - ended)), Share(ended, jnp.log(ended))
+    learnt, left = jax.tree.map(lambda end, share: jnp.where(endless, end, share), at_end, (learnt, left))
     return nothing_lost(learnt, left, sharp=True)
 
 
@@ -220,27 +225,26 @@ def scheduled_shares(schedule: jax.Array, eigenvalues: jax.Array, steps: jax.Arr
     """
 
     def step(carry, size):
-        (depth, low), vanished, sign = carry
+        (depth, low), nought, sign = carry
         left = descent_shares(size, eigenvalues, jnp.ones_like(eigenvalues)).left
         gone = left.value == 0.0
         log = jnp.where(left.value > 0, left.log, jnp.log(jnp.where(left.value < 0, -left.value, 1.0)))
         depth, error = two_sum(depth, jnp.where(gone, 0.0, -log))
-        carry = (depth, low + error), vanished | gone, jnp.where(left.value < 0, -sign, sign)
+        # a step of 1/λ takes all that is left, and has a slope
+        nought = nought * jnp.where(gone, left.value, 1.0)
+        carry = (depth, low + error), nought, jnp.where(left.value < 0, -sign, sign)
         return carry, carry
 
     eigenvalues = jnp.asarray(eigenvalues, float)
     none = jnp.zeros_like(eigenvalues)
-    begun = (none, none), none > 0, none + 1.0
+    begun = (none, none), none + 1.0, none + 1.0
     _, path = lax.scan(step, begun, schedule)
     known = is_step(steps, len(schedule))
     at = jnp.where(known, steps, 0).astype(int).reshape(steps.shape[: steps.ndim - eigenvalues.ndim])
-    (depth, low), vanished, sign = jax.tree.map(
-        lambda first, rest: jnp.concatenate([first[None], rest])[at], begun, path
-    )
+    (depth, low), nought, sign = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest])[at], begun, path)
     sign = jnp.where(known, sign, jnp.nan)
-    size = jnp.where(vanished, 0.0, exp_minus(depth, low))
-    left = sign * size
-    positive = (left >= 0) & ~vanished
+    left = sign * exp_minus(depth, low) * nought
+    positive = (left >= 0) & (nought != 0)
     log_left = jnp.where(positive, 0.0 - (depth + low), log_or_nan(left))
     learnt = jnp.where(positive, one_minus_exp(depth + low), 1.0 - left)
     log_learnt = jnp.where(positive, log1mexp(jnp.where(positive, depth + low, 1.0)), log_or_nan(learnt))
@@ -350,7 +354,7 @@ def _excess_log(y):
 
 def _second_excess(x):
     """(e^x - 1 - x) / x² for |x| <= 1."""
-    return sum(x**k / math.factorial(k + 2) for k in range(18, -1, -1))
+    return sum(x**k * (1 / math.factorial(k + 2)) for k in range(18, -1, -1))
 
 
 @traced_once

@@ -38,7 +38,7 @@ class Problem(abc.ABC):
         raise self._without("predictions")
 
     def loss(self, parameters: jax.Array) -> jax.Array:
-        """What is minimised, a number."""
+        """What is minimised, a number for each moment."""
         raise self._without("loss that is a number")
 
     def relabel(self, targets: Numbers) -> "Problem":
@@ -80,8 +80,11 @@ class SquaredLoss(Problem):
     inputs_name: str = "inputs"  # what users call them, for messages
 
     def loss(self, parameters: jax.Array) -> jax.Array:
-        """Half the mean over samples of the squared residual, summed over outputs."""
-        half = lambda predictions, targets: ((predictions - targets) ** 2).sum() / (2 * len(targets))
+        """Half the mean over samples of the squared residual, summed over outputs: path axes."""
+
+        def half(predictions, targets):
+            return ((predictions - targets) ** 2).sum(tuple(range(-targets.ndim, 0))) / (2 * len(targets))
+
         return promptly(half, self.predict(parameters), self.targets)
 
     def relabel(self, targets: Numbers) -> Self:
@@ -139,7 +142,13 @@ def as_targets(targets, other, samples, dtype):
     targets = as_data(targets, "targets", ranks=(1, 2))
     if len(targets) != samples:
         raise ValueError(f"targets have shape {targets.shape}, but {other} has {samples} rows: one target per sample")
-    return targets.astype(dtype)
+    converted = targets.astype(dtype)
+    if not np.isfinite(np.asarray(converted)).all():
+        raise ValueError(
+            f"targets reach {float(np.max(np.abs(targets))):.3g}, which {dtype}, the type of {other}, cannot hold; give"
+            f" {other} as float64"
+        )
+    return converted
 
 
 def new_inputs(inputs, columns, name):

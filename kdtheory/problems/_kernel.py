@@ -12,6 +12,7 @@ from kdtheory.problems._eigensystems import (
     along,
     is_few,
     of_kernel,
+    power_of_two,
     refined,
     resolved,
     some_start,
@@ -65,10 +66,12 @@ class Kernel(SquaredLoss):
         """
         gram, targets = on_host(self.gram, self.targets)
         samples = len(gram)
-        if is_few(count, samples):
+        if is_few(count, samples) and gram.any():
             from scipy.sparse.linalg import eigsh
 
-            d, u = eigsh(gram, count, v0=some_start(samples))
+            unit = gram.dtype.type(power_of_two(np.max(np.abs(gram))))
+            d, u = eigsh(gram / unit, count, v0=some_start(samples))
+            d = unit * d
         else:
             check_memory(
                 (5, samples, samples),

@@ -16,6 +16,7 @@ from kdtheory.problems._eigensystems import (
     eigenspaces,
     is_few,
     made_eigensystem,
+    power_of_two,
     some_start,
     top_eigenvalue,
 )
@@ -87,11 +88,12 @@ class Linear(SquaredLoss):
         """
         features, targets = on_host(self.features, self.targets)
         samples, least = len(features), min(features.shape)
-        if is_few(count, least):
+        if is_few(count, least) and features.any():
             from scipy.sparse.linalg import svds
 
-            u, s, vt = svds(features, count, v0=some_start(least))
-            u, s, vt = u[:, ::-1], s[::-1], vt[::-1]
+            unit = features.dtype.type(power_of_two(np.max(np.abs(features))))
+            u, s, vt = svds(features / unit, count, v0=some_start(least))
+            u, s, vt = u[:, ::-1], unit * s[::-1], vt[::-1]
         else:
             u, s, vt = np.linalg.svd(features, full_matrices=False)
         tolerance = max(features.shape) * np.finfo(s.dtype).eps * s[0]
@@ -114,8 +116,9 @@ def linear(features: Numbers, targets: Numbers) -> Linear:
     Half the mean squared residual is the loss. Nothing is centred or scaled: add a column of ones for an
     intercept.
 
-    Raises ValueError for values that are not finite or so large or small that their squares leave the range of
-    floats, shapes that do not match, or an empty table; TypeError for what is not an array of real numbers.
+    Raises ValueError for values that are not finite, features so large or small that their squares leave the range of
+    floats, targets beyond the range of the features' type, shapes that do not match, or an empty table; TypeError for
+    what is not an array of real numbers.
 
     >>> import kdtheory as kd
     >>> problem = kd.problems.linear([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0])

@@ -17,7 +17,7 @@ from jax import lax
 from kdtheory._checks import Number, Numbers, as_array, as_data, check_memory
 from kdtheory._record import record, static
 from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
-from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, resolved
+from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, power_of_two, resolved, some_start
 from kdtheory.problems._kernel import kernel
 
 BLOCK = 2**24  # entries of the kernel that are held at once: 128 MB
@@ -71,8 +71,8 @@ class MatrixFree(SquaredLoss):
         trace = float(_trace(self.kernel, self.inputs))
         if len(self.inputs) == 1 or trace == 0:  # where Lanczos finds no second vector, or no first
             return np.asarray(trace / len(self.inputs))
-        start = np.random.default_rng(0).standard_normal(len(self.inputs))
-        return eigsh(self._operator(), 1, v0=start, return_eigenvectors=False)[0] / len(self.inputs)
+        start, unit = some_start(len(self.inputs)), power_of_two(trace / len(self.inputs))
+        return unit * eigsh(self._operator(unit), 1, v0=start, return_eigenvectors=False)[0] / len(self.inputs)
 
     def ridge(self, penalty: Number, start: jax.Array) -> jax.Array:
         """(K/N + cI)α = y/N + c·start, by conjugate gradients, for each penalty c; for c = 0 least squares by LSMR.
@@ -129,16 +129,18 @@ class MatrixFree(SquaredLoss):
                 "ask for a count of them, eigensystem(count=100)",
             )
             return kernel(self.kernel(self.inputs, self.inputs), self.targets).eigensystem(count)
-        sizes, vectors, residual, largest = _largest(self._operator(), count)
-        rank, _ = resolved(sizes, samples, largest)
         trace = float(_trace(self.kernel, self.inputs))
-        return of_kernel(sizes[:rank], vectors[:, :rank], residual, trace, np.asarray(self.targets))
+        unit = power_of_two(trace / samples)
+        sizes, vectors, residual, largest = _largest(self._operator(unit), count)
+        rank, _ = resolved(sizes, samples, largest)
+        return of_kernel(unit * sizes[:rank], vectors[:, :rank], unit * residual, trace, np.asarray(self.targets))
 
-    def _operator(self):
+    def _operator(self, unit=1.0):
+        """Products with K/unit."""
         from scipy.sparse.linalg import LinearOperator
 
         def product(columns):
-            return np.array(_product(self.kernel, self.inputs, self.inputs, as_array(columns)))
+            return np.array(_product(self.kernel, self.inputs, self.inputs, as_array(columns))) / unit
 
         return LinearOperator((len(self.inputs),) * 2, matvec=product, matmat=product, dtype=float)
 
@@ -164,7 +166,7 @@ def _largest(operator, count):
     size of the operator, about."""
     from scipy.sparse.linalg import lobpcg
 
-    random = np.random.default_rng(0).standard_normal((operator.shape[0], 2 * count))
+    random = some_start((operator.shape[0], 2 * count))
     image = operator @ np.linalg.qr(random)[0]
     size = np.linalg.norm(image, 2)  # of K, nearly
     if size == 0.0:
@@ -207,15 +209,15 @@ def matrix_free(kernel: Callable[[jax.Array, jax.Array], jax.Array], inputs: Num
             " problems.kernel"
         )
     inputs = as_data(inputs, "inputs", ranks=(2,))
-    rows = jax.ShapeDtypeStruct((2, inputs.shape[1]), inputs.dtype)
+    two, three = (jax.ShapeDtypeStruct((count, inputs.shape[1]), inputs.dtype) for count in (2, 3))
     try:
-        shape = getattr(jax.eval_shape(kernel, rows, rows), "shape", None)
+        shape = getattr(jax.eval_shape(kernel, two, three), "shape", None)
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
         raise TypeError(
             "kernel must be written in jax.numpy, since blocks of it are compiled, and this one asks for the values of"
             " its rows, as NumPy and scikit-learn do; take one of kd.kernels, write it with jnp, or give the whole"
             " matrix to problems.kernel"
         ) from error
-    if shape != (2, 2):
-        raise ValueError(f"kernel must take rows (N, D) and (M, D) to (N, M), and made {shape} of (2, D) and (2, D)")
+    if shape != (2, 3):
+        raise ValueError(f"kernel must take rows (N, D) and (M, D) to (N, M), and made {shape} of (2, D) and (3, D)")
     return MatrixFree(kernel, inputs, as_targets(targets, "inputs", len(inputs), inputs.dtype))

@@ -36,7 +36,7 @@ class Term:
 
     def loss(self, logits: jax.Array) -> jax.Array:
         crossed = jnp.sum(self.targets * jax.nn.log_softmax(logits / self.temperature), axis=-1)
-        return -self.weight * self.temperature**2 * jnp.mean(crossed)
+        return -self.weight * self.temperature**2 * jnp.mean(crossed, axis=-1)
 
     def slope(self, logits: jax.Array, rows: slice | jax.Array) -> jax.Array:
         """N times the gradient in the logits of some rows."""
