@@ -24,7 +24,7 @@ from kdtheory._checks import Key, Number, Numbers, as_array, as_count, as_key, a
 from kdtheory._compilation import promptly, quickly
 from kdtheory._record import record, static
 
-FAR = 2000.0  # in units of the length, of which e^-FAR/2 is zero; beyond, slopes would be of ∞ · 0
+FAR = 2000.0  # lengths, at which all these are zero; beyond, they and their slopes would be ∞ · 0
 
 # Kernels of distance.
 
@@ -43,7 +43,7 @@ def rbf(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Ar
 @jax.jit
 def _rbf(x, z, length):
     squares, length = _distances_of(x, z, length)
-    return jnp.exp(-jnp.minimum(squares, FAR) / (2 * length**2))
+    return jnp.exp(-squares / (2 * length**2))
 
 
 def laplace(x: Numbers, z: Numbers | None = None, *, length: Number = 1.0) -> jax.Array:
@@ -85,7 +85,7 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
 @partial(jax.jit, static_argnames="smoothness")
 def _matern(x, z, length, smoothness):
     squares, length = _distances_of(x, z, length)
-    s = jnp.minimum((2 * smoothness) ** 0.5 * _sqrt(squares) / length, FAR)
+    s = (2 * smoothness) ** 0.5 * _sqrt(squares) / length
     return _MATERN_POLYNOMIAL[smoothness](s) * jnp.exp(-s)
 
 
@@ -261,7 +261,8 @@ def _distances_of(x: jax.Array, z: jax.Array | None, length: jax.Array) -> tuple
     """Squared distances of rows and the length, in a unit near the length: their squares are in the range of floats."""
     unit = _unit(length)
     scaled = x * unit
-    return _squared_distances(scaled, scaled if z is None else z * unit), length * unit
+    squares = _squared_distances(scaled, scaled if z is None else z * unit)
+    return jnp.minimum(squares, FAR**2), length * unit
 
 
 def _unit(size: jax.Array) -> jax.Array:

@@ -281,3 +281,12 @@ def _no_overprint(figure):
         if boxes[i].overlaps(boxes[j])
     ]
     assert not over, over
+
+
+def test_a_run_that_never_reaches_the_level_can_be_drawn(tmp_path):
+    random = np.random.default_rng(0)
+    table = random.normal(size=(30, 6))
+    found = kd.compare(table, table @ random.normal(size=6), directions=(2,), student=kd.GradientDescent(None, [1, 2]))
+    with pytest.warns(UserWarning, match="can be read in no run: nothing is drawn"):
+        figure = found.figure
+    figure.savefig(tmp_path / "f.png")

@@ -503,3 +503,30 @@ def test_large_weights_keep_the_digits_of_what_the_teacher_lacks():
             s, learnt, lacks = λ / (λ + b), λ / (λ + a), a / (λ + a)
             exact, size = s * (1 - w * lacks), s * min(abs(w) * learnt + abs(1 - w), 1 + abs(w) * lacks)
             assert abs(found - exact) <= 4 * mpmath.mpf(2) ** -53 * size
+
+
+@pytest.mark.parametrize("chain", ["SelfDistilled", "self_distill", "path"])
+def test_students_draw_batches_of_their_own(chain):
+    """The mean over seeds is theory's, (ηλ)² b, where the same batch twice has η² mean(x³y); by the exact mean over the
+    rows that may be drawn."""
+    problem = kd.problems.linear([[1.0], [2.0]], [0.0, 1.0])
+    make = {
+        "SelfDistilled": lambda learner: kd.SelfDistilled(learner, 1.0, 2),
+        "self_distill": lambda learner: kd.self_distill(learner, 2),
+        "path": lambda learner: kd.SelfDistilled(learner, 1.0, [1, 2]),
+    }[chain]
+    ends = np.array(
+        [make(kd.StochasticDescent(0.1, 1, key, 1)).fit(problem)[..., -1].ravel()[-1] for key in range(800)]
+    )
+    expected = kd.closed_form(kd.SelfDistilled(kd.GradientDescent(0.1, 1), 1.0, 2), problem.eigensystem())
+    error = ends.std() / np.sqrt(len(ends))
+    assert abs(ends.mean() - expected.coordinates[0]) < 4 * error
+    assert abs(ends.mean() - 0.04) > 4 * error  # the same batch twice
+
+
+def test_stops_of_few_bits_do_not_wrap():
+    problem = kd.problems.with_spectrum(0, [1.0, 0.1, 0.01], samples=8)
+    many = kd.every_student(kd.GradientDescent(0.2, 0), problem, np.uint8([200]), np.uint8([100]))[0, 0]
+    trained = kd.distill(kd.GradientDescent(0.2, 200), kd.GradientDescent(0.2, 100)).fit(problem)
+    np.testing.assert_allclose(many, trained, atol=1e-13)
+    assert kd.switch(kd.GradientFlow(np.uint8(200)), kd.GradientFlow(np.uint8(100))).clock == 300.0

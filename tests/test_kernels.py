@@ -325,3 +325,12 @@ def test_a_length_that_is_an_array_is_known_under_jit():
     one = jax.jit(lambda x: kd.kernels.rbf(x, length=length))(jnp.array([[0.0], [2.0]]))
     assert float(one[0, 1]) == pytest.approx(np.exp(-0.5), rel=1e-15)
     assert jax.jit(lambda rate: kd.spectra.exponential(2, rate, length))(0.0).tolist() == [2.0, 2.0]
+
+
+def test_lengths_without_squares():
+    assert kd.kernels.matern([[0.0]], [[1e155]]).item() == 0.0
+    assert kd.kernels.matern([[0.0]], [[1.0]], length=1e-155).item() == 0.0
+    for kernel in (kd.kernels.rbf, kd.kernels.laplace):
+        slope = jax.grad(lambda length, kernel=kernel: kernel([[0.0]], [[1.0]], length=length)[0, 0])
+        assert slope(1e-160) == 0.0
+    assert kd.kernels.matern([[1.0]], smoothness=np.array(1.5)).item() == 1.0

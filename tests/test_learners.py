@@ -877,3 +877,60 @@ def test_seeds_may_be_mapped():
     drawn = lambda key: kd.simulate(kd.GradientFlow([1.0]), kd.problems.gaussian(key, [1.0], 5)).progress
     with pytest.raises(TypeError, match="can be neither vmapped nor jitted over its data; use a loop"):
         jax.vmap(drawn)(jnp.arange(2))
+
+
+def test_a_flow_for_ever_leaves_null_directions_alone():
+    """Of centred rows one is null, in which exponentials of rounding would grow."""
+    random = np.random.default_rng(0)
+    wide = random.standard_normal((20, 50))
+    low = random.standard_normal((12, 3)) @ random.standard_normal((3, 6))
+    for table in (wide - wide.mean(0), low):
+        new = random.standard_normal((5, table.shape[1]))
+        for outputs in ((), (2,)):
+            targets = random.standard_normal((len(table), *outputs))
+            problem = kd.problems.linear(table, targets)
+            limit = new @ np.linalg.pinv(table) @ targets
+            path = kd.GradientFlow([1.0, 1e9, 1e12, 1e17, 1e20]).fit(problem)
+            for parameters in path[1:]:
+                np.testing.assert_allclose(new @ parameters, limit, rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(path[0], kd.GradientFlow(1.0).fit(problem), rtol=1e-12, atol=1e-14)
+            start = random.standard_normal(path[0].shape)
+            ended = np.asarray(kd.GradientFlow(1e17).fit(problem, start))
+            outside = np.eye(table.shape[1]) - np.linalg.pinv(table) @ table
+            np.testing.assert_allclose(outside @ ended, outside @ start, atol=1e-12)
+            np.testing.assert_allclose(table @ ended, table @ np.linalg.pinv(table) @ targets, atol=1e-12)
+
+
+def test_a_penalty_below_rounding_on_a_singular_kernel():
+    problem = kd.problems.kernel(np.ones((2, 2)), [1.0, 2.0])
+    for penalty in (0.0, 1e-16, 1e-17, 1e-300):
+        assert float(kd.simulate(kd.Ridge(penalty), problem).progress[0]) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_what_a_step_takes_at_once_has_slopes():
+    """Against small differences: one step of 1/λ leaves nothing."""
+    sizes = jnp.array([1.0, 0.5])
+    by_sizes = jax.grad(lambda sizes: kd.GradientDescent(sizes, 2).filter(1.0))(sizes)
+    np.testing.assert_allclose(by_sizes, [0.5, 0.0], atol=1e-15)
+    assert float(jax.grad(lambda λ: kd.GradientDescent([1.0, 0.5], 2).filter(λ))(1.0)) == 0.5
+    assert float(jax.grad(lambda λ: kd.GradientDescent([1.0, 1.0], 2).filter(λ))(1.0)) == 0.0
+    np.testing.assert_array_equal(kd.GradientDescent([1.0, 0.5], 2).residual([1.0, 2.0, 0.5]), [0.0, 0.0, 0.375])
+
+
+def test_descent_for_ever_has_slopes():
+    endless = kd.GradientDescent(0.5, np.inf)
+    slope = lambda learner: float(jax.grad(lambda λ: learner.filter(λ))(1.0))
+    assert slope(endless) == slope(kd.SelfDistilled(endless, 0.5, 3)) == 0.0
+    assert slope(kd.distill(endless, kd.Ridge(1.0))) == 0.25
+    assert float(jax.grad(lambda η: kd.GradientDescent(η, np.inf).filter(1.0))(0.5)) == 0.0
+    λ = [0.0, 1e-300, 1.0, 2.0, 4.0, 5.0]
+    np.testing.assert_array_equal(endless.filter(λ), [0.0, 1.0, 1.0, 1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(endless.log_residual(λ), [0.0, -np.inf, -np.inf, -np.inf, np.nan, np.nan])
+    assert kd.GradientDescent(-0.5, np.inf).filter(1.0) == -np.inf
+
+
+def test_ridge_after_no_time():
+    assert kd.Ridge(1.0).stopped(0).penalty == np.inf and isinstance(kd.Ridge(1.0).stopped(2).penalty, float)
+    np.testing.assert_array_equal(kd.Ridge(1.0).stopped([1.0, 2.0]).penalty, [1.0, 0.5])
+    with pytest.raises(ValueError, match="step_size is None"):
+        kd.GradientDescent(None, 5).stopped(1.0)

@@ -147,3 +147,17 @@ def test_directions_of_rounding_are_cut_as_of_a_matrix():
         free(lambda a, b: 0.0 * (a @ b.T))
     with pytest.raises(ValueError, match="gram has no positive eigenvalue"):
         free(lambda a, b: -(a @ b.T))
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e-160, 1e155])
+def test_kernels_of_any_size(size):
+    true = np.linalg.eigvalsh(INPUTS @ INPUTS.T / 120)[::-1][:3]
+    problem = kd.problems.matrix_free(lambda x, z: size * (x @ z.T), INPUTS, np.ones(120))
+    np.testing.assert_allclose(problem.eigensystem(3).eigenvalues / size, true, rtol=1e-9)
+    assert problem.max_eigenvalue() / size == pytest.approx(true[0], rel=1e-9)
+
+
+def test_a_kernel_the_wrong_way_round_is_refused():
+    for kernel in (lambda x, z: kd.kernels.rbf(z, x), lambda x, z: x.T @ z):
+        with pytest.raises((ValueError, TypeError)):
+            kd.problems.matrix_free(kernel, INPUTS, np.ones(120))

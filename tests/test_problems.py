@@ -435,3 +435,43 @@ def test_grams_that_are_refused(gram, message):
 def test_draws_that_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-13, 1e-16, 1e-100, 1e80])
+def test_the_top_of_a_spectrum_in_any_unit(size):
+    """Whose iterations stop by absolute bounds."""
+    table = np.random.default_rng(0).standard_normal((150, 100))
+    true = np.linalg.svd(table, compute_uv=False)[:8] ** 2 / 150
+    system = kd.problems.linear(size * table, np.ones(150)).eigensystem(8)
+    np.testing.assert_allclose(system.eigenvalues / size**2, true, rtol=1e-12)
+    system = kd.problems.kernel(size * (table @ table.T), np.ones(150)).eigensystem(8)
+    np.testing.assert_allclose(system.eigenvalues / size, true, rtol=1e-12)
+
+
+def test_the_top_of_nothing_is_refused():
+    for make, name in (kd.problems.linear, "features are"), (kd.problems.kernel, "gram is"):
+        with pytest.raises(ValueError, match=f"{name} zero"):
+            make(np.zeros((20, 20)), np.ones(20)).eigensystem(1)
+
+
+def test_targets_that_the_features_type_cannot_hold():
+    with pytest.raises(ValueError, match=r"targets reach 1e\+60, which float32, the type of features, cannot hold"):
+        kd.problems.linear(np.float32([[1.0], [2.0]]), [1e60, 1.0])
+    with pytest.raises(ValueError, match="which float32, the type of features"):
+        kd.problems.linear(np.float32([[1.0], [2.0]]), [1.0, 1.0]).relabel([1e60, 1.0])
+
+
+def test_the_loss_of_a_path_is_that_of_its_moments():
+    random = np.random.default_rng(0)
+    table, labels = random.standard_normal((9, 3)), random.standard_normal((9, 2))
+    problems = [
+        kd.problems.linear(table, labels[:, 0]),
+        kd.problems.linear(table, labels),
+        kd.problems.kernel(table @ table.T, labels),
+        kd.problems.softmax(table, [0, 1, 2] * 3),
+    ]
+    for problem in problems:
+        path = jnp.asarray(random.standard_normal((4, *problem.zeros().shape)))
+        losses = problem.loss(path)
+        assert losses.shape == (4,)
+        np.testing.assert_allclose(losses, [problem.loss(each) for each in path], rtol=1e-13)

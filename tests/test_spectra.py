@@ -131,3 +131,34 @@ def test_what_is_no_parameter_is_refused(made, message):
 
 def test_a_spectrum_that_decays_at_once_is_a_single_direction():
     assert kd.spectra.exponential(3, rate=np.inf, scale=2.0).tolist() == [2.0, 0.0, 0.0]
+
+
+def test_parameters_of_any_kind():
+    np.testing.assert_array_equal(kd.spectra.power_law(3, np.uint8(2)), kd.spectra.power_law(3, 2.0))
+    np.testing.assert_array_equal(kd.spectra.power_law(3, True), kd.spectra.power_law(3, 1.0))
+    swept = jax.vmap(lambda exponent: kd.spectra.power_law(3, exponent))(jnp.arange(1, 3, dtype=jnp.uint8))
+    np.testing.assert_allclose(swept[1], kd.spectra.power_law(3, 2.0), rtol=1e-15)
+    single = np.float32(0.3)
+    for make in (kd.spectra.exponential, kd.spectra.marchenko_pastur):
+        np.testing.assert_array_equal(make(250, single), make(250, float(single)))
+    with pytest.raises(ValueError, match="count must be a whole number, at least 1"):
+        kd.spectra.spiked(0, [])
+
+
+@pytest.mark.parametrize("gap", [1e-6, 1e-9, 1e-12, 1e-14])
+def test_marchenko_pastur_next_to_the_atom(gap):
+    """A quantile just above the mass at zero, against the law's own integral in 40 digits."""
+    ratio = 1.2 * (1 - gap)
+    lowest = float(kd.spectra.marchenko_pastur(3, ratio)[2])
+    with mpmath.workdps(40):
+        q = mpmath.mpf(ratio)
+        low, high = (1 - mpmath.sqrt(q)) ** 2, (1 + mpmath.sqrt(q)) ** 2
+        # λ = low + (high - low) sin²(θ/2), in which the density has no roots
+        density = lambda θ: (
+            (high - low) ** 2 * mpmath.sin(θ) ** 2 / (8 * mpmath.pi * q * (low + (high - low) * mpmath.sin(θ / 2) ** 2))
+        )
+        below = (3 - mpmath.mpf("2.5") * q) / 3 / q * q  # the mass above the atom, of one, times q
+        mass = lambda θ: mpmath.quad(density, [0, θ]) * q
+        θ = mpmath.findroot(lambda θ: mass(θ) - below, (below * 6) ** (mpmath.mpf(1) / 3))
+        true = low + (high - low) * mpmath.sin(θ / 2) ** 2
+    assert lowest == pytest.approx(float(true), rel=1e-13)

@@ -533,3 +533,10 @@ def test_what_checks_cannot_take_is_refused():
             check_learner(kd.Ridge, clocks=clocks)
     with pytest.raises(AssertionError, match=r"problem must be a kd\.problems\.Problem, got int"):
         check_learner(RIDGE, 3)
+
+
+def test_singular_kernels_pass():
+    kd.testing.check_problem(kd.problems.kernel([[1.0, 1.0], [1.0, 1.0]], [1.0, 2.0]))
+    rows = np.random.default_rng(0).normal(size=(20, 2))
+    kd.testing.check_problem(kd.problems.kernel(kd.kernels.polynomial(rows, degree=2), rows[:, 0] > 0))
+    kd.testing.check_learner(kd.SelfDistilled(kd.StochasticDescent(0.4, 1, 0, 6), 1.0, 3))
