@@ -690,10 +690,6 @@ def of_all_modules(a):
         (lambda a, x=type("Mine", (np.float64,), {})(1.0): a * x, "a Mine"),
         (lambda a, x=type("Mine", (functools.partial,), {"c": 2.0})(operator.mul, 2.0): x(a), "a Mine"),
         (subclass_of_pandas(1.0), "table._flags"),
-        (
-            lambda a: a * kd.datasets.fashion_mnist("c")[0].mean(),
-            "kd.datasets.fashion_mnist, kdtheory.datasets.fa.*reads",
-        ),
         (lambda a: a * xarray.load_dataset("c").x, "xarray.load_dataset, xarray.*, which reads"),
         (lambda a: a * time.time(), "time.time, time.time, which reads"),
         (lambda a: a * float(sys.argv[1]), "sys.argv, what the system holds"),

@@ -54,7 +54,7 @@ _OUTSIDE_MODULES = set(
 _OUTSIDE = re.compile(
     r"builtins\.(open|eval|exec|compile|globals|__import__|input)|inspect\.(currentframe|stack|get(members|closurevars|source).*)"
     r"|.*\.(load(_(dataset|dataarray|files?|svmlight_files?))?|loadtxt|loadmat|genfromtxt|fromfile|fromregex|memmap)"
-    r"|.*\.(imread|mmread|readsav|open(_\w+)?|read(_\w+)?|fetch_\w+|fashion_mnist|File|HDFStore|ExcelFile|DataSource)"
+    r"|.*\.(imread|mmread|readsav|open(_\w+)?|read(_\w+)?|fetch_\w+|File|HDFStore|ExcelFile|DataSource)"
     r"|xml\..*\.(parse|iterparse)|random\.SystemRandom"
 )
 _PURE = {

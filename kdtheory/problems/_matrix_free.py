@@ -218,6 +218,11 @@ def matrix_free(kernel: Callable[[jax.Array, jax.Array], jax.Array], inputs: Num
             " its rows, as NumPy and scikit-learn do; take one of kd.kernels, write it with jnp, or give the whole"
             " matrix to problems.kernel"
         ) from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "kernel must take rows (N, D) and (M, D) to (N, M), and of (2, D) and (3, D) it makes nothing:"
+            f" {str(error).partition(chr(10))[0]}"
+        ) from error
     if shape != (2, 3):
         raise ValueError(f"kernel must take rows (N, D) and (M, D) to (N, M), and made {shape} of (2, D) and (3, D)")
     return MatrixFree(kernel, inputs, as_targets(targets, "inputs", len(inputs), inputs.dtype))
