@@ -475,3 +475,20 @@ def test_the_loss_of_a_path_is_that_of_its_moments():
         losses = problem.loss(path)
         assert losses.shape == (4,)
         np.testing.assert_allclose(losses, [problem.loss(each) for each in path], rtol=1e-13)
+
+
+def test_gradients_of_other_shapes_are_refused():
+    table, labels = np.eye(3), np.array([1.0, 0.0, 2.0])
+    for problem in (
+        kd.problems.linear(table, labels),
+        kd.problems.kernel(table, labels),
+        kd.problems.matrix_free(kd.kernels.rbf, table, labels),
+        kd.problems.softmax(table, [0, 1, 1]),
+    ):
+        shape = problem.zeros().shape
+        for other in ((3, 1), (5, *shape)):
+            with pytest.raises(ValueError, match=r"parameters must be of shape .* for a gradient"):
+                problem.gradient(np.zeros(other))
+        assert jax.vmap(problem.gradient)(np.zeros((5, *shape))).shape == (5, *shape)
+    with pytest.raises(ValueError, match=r"targets have one column, .*; give labels as \(N,\)"):
+        kd.problems.softmax([[1.0], [2.0]], [[1], [1]])

@@ -53,8 +53,13 @@ def build(folder, monkeypatch):
     return (folder / "report.md").read_text()
 
 
-def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, monkeypatch):
-    page = build(folder, monkeypatch)
+@pytest.fixture(scope="module")
+def page(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        return build(folder, patch)
+
+
+def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, page):
     assert {_pages.stem(module) for module in _pages.discover()} == set(TOY)
     for name in TOY:
         assert f"({name}.png)" in page and (folder / f"{name}.svg").exists()
@@ -68,10 +73,9 @@ def test_the_page_has_every_row_with_figure_numbers_and_verdict(folder, monkeypa
     assert page.count("**Verdict: ") == len(TOY)
 
 
-def test_what_is_finished_is_kept(folder, monkeypatch):
-    first = build(folder, monkeypatch)
+def test_what_is_finished_is_kept(folder, page, monkeypatch):
     monkeypatch.setattr(_kept.kd, "save", None)  # nothing may be computed anew
-    assert build(folder, monkeypatch) == first
+    assert build(folder, monkeypatch) == page
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def _rise_of_ridge(left, eigenvalues, penalty):
 def _rise_of_flow(left, eigenvalues, time):
     gap = eigenvalues[..., 0] - eigenvalues[..., 1]
     latest = jnp.where(gap < 0.0, -left[..., 0], left[..., 1])
-    return latest * -numerics.expm1(-jnp.abs(gap) * as_column(time, gap))
+    return jnp.where(gap == 0.0, 0.0, latest * -numerics.expm1(-jnp.abs(gap) * as_column(time, gap)))
 
 
 @record

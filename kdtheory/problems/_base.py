@@ -109,6 +109,15 @@ class SquaredLoss(Problem):
         return dataclasses.replace(self, targets=mixed)
 
 
+def check_parameters(parameters, shape):
+    """Refuse parameters of another shape, which might broadcast; those of a path have a gradient for each moment."""
+    if jnp.shape(parameters) != shape:
+        raise ValueError(
+            f"parameters must be of shape {shape} for a gradient, got {jnp.shape(parameters)}; take those of a path one"
+            " by one, with jax.vmap"
+        )
+
+
 def as_predictions(predictions, targets):
     """A teacher's predictions, of the shape of the targets that they take the place of."""
     predictions = as_real(predictions, "predictions")

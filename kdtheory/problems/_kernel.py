@@ -6,7 +6,7 @@ import numpy as np
 
 from kdtheory._checks import Numbers, as_data, check_memory, on_host
 from kdtheory._record import record
-from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, new_inputs
+from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, check_parameters, new_inputs
 from kdtheory.problems._eigensystems import (
     Eigensystem,
     along,
@@ -46,6 +46,7 @@ class Kernel(SquaredLoss):
 
     def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
+        check_parameters(parameters, self.targets.shape)
         residual = self.gram[rows] @ parameters - self.targets[rows]
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 

@@ -9,7 +9,7 @@ import numpy as np
 from kdtheory._checks import Numbers, as_array, as_data, check_range, on_host
 from kdtheory._compilation import promptly
 from kdtheory._record import record
-from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
+from kdtheory.problems._base import SquaredLoss, as_targets, check_parameters, new_inputs
 from kdtheory.problems._eigensystems import (
     Eigensystem,
     along,
@@ -47,6 +47,7 @@ class Linear(SquaredLoss):
 
     def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """Xᵀ(Xw - y)/N. `rows` picks a mini-batch, over which it is then the mean."""
+        check_parameters(parameters, self.features.shape[1:] + self.targets.shape[1:])
         features = self.features[rows]
         residual = features @ parameters - self.targets[rows]
         return (residual.T @ features).T / len(features)  # contiguous: three times as fast as X.T @ r

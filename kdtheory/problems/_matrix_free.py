@@ -16,7 +16,7 @@ from jax import lax
 
 from kdtheory._checks import Number, Numbers, as_array, as_data, check_memory
 from kdtheory._record import record, static
-from kdtheory.problems._base import SquaredLoss, as_targets, new_inputs
+from kdtheory.problems._base import SquaredLoss, as_targets, check_parameters, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, power_of_two, resolved, some_start
 from kdtheory.problems._kernel import kernel
 
@@ -61,6 +61,7 @@ class MatrixFree(SquaredLoss):
 
     def gradient(self, parameters: jax.Array, rows: slice | jax.Array = slice(None)) -> jax.Array:
         """(Kα - y)/N. `rows` picks a mini-batch, over which it is then the mean, and zero elsewhere."""
+        check_parameters(parameters, self.targets.shape)
         residual = _product(self.kernel, self.inputs[rows], self.inputs, parameters) - self.targets[rows]
         return jnp.zeros_like(parameters).at[rows].add(residual / len(residual))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kdtheory._checks import Number, Numbers, as_array, as_data, as_temperature, as_weight, check_range, concrete
 from kdtheory._record import record, static
-from kdtheory.problems._base import Problem, as_gram, as_predictions, new_inputs
+from kdtheory.problems._base import Problem, as_gram, as_predictions, check_parameters, new_inputs
 from kdtheory.problems._eigensystems import Eigensystem, along
 from kdtheory.problems._kernel import Kernel
 from kdtheory.problems._linear import Linear
@@ -89,6 +89,7 @@ class Softmax(Problem):
 
         `rows` picks a mini-batch, over which it is then the mean.
         """
+        check_parameters(parameters, (self.inputs.shape[1], self.targets.shape[1]))
         inputs = self.inputs[rows]
         logits = inputs @ parameters
         slope = sum(term.slope(logits, rows) for term in self.terms) / len(logits)
@@ -146,6 +147,8 @@ def as_probabilities(targets, classes, samples, other, dtype, name="targets"):
     columns = probabilities.shape[1]
     if classes is not None and len(classes) != columns:
         raise ValueError(f"{name} have {columns} columns, but there are {len(classes)} classes: one column each")
+    if columns < 2:
+        raise ValueError(f"{name} have one column, and a class alone is certain; give labels as (N,), not as (N, 1)")
     sums = np.asarray(probabilities.sum(axis=1))
     wrong = (np.asarray(probabilities) < 0).any(axis=1) | (abs(sums - 1) > 1e-6)
     if wrong.any():
