@@ -469,7 +469,7 @@ WRONG_PROBLEMS = {
     ),
     "zeros of another length": (
         table(odd(Linear, zeros=lambda self: jnp.zeros((5, 2)))),
-        r"Odd\.gradient fails at parameters of the shape \(5, 2\) of zeros: TypeError: ",
+        r"Odd\.gradient fails at parameters of the shape \(5, 2\) of zeros: ValueError: parameters must be of shape",
     ),
     "zeros that are no array": (
         table(odd(Linear, zeros=lambda self: [0.0] * 4)),
@@ -539,4 +539,3 @@ def test_singular_kernels_pass():
     kd.testing.check_problem(kd.problems.kernel([[1.0, 1.0], [1.0, 1.0]], [1.0, 2.0]))
     rows = np.random.default_rng(0).normal(size=(20, 2))
     kd.testing.check_problem(kd.problems.kernel(kd.kernels.polynomial(rows, degree=2), rows[:, 0] > 0))
-    kd.testing.check_learner(kd.SelfDistilled(kd.StochasticDescent(0.4, 1, 0, 6), 1.0, 3))
