@@ -41,7 +41,7 @@ def at_once(function, *arguments):
 _in_xla = functools.cache(jax.jit)  # which is traced once for all that ask
 
 
-@functools.cache
+@functools.lru_cache(1024)
 def _in_numpy(function, tree, kinds):
     shapes = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     return evaluated(function, *shapes, large=np.inf)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 import kdtheory as kd
+from kdtheory._checks import as_key
 
 λ = jnp.array([2.0, 0.5, 1e-3])
 ULP = 2.0**-52
@@ -530,3 +531,24 @@ def test_stops_of_few_bits_do_not_wrap():
     trained = kd.distill(kd.GradientDescent(0.2, 200), kd.GradientDescent(0.2, 100)).fit(problem)
     np.testing.assert_allclose(many, trained, atol=1e-13)
     assert kd.switch(kd.GradientFlow(np.uint8(200)), kd.GradientFlow(np.uint8(100))).clock == 300.0
+
+
+def test_no_two_fits_share_a_key(monkeypatch):
+    """Also where what is distilled is distilled again."""
+    plain = kd.StochasticDescent(0.1, 1, 0, 1)
+    for learner in (
+        kd.self_distill(kd.self_distill(plain, 3), 3),
+        kd.self_distill(kd.switch(plain, kd.StochasticDescent(0.1, 1, 1, 1)), 4),
+    ):
+        keys = {tuple(np.asarray(jax.random.key_data(as_key(part.key))).tolist()) for part in learner.parts()}
+        assert len(keys) == len(learner.parts()) > 7
+    nested = kd.SelfDistilled(kd.SelfDistilled(plain, 1.0, 3), 1.0, 3)
+    drawn, fit = [], kd.StochasticDescent.fit
+
+    def told(self, *given):
+        drawn.append(tuple(np.asarray(jax.random.key_data(as_key(self.key))).tolist()))
+        return fit(self, *given)
+
+    monkeypatch.setattr(kd.StochasticDescent, "fit", told)
+    nested.fit(kd.problems.linear([[1.0], [2.0]], [0.0, 1.0]))
+    assert len(drawn) == len(set(drawn)) == 9

@@ -278,14 +278,21 @@ def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[
 def redrawn(learner: Learner, number: int) -> Learner:
     """A learner that draws anew in each of several fits: its keys, if it has any, folded with the number of the fit.
 
-    Of the same draws what one fit learns of another has another mean.
+    Of the same draws what one fit learns of another has another mean. How deep the learner is counts, too: the fits of
+    one that is distilled again are others than those inside it.
     """
-    if number == 0:
-        return learner
-    fields = {field.name: getattr(learner, field.name) for field in dataclasses.fields(learner)}
-    inside = {name: redrawn(part, number) for name, part in fields.items() if isinstance(part, Learner)}
-    if "key" in fields and fields["key"] is not None:
-        inside["key"] = jax.random.fold_in(as_key(fields["key"]), number)
+    return learner if number == 0 else _folded(learner, (_levels(learner) << 20) + number)
+
+
+def _levels(learner):
+    """How deep learners are within learners."""
+    return max((1 + _levels(part) for part in vars(learner).values() if isinstance(part, Learner)), default=0)
+
+
+def _folded(learner, number):
+    inside = {name: _folded(part, number) for name, part in vars(learner).items() if isinstance(part, Learner)}
+    if vars(learner).get("key") is not None:
+        inside["key"] = jax.random.fold_in(as_key(learner.key), number)
     return dataclasses.replace(learner, **inside) if inside else learner
 
 

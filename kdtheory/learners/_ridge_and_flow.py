@@ -128,8 +128,8 @@ def _rise_of_ridge(left, eigenvalues, penalty):
 
 def _rise_of_flow(left, eigenvalues, time):
     gap = eigenvalues[..., 0] - eigenvalues[..., 1]
-    latest = jnp.where(gap < 0.0, -left[..., 0], left[..., 1])
-    return jnp.where(gap == 0.0, 0.0, latest * -numerics.expm1(-jnp.abs(gap) * as_column(time, gap)))
+    sign, least = jnp.where(gap < 0.0, -1.0, 1.0), jnp.where(gap < 0.0, left[..., 0], left[..., 1])
+    return sign * least * -numerics.expm1(-sign * gap * as_column(time, gap))
 
 
 @record

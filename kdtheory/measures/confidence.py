@@ -314,9 +314,8 @@ def margin_regression(
 
 
 def _principal(np, a, b, c, unit):
-    """The slope (b - a + √((b - a)² + 4c²))/2c of the first principal axis, of variances a and b and covariance c.
-
-    That of y on x, for those of x and y/unit."""
+    """The slope (b - a + √((b - a)² + 4c²))/2c of the first principal axis of x and y, of variances a and b and
+    covariance c, which here are those of x and y/unit."""
     tall = np.maximum(1.0, unit)
     a, b, c = a / tall / tall, b * (unit / tall) ** 2, c * (unit / tall) / tall
     steeper, rest = b >= a, np.hypot(b - a, 2.0 * c) + np.abs(b - a)

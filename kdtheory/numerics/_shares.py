@@ -202,9 +202,8 @@ def descent_shares(step_size: Number, eigenvalues: jax.Array, steps: jax.Array) 
     learnt = Share(
         jnp.where(decays, one_minus_exp(depth), 1.0 - alternating), jnp.where(decays, log_learnt, log_alternating)
     )
-    ended = jnp.where(
-        (towards > 0) & (base > -1.0), 0.0, jnp.where(towards < 0, jnp.inf, jnp.nan)
-    )  # or it never settles
+    # after endless steps it has settled, or grown, or swings for ever
+    ended = jnp.where(towards < 0, jnp.inf, jnp.where(base > -1.0, 0.0, jnp.nan))
     at_end = Share(1.0 - ended, log_or_nan(1.0 - ended)), Share(ended, jnp.log(ended))
     learnt, left = jax.tree.map(lambda end, share: jnp.where(endless, end, share), at_end, (learnt, left))
     return nothing_lost(learnt, left, sharp=True)
