@@ -261,11 +261,10 @@ def _as_labels(labels, name):
     if isinstance(labels, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be dropped; delete the masked rows")
     try:
-        # of texts beside numbers NumPy would make texts, and of NaN a class
         given = labels if hasattr(labels, "dtype") else np.asarray(labels, object)
         labels = np.asarray(labels)
-        if labels.dtype.kind in "US" and given.dtype.hasobject and given.shape == labels.shape:
-            labels = given
+        if labels.dtype.kind in "US" and not all(isinstance(label, str | bytes) for label in given.ravel().tolist()):
+            labels = given  # of what stands beside texts NumPy makes texts, and of NaN a class
         missing = [label is None or label != label for label in labels.ravel().tolist()]
         distinct = np.unique(labels[~np.reshape(missing, labels.shape).astype(bool)])
     except Exception as problem:

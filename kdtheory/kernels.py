@@ -77,7 +77,7 @@ def matern(x: Numbers, z: Numbers | None = None, *, smoothness: float = 1.5, len
     [[1.    0.524]
      [0.524 1.   ]]
     """
-    if np.ndim(smoothness) or float(smoothness) not in _MATERN_POLYNOMIAL:
+    if np.ndim(smoothness) or not any(smoothness == known for known in _MATERN_POLYNOMIAL):
         raise ValueError(f"matern knows the smoothness {list(_MATERN_POLYNOMIAL)}, not {smoothness!r}")
     return quickly(_matern, *_rows(x, z), as_array(_positive(length), float), often=True, smoothness=float(smoothness))
 

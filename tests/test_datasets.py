@@ -250,6 +250,7 @@ def test_labels_of_two_kinds_are_not_made_one():
     with pytest.raises(ValueError, match="labels: 1 missing, first at 1"):
         kd.datasets.one_hot(["cat", None, "dog"])
     assert kd.datasets.one_hot(("b", "a")).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert kd.datasets.label_noise(0, ["a", "b"], 0.0).dtype.kind == "U"
     assert kd.datasets.label_noise(-1, [0, 1], 0.5).tolist() == kd.datasets.label_noise(-1, [0, 1], 0.5).tolist()
 
 

@@ -97,17 +97,20 @@ def arrays_of(file) -> dict:
         raise Unreadable("is damaged or cut off") from None
 
 
+HEADER = 100_000  # bytes: of a type of thousands of fields; numpy's own limit is that of hundreds
+
+
 def _array(content):
     body = io.BytesIO(content)
     version = np.lib.format.read_magic(body)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(body, max_header_size=len(content))  # of many fields it is long
+    shape, _, dtype = read_header(body, max_header_size=HEADER)
     if dtype.hasobject:
         raise Unreadable("holds objects of Python, which only code from the file could restore")
     if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(content) - body.tell():
         raise Unreadable("holds an array that is not as long as its header says")
     body.seek(0)
-    array = np.lib.format.read_array(body, allow_pickle=False, max_header_size=len(content))
+    array = np.lib.format.read_array(body, allow_pickle=False, max_header_size=HEADER)
     if dtype.kind in "UV":
         array.tolist()  # texts may hold what is no character, which is found out only when they are looked at
     return array
