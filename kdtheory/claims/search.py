@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdtheory._compilation import evaluated, room_for
+from kdtheory._compilation import evaluated, quick_options, room_for
 from kdtheory.claims.margins import returned, theory
 from kdtheory.claims.quantities import plain
 
@@ -163,7 +163,7 @@ def _bare_margins(function, fixed):
         # beyond rounding on either side, as verdicts are given
         return jnp.asarray(found.value, float) + jnp.asarray(found.rounding, float)
 
-    return jax.jit(jax.vmap(margin))
+    return jax.jit(jax.vmap(margin), compiler_options=quick_options(often=True))
 
 
 def _slack(check):
