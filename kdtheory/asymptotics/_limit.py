@@ -16,6 +16,7 @@ from kdtheory._checks import (
 )
 from kdtheory._record import record, static
 from kdtheory.asymptotics import _curve
+from kdtheory.numerics import power_of_two
 
 MOST = 2.0**1008  # of errors, which leaves their sums some room
 
@@ -186,11 +187,6 @@ def check_size(name, given, terms, variance):
             f" inputs it must be at most {most:.3g}: divide signal and noise by one number, which divides errors"
             " by its square"
         )
-
-
-def power_of_two(numbers):
-    """The least one above all of some numbers >= 0, or one: to divide by it changes no digit."""
-    return float(np.ldexp(1.0, min(np.frexp(np.max(numbers))[1], 1023)))
 
 
 def _counted(population, κ):

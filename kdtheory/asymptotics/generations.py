@@ -27,10 +27,11 @@ from kdtheory._checks import (
     concrete,
 )
 from kdtheory._record import record, static
-from kdtheory.asymptotics._limit import check_size, effective_ridge, power_of_two
+from kdtheory.asymptotics._limit import check_size, effective_ridge
 from kdtheory.asymptotics._limit import limit as limit_of
 from kdtheory.asymptotics._risks import at_nodes, at_zero, down_to_zero, near_zero
 from kdtheory.learners import Learner, Ridge, check_learner
+from kdtheory.numerics import power_of_two
 
 SAME = 1e-12  # of the largest: eigenvalues that are closer than this are one, of so many directions
 

@@ -57,16 +57,9 @@ _OUTSIDE = re.compile(
     r"|.*\.(imread|mmread|readsav|open(_\w+)?|read(_\w+)?|fetch_\w+|File|HDFStore|ExcelFile|DataSource)"
     r"|xml\..*\.(parse|iterparse)|random\.SystemRandom"
 )
-_PURE = {
-    "time.sleep",
-    "os.fspath",
-    "os.cpu_count",
-    "os.PathLike",
-    "posix.fspath",
-    "posix.cpu_count",
-    "_io.BytesIO",
-    "_io.StringIO",
-}
+_PURE = set(
+    "time.sleep os.fspath os.cpu_count os.PathLike posix.fspath posix.cpu_count _io.BytesIO _io.StringIO".split()
+)
 _DYNAMIC = {"getattr", "vars", "dir", "attrgetter", "__dict__", "__getattribute__", "getattr_static", "methodcaller"}
 _NAMESPACES = {"__globals__", "f_globals"}
 _LEAVES = (bool, int, float, complex, str, bytes, range, type(None), type(...), type(NotImplemented))

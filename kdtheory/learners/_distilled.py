@@ -183,7 +183,7 @@ class SelfDistilled(Learner):
             )
         taught, ended = problem, {}
         for count in range(1, int(wanted.max()) + 1):
-            learner = redrawn(self.learner, count - 1)
+            learner = _redrawn(self.learner, count - 1)
             if count in wanted:
                 ended[count] = learner.fit(taught, start)
             if count < wanted.max():
@@ -271,11 +271,11 @@ def self_distill(learner: Learner, fits: int, teacher_weight: Number | Sequence[
     result = learner
     for student in range(fits - 1):
         weight = teacher_weight[student] if np.ndim(teacher_weight) else teacher_weight
-        result = distill(result, redrawn(learner, student + 1), weight)
+        result = distill(result, _redrawn(learner, student + 1), weight)
     return result
 
 
-def redrawn(learner: Learner, number: int) -> Learner:
+def _redrawn(learner: Learner, number: int) -> Learner:
     """A learner that draws anew in each of several fits: its keys, if it has any, folded with the number of the fit.
 
     Of the same draws what one fit learns of another has another mean. How deep the learner is counts, too: the fits of

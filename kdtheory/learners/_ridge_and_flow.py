@@ -1,6 +1,7 @@
 """Learners with a closed form, and single faces of your own: a filter alone, an algorithm alone."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,9 +18,9 @@ from kdtheory.learners._solvers import (
     finite_clock,
     is_wide,
     run_flow,
+    run_in_row_space,
     run_in_small,
     run_ridge,
-    without_null_directions,
 )
 from kdtheory.problems import Problem
 
@@ -117,7 +118,7 @@ class GradientFlow(Learner):
         start = begin(self, problem, start)
         needs_squared_loss("GradientFlow", problem)
         time = finite_clock(self.time, "time")
-        run = without_null_directions(brief(run_flow, start.size**2 * time.size))
+        run = partial(run_in_row_space, brief(run_flow, start.size**2 * time.size))
         return run_in_small(problem, start, run, time, reduce=is_wide(problem))
 
 

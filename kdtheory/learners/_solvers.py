@@ -144,24 +144,20 @@ def _row_space(matrix):
 LONG = 1e4  # in units of 1/trace, the time from which the rounding of XᵀX along null directions, ±eps, is felt
 
 
-def without_null_directions(run):
+def run_in_row_space(run, problem, start, time):
     """A run on a table for a long time, on what its rows span: exponentials of a null direction's rounding grow."""
-
-    def spanned(problem, start, time):
-        if not (problem.is_table and concrete((problem, start, time))):
-            return run(problem, start, time)
-        features, longest = np.asarray(problem.features), np.max(np.asarray(time), initial=0.0)
-        if not longest * np.sum(features**2) / len(features) > LONG:
-            return run(problem, start, time)
-        seen = _row_space(features)
-        if seen.shape[1] in (0, features.shape[1]):
-            return run(problem, start, time)
-        inside, targets = as_array(features @ seen), problem.targets - problem.predict(start)
-        small = dataclasses.replace(problem, features=inside, targets=targets)
-        moved = np.asarray(run(small, small.zeros(), time))
-        return as_array(np.asarray(start) + (moved @ seen.T if start.ndim == 1 else seen @ moved))
-
-    return spanned
+    if not (problem.is_table and concrete((problem, start, time))):
+        return run(problem, start, time)
+    features, longest = np.asarray(problem.features), np.max(np.asarray(time), initial=0.0)
+    if not longest * np.sum(features**2) / len(features) > LONG:
+        return run(problem, start, time)
+    seen = _row_space(features)
+    if seen.shape[1] in (0, features.shape[1]):
+        return run(problem, start, time)
+    inside, targets = as_array(features @ seen), problem.targets - problem.predict(start)
+    small = dataclasses.replace(problem, features=inside, targets=targets)
+    moved = np.asarray(run(small, small.zeros(), time))
+    return as_array(np.asarray(start) + (moved @ seen.T if start.ndim == 1 else seen @ moved))
 
 
 @jax.jit

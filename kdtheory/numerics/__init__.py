@@ -8,6 +8,7 @@ from kdtheory.numerics._floats import log1mexp as log1mexp
 from kdtheory.numerics._floats import log1p as log1p
 from kdtheory.numerics._floats import not_sloped as not_sloped
 from kdtheory.numerics._floats import one_minus_exp as one_minus_exp
+from kdtheory.numerics._floats import power_of_two as power_of_two
 from kdtheory.numerics._floats import sloped as sloped
 from kdtheory.numerics._floats import three_product as three_product
 from kdtheory.numerics._floats import two_product as two_product

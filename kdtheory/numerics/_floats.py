@@ -16,7 +16,7 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from kdtheory._checks import Number
+from kdtheory._checks import Number, Numbers
 from kdtheory._compilation import traced_once
 
 LOG2 = math.log(2.0)
@@ -118,7 +118,7 @@ def one_minus_exp(x: Number) -> jax.Array:
     if jnp.result_type(x) != jnp.float64:
         return -jnp.expm1(-x)
     halvings, small = _halved(lax.clamp(-710.0, x, 708.0), 0.0)
-    half = _power_of_two(-1.0 - halvings)  # since 2^1024 is no number, where e^-x may be one
+    half = _two_to_the(-1.0 - halvings)  # since 2^1024 is no number, where e^-x may be one
     # The selection changes no value, but without it XLA makes a kernel of each part of this to sum over the result.
     return jnp.where(halvings == 0, 0.0 - small, 2.0 * ((0.5 - half) - small * half))
 
@@ -154,7 +154,7 @@ def exp_minus(x: Number, error: Number = 0.0) -> jax.Array:
     inside = jnp.abs(x) < 760.0  # beyond, it is 0 or inf
     halvings, small = _halved(lax.clamp(-760.0, x, 760.0), jnp.where(inside, error, 0.0))
     first = jnp.floor(halvings / 2)  # in two steps, since 2^-1074 is no normal number
-    return (1.0 + small) * _power_of_two(-first) * _power_of_two(first - halvings)
+    return (1.0 + small) * _two_to_the(-first) * _two_to_the(first - halvings)
 
 
 @exp_minus.defjvp
@@ -177,7 +177,7 @@ def _halved(x, error):
 _LOG2_HIGH, _LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # their sum; the first has 32 bits
 
 
-def _power_of_two(exponent):
+def _two_to_the(exponent):
     """2^exponent. The sum ends in the bits of the biased exponent: a conversion to int takes longer to compile."""
     bits = lax.bitcast_convert_type(exponent + (1.5 * 2.0**52 + 1023), jnp.uint64)
     return lax.bitcast_convert_type(bits << np.uint64(52), jnp.float64)
@@ -269,3 +269,8 @@ def _(primals, tangents):
     infinite, none = _over_zero(dvalue), _over_zero(-dvalue)
     slope = jnp.where(log == -jnp.inf, infinite, jnp.where(jnp.isnan(log), infinite + none, dlog))
     return log, slope
+
+
+def power_of_two(numbers: Numbers) -> float:
+    """The least one above all of some numbers >= 0, or one: to divide by it changes no digit."""
+    return float(np.ldexp(1.0, min(np.frexp(np.max(numbers))[1], 1023)))

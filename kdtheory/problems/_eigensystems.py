@@ -149,11 +149,6 @@ def is_few(count, available):
     return count is not None and 10 * as_count(count, "count") <= available
 
 
-def power_of_two(size):
-    """The one next to a positive number: in its unit iterations end where they should, and squares are in range."""
-    return np.ldexp(1.0, np.frexp(size)[1])
-
-
 def some_start(length):
     """The same for every run, so that results are."""
     return np.random.default_rng(0).standard_normal(length)

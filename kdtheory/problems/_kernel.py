@@ -6,13 +6,13 @@ import numpy as np
 
 from kdtheory._checks import Numbers, as_data, check_memory, on_host
 from kdtheory._record import record
+from kdtheory.numerics import power_of_two
 from kdtheory.problems._base import SquaredLoss, as_gram, as_targets, check_parameters, new_inputs
 from kdtheory.problems._eigensystems import (
     Eigensystem,
     along,
     is_few,
     of_kernel,
-    power_of_two,
     refined,
     resolved,
     some_start,
@@ -70,7 +70,7 @@ class Kernel(SquaredLoss):
         if is_few(count, samples) and gram.any():
             from scipy.sparse.linalg import eigsh
 
-            unit = gram.dtype.type(power_of_two(np.max(np.abs(gram))))
+            unit = power_of_two(np.abs(gram))  # for iterations end at absolute bounds
             d, u = eigsh(gram / unit, count, v0=some_start(samples))
             d = unit * d
         else:

@@ -9,6 +9,7 @@ import numpy as np
 from kdtheory._checks import Numbers, as_array, as_data, check_range, on_host
 from kdtheory._compilation import promptly
 from kdtheory._record import record
+from kdtheory.numerics import power_of_two
 from kdtheory.problems._base import SquaredLoss, as_targets, check_parameters, new_inputs
 from kdtheory.problems._eigensystems import (
     Eigensystem,
@@ -16,7 +17,6 @@ from kdtheory.problems._eigensystems import (
     eigenspaces,
     is_few,
     made_eigensystem,
-    power_of_two,
     some_start,
     top_eigenvalue,
 )
@@ -92,7 +92,7 @@ class Linear(SquaredLoss):
         if is_few(count, least) and features.any():
             from scipy.sparse.linalg import svds
 
-            unit = features.dtype.type(power_of_two(np.max(np.abs(features))))
+            unit = power_of_two(np.abs(features))  # for iterations end at absolute bounds
             u, s, vt = svds(features / unit, count, v0=some_start(least))
             u, s, vt = u[:, ::-1], unit * s[::-1], vt[::-1]
         else:

@@ -16,8 +16,9 @@ from jax import lax
 
 from kdtheory._checks import Number, Numbers, as_array, as_data, check_memory
 from kdtheory._record import record, static
+from kdtheory.numerics import power_of_two
 from kdtheory.problems._base import SquaredLoss, as_targets, check_parameters, new_inputs
-from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, power_of_two, resolved, some_start
+from kdtheory.problems._eigensystems import Eigensystem, is_few, of_kernel, resolved, some_start
 from kdtheory.problems._kernel import kernel
 
 BLOCK = 2**24  # entries of the kernel that are held at once: 128 MB
